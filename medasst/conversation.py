@@ -1,0 +1,99 @@
+"""The one currency: what readers yield, training renders, evaluation asks and the assistant answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from medasst.errors import DataError
+
+Role = Literal["system", "user", "assistant"]
+ROLES: tuple[Role, ...] = get_args(Role)
+JSON = Any  # what json.loads returns
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """Turns in order, with where they come from.
+
+    `id` is `conversation_id(messages)`: the same words have the same id wherever they come from.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    source: str = ""
+    licence: str = ""
+    department: str = ""
+    meta: Mapping[str, JSON] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        messages: Iterable[Message | tuple[str, str]],
+        *,
+        source: str = "",
+        licence: str = "",
+        department: str = "",
+        meta: Mapping[str, JSON] | None = None,
+    ) -> Conversation:
+        """Build one from messages or (role, content) pairs; the id is computed. Raises DataError on an unknown role."""
+        turns = tuple(m if isinstance(m, Message) else Message(check_role(m[0]), m[1]) for m in messages)
+        return cls(conversation_id(turns), turns, source, licence, department, meta or {})
+
+    @property
+    def first_user(self) -> str:
+        """The first user turn: what the split is made by."""
+        return next((m.content for m in self.messages if m.role == "user"), "")
+
+    def before(self, turn: int) -> Conversation:
+        """What stands before message `turn`: the prompt of that assistant turn."""
+        return Conversation.of(self.messages[:turn], source=self.source, licence=self.licence, department=self.department)
+
+    def to_json(self) -> dict[str, JSON]:
+        """The row of the prepared set."""
+        return {
+            "id": self.id,
+            "source": self.source,
+            "department": self.department,
+            "licence": self.licence,
+            "messages": [{"role": m.role, "content": m.content} for m in self.messages],
+            "meta": json.dumps(dict(self.meta), ensure_ascii=False, sort_keys=True),
+        }
+
+    @classmethod
+    def from_json(cls, row: Mapping[str, JSON]) -> Conversation:
+        """The inverse of `to_json`; an absent id is computed."""
+        meta = row.get("meta") or {}
+        conversation = cls.of(
+            [(m["role"], m["content"]) for m in row["messages"]],
+            source=row.get("source") or "",
+            licence=row.get("licence") or "",
+            department=row.get("department") or "",
+            meta=json.loads(meta) if isinstance(meta, str) else meta,
+        )
+        stored = row.get("id")
+        return conversation if not stored or stored == conversation.id else replace(conversation, id=str(stored))
+
+
+def check_role(role: str) -> Role:
+    """`role` if it is one of ours. Raises DataError otherwise."""
+    if role not in ROLES:
+        raise DataError(f"unknown role {role!r}; use one of {', '.join(ROLES)}")
+    return role
+
+
+def conversation_id(messages: Iterable[Message]) -> str:
+    """First 16 hex digits of sha256 over the compact JSON of [[role, content], …]."""
+    pairs = [[m.role, m.content] for m in messages]
+    return hashlib.sha256(json.dumps(pairs, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()[:16]

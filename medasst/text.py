@@ -1,0 +1,32 @@
+"""Text tools every room may use: normalising, comparison keys, sentences."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+# Full-width ASCII letters and digits (０-９ Ａ-Ｚ ａ-ｚ); full-width punctuation stays, it is Chinese punctuation.
+_HALF_WIDTH = {wide: wide - 0xFEE0 for wide in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
+_NOT_WORD = re.compile(r"[\W_]+")
+_SENTENCE = re.compile(r"[^。！？!?；;\n]*(?:[。！？!?；;]+[”’」』）)]*|\n+|$)")
+
+
+def normalise(text: str) -> str:
+    """NFC, and full-width ASCII letters and digits to half width; Chinese punctuation unchanged."""
+    return unicodedata.normalize("NFC", text).translate(_HALF_WIDTH)
+
+
+def comparison_key(text: str) -> str:
+    """What two texts are compared by: normalised, lower case, letters, digits and Han characters only."""
+    return _NOT_WORD.sub("", normalise(text).lower())
+
+
+def bucket(text: str) -> int:
+    """The split bucket, 0-9999: sha256 of the text's comparison key mod 10,000."""
+    return int(hashlib.sha256(comparison_key(text).encode()).hexdigest(), 16) % 10_000
+
+
+def sentences(text: str) -> list[str]:
+    """The text cut after 。！？；, their half-width forms, and line breaks; joined again it is the text."""
+    return [part for part in _SENTENCE.findall(text) if part]
