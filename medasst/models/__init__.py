@@ -1,0 +1,70 @@
+"""What turns conversations into text or scores choices. An engine is imported when a system that uses it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+from medasst.errors import DependencyError
+from medasst.models.base import (
+    ChatModel,
+    ChoiceModel,
+    ChoiceQuery,
+    ChoiceScore,
+    Completion,
+    Decoding,
+    Delta,
+)
+from medasst.models.config import SystemConfig
+from medasst.models.scripted import ScriptedModel
+from medasst.registry import Registry
+
+__all__ = [
+    "ChatModel",
+    "ChoiceModel",
+    "ChoiceQuery",
+    "ChoiceScore",
+    "Completion",
+    "Decoding",
+    "Delta",
+    "ScriptedModel",
+    "SystemConfig",
+    "engines",
+    "open_model",
+]
+
+Progress = Callable[[str], None]
+Engine = Callable[[SystemConfig, Progress | None], ChatModel]
+
+engines: Registry[Engine] = Registry("engine")
+engines.register("scripted")(lambda config, _: ScriptedModel(config.replies, name=config.label))
+
+
+def _engine(name: str, module: str, extra: str) -> None:
+    """File an engine whose module, with its heavy packages, is imported on first use."""
+
+    def open_engine(config: SystemConfig, progress: Progress | None) -> ChatModel:
+        try:
+            engine = import_module(f"medasst.models.{module}")
+        except ModuleNotFoundError as error:
+            raise DependencyError(error.name or module, extra) from error
+        model: ChatModel = engine.open_model(config, progress)
+        return model
+
+    engines.register(name)(open_engine)
+
+
+_engine("transformers", "local", "train")
+_engine("llama.cpp", "llama_cpp", "serve")
+_engine("openai", "endpoint", "serve")
+
+
+def open_model(config: SystemConfig, progress: Progress | None = None) -> ChatModel:
+    """Load a system's model.
+
+    Raises:
+        ConfigError: no such engine.
+        ModelError: no such base, or an adapter for another one.
+        DependencyError: the engine's packages are not installed.
+    """
+    return engines[config.engine](config, progress)

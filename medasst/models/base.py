@@ -1,0 +1,99 @@
+"""What an engine is: conversations in, text or scores out. Knows no engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, runtime_checkable
+
+from medasst.conversation import Conversation
+
+Capability = Literal["stream", "choices"]
+FinishReason = Literal["stop", "length", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """How text is chosen. The defaults are those of the QA comparison: greedy, at most 256 new tokens.
+
+    Attributes:
+        temperature: 0 is greedy.
+        repetition_penalty: divides the logits of tokens already seen (Keskar et al. 2019, arXiv:1909.05858); 1 is none.
+        stop: texts that end the answer besides the model's own end of turn; they are not part of it.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of a streamed answer. The last one has a finish reason and the token counts."""
+
+    text: str = ""
+    finish_reason: FinishReason | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer. With finish reason "error", `error` says what went wrong."""
+
+    id: str
+    text: str
+    finish_reason: FinishReason
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceQuery:
+    """Options to compare after one prefix: a conversation (the option is the next answer) or raw text."""
+
+    id: str
+    prefix: Conversation | str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceScore:
+    """For each option the sum of its tokens' log-probabilities (natural logarithm), and how many tokens it has."""
+
+    id: str
+    logprobs: tuple[float, ...]
+    token_counts: tuple[int, ...]
+    error: str | None = None
+
+
+@runtime_checkable
+class ChatModel(Protocol):
+    """Answers conversations."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
+        """The answer as it is written; closing the iterator stops the work. Raises MedasstError if the engine fails."""
+        ...
+
+    def generate(self, conversations: Sequence[Conversation], decoding: Decoding) -> Iterator[Completion]:
+        """Answers in any order, each with its conversation's id; a failed one has finish reason "error"."""
+        ...
+
+
+@runtime_checkable
+class ChoiceModel(ChatModel, Protocol):
+    """Can also tell how likely given answers are (capability "choices")."""
+
+    def score(self, queries: Sequence[ChoiceQuery]) -> Iterator[ChoiceScore]:
+        """Scores in any order, each with its query's id."""
+        ...
