@@ -68,6 +68,14 @@ def load(kind: type[C], path: Path | str, overrides: Sequence[str] = ()) -> C:
     return parse(kind, data, root=path.resolve().parent, name=str(path), text=text)
 
 
+def load_defaults(kind: type[C], overrides: Sequence[str] = ()) -> C:
+    """The defaults of a job whose file may be left out, with `overrides`; relative paths are relative to the working folder."""
+    data: dict[str, Any] = {}
+    for override in overrides:
+        _apply(data, override)
+    return parse(kind, data, root=Path.cwd(), name="--set")
+
+
 def parse(kind: type[C], data: Mapping[str, Any], *, root: Path | None = None, name: str = "settings", text: str = "") -> C:
     """Settings from a mapping: what `load` does after reading. `text` serves to name lines."""
     try:

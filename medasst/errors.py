@@ -5,7 +5,8 @@
     │   ├── ConfigError     a setting: missing, misspelt, out of range
     │   ├── DataError       a data file: names file and line
     │   └── ModelError      a base, adapter or engine that doesn't exist or doesn't fit
-    └── DependencyError     an optional package is not installed; names the extra
+    ├── DependencyError     an optional package is not installed; names the extra
+    └── Stopped             Ctrl-C: work so far is kept, the message says how to go on; exit code 130
 
 Every message says what is wrong and what to do about it.
 """
@@ -55,3 +56,9 @@ class DependencyError(MedasstError, ImportError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed. Install it with: pip install 'medasst[{extra}]'")
+
+
+class Stopped(MedasstError):
+    """Ctrl-C reached long work; what is finished is kept."""
+
+    exit_code = 130

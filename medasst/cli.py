@@ -1,0 +1,217 @@
+"""The command line: parse, load the job's settings, call the library, say where the result lies.
+
+Progress goes to stderr, the result's path to stdout. Exit codes: 0 done, 1 failure, 2 bad input or configuration, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from medasst import __version__
+from medasst.config import load, load_defaults
+from medasst.errors import MedasstError
+from medasst.progress import Progress as ProgressCall
+
+if TYPE_CHECKING:
+    from medasst.service import ServeConfig
+
+stderr = Console(stderr=True, highlight=False)
+
+EPILOG = """\
+examples:
+  medasst demo                                     the whole chain on the samples, then a chat page
+  medasst prepare configs/real/prepare.toml        raw Q&A → prepared set, in runs/real/data
+  medasst train configs/real/train.toml --set lora.r=8
+  medasst evaluate configs/real/evaluate.toml      base against tuned, in runs/real/evaluate
+  medasst score predictions.jsonl                  BLEU-4 and ROUGE of any file with predict and label
+  medasst chat                                     talk in the terminal
+  medasst serve --port 8000                        chat page and OpenAI-compatible API
+
+Long work says how far it is, can be stopped with Ctrl-C, and goes on when the same command is given again.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. The one place where errors become words."""
+    arguments = _parser().parse_args(argv)
+    try:
+        result: Path | None = arguments.run(arguments)
+    except MedasstError as error:
+        stderr.print(f"medasst: {error}", markup=False, soft_wrap=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        stderr.print("medasst: stopped; finished work is kept, run the same command again to go on")
+        return 130
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        place = f" ({error.filename})" if error.filename else ""
+        stderr.print(f"medasst: the disk is full{place}; free some space and run again, finished work is kept", soft_wrap=True)
+        return 1
+    if result is not None:
+        print(result)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="medasst",
+        description="From raw Chinese medical Q&A to a safe pharmacy assistant.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"medasst {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = _command(commands, "demo", _demo, "the whole chain on the samples: prepare, train, evaluate, serve", config=None)
+    demo.add_argument("--no-serve", action="store_true", help="end after the report")
+    _address(demo)
+    _command(commands, "prepare", _prepare, "raw medical Q&A → a clean, split, decontaminated prepared set")
+    _command(commands, "train", _train, "a prepared set → a LoRA adapter")
+    _command(commands, "evaluate", _evaluate, "systems × tasks → predictions, scores, a report")
+    score = _command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
+    score.add_argument("file", type=Path, metavar="FILE", help="JSONL with predict and label on each line, id if there is one")
+    _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
+    _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], Path | None],
+    summary: str,
+    *,
+    config: str | None = "",
+    out: bool = True,
+) -> argparse.ArgumentParser:
+    """Add a command. `config`: "" for a required job file, "?" for an optional one, None for none."""
+    parser = commands.add_parser(name, help=summary, description=textwrap.fill(summary[0].upper() + summary[1:] + "."))
+    if config is not None:
+        optional = {"nargs": "?"} if config == "?" else {}
+        parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the job's settings; see configs/", **optional)  # type: ignore[arg-type]
+        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, e.g. lora.r=8")
+    if out:
+        parser.add_argument("--out", type=Path, metavar="DIR", help="where the result goes")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on; 127.0.0.1 unless told")
+    parser.add_argument("--port", type=int, help="port to listen on; the next free one from 8000 unless told")
+
+
+def _out(arguments: argparse.Namespace, job: str) -> Path:
+    """`--out`, or `runs/<name of the config's folder>/<job>`."""
+    return Path(arguments.out or Path("runs") / arguments.config.resolve().parent.name / job)
+
+
+def _prepare(arguments: argparse.Namespace) -> Path:
+    from medasst.data import PrepareConfig, prepare
+
+    config = load(PrepareConfig, arguments.config, arguments.set)
+    with _bar() as progress:
+        report = prepare(config, _out(arguments, "data"), progress)
+    stderr.print(report.summary(), markup=False)
+    return report.folder
+
+
+def _train(arguments: argparse.Namespace) -> Path:
+    from medasst.train import TrainConfig, train
+
+    config = load(TrainConfig, arguments.config, arguments.set)
+    with _bar() as progress:
+        result = train(config, _out(arguments, "train"), progress=progress)
+    stderr.print(result.summary(), markup=False)
+    return result.adapter
+
+
+def _evaluate(arguments: argparse.Namespace) -> Path:
+    from medasst.evaluation import EvaluateConfig, evaluate, open_systems
+
+    config = load(EvaluateConfig, arguments.config, arguments.set)
+    with _bar() as progress:
+        report = evaluate(config, open_systems(config), _out(arguments, "evaluate"), progress)
+    stderr.print(report.summary(), markup=False)
+    return report.folder / "report.html"
+
+
+def _score(arguments: argparse.Namespace) -> Path:
+    from medasst.evaluation import score
+
+    out = arguments.out or Path("runs") / "score" / arguments.file.stem
+    with _bar() as progress:
+        report = score(arguments.file, out, progress)
+    stderr.print(report.summary(), markup=False)
+    return Path(out) / "report.json"
+
+
+def _demo(arguments: argparse.Namespace) -> Path | None:
+    from medasst.demo import demo, serve_config
+    from medasst.service import serve
+
+    out = arguments.out or Path("runs") / "demo"
+    with _bar() as progress:
+        result = demo(out, progress, lambda text: stderr.print(text, markup=False, soft_wrap=True))
+    print(result.report, flush=True)
+    if not arguments.no_serve:
+        serve(serve_config(result, arguments.host, arguments.port))
+    return None
+
+
+def _chat(arguments: argparse.Namespace) -> None:
+    from medasst.service import chat
+
+    chat(_serve_config(arguments))
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from medasst.service import serve
+
+    serve(_serve_config(arguments))
+
+
+def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
+    from medasst.service import ServeConfig
+
+    given = {key: getattr(arguments, key, None) for key in ("host", "port")}
+    overrides = [*arguments.set, *(f"{key}={value}" for key, value in given.items() if value is not None)]
+    if arguments.config is not None:
+        return load(ServeConfig, arguments.config, overrides)
+    return load_defaults(ServeConfig, overrides)
+
+
+@contextmanager
+def _bar() -> Iterator[ProgressCall]:
+    """One line per stage on stderr: share done, facts such as the loss, time gone and time left."""
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TextColumn("{task.fields[facts]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=False),
+    ]
+    with Progress(*columns, console=stderr, refresh_per_second=4) as bar:
+        stages: dict[str, TaskID] = {}
+
+        def show(stage: str, done: float, total: float | None = None, **facts: float) -> None:
+            if stage not in stages:
+                for task in stages.values():
+                    bar.stop_task(task)
+                stages[stage] = bar.add_task(stage, total=total, facts="")
+            text = "  ".join(f"{name.replace('_per_', '/').replace('_', ' ')} {value:.4g}" for name, value in facts.items())
+            bar.update(stages[stage], completed=done, total=total, facts=text)
+
+        yield show

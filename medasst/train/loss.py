@@ -1,0 +1,68 @@
+"""Cross-entropy at the answers' positions, without ever holding all logits.
+
+With a vocabulary of 150,000 to 260,000 the logits are the largest tensors of a step. Prompts and padding need none, and
+where the output embedding is frozen, as it is under LoRA, the gradient can be formed chunk by chunk in the forward pass.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """Summed cross-entropy of softmax(hidden @ weight.T) against targets; `weight` gets no gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor, chunk: int) -> Tensor:
+        gradient = torch.empty_like(hidden)
+        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        for start in range(0, len(hidden), chunk):
+            part, target = hidden[start : start + chunk], targets[start : start + chunk]
+            logits = (part @ weight.T).float()
+            picked = logits.gather(1, target[:, None]).sum()
+            top = logits.amax(-1, keepdim=True)
+            logits.sub_(top).exp_()  # the softmax's numerators, in place
+            norm = logits.sum(-1, keepdim=True)
+            total += (norm.log() + top).sum() - picked
+            # d loss / d hidden = softmax @ W − W[target]; dividing after the product saves a pass over the logits.
+            expected = (logits.to(weight.dtype) @ weight).float().div_(norm)
+            gradient[start : start + chunk] = expected.sub_(weight[target].float()).to(gradient.dtype)
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad_outputs[0].to(gradient.dtype), None, None, None
+
+
+def answer_loss(model: nn.Module, ids: Tensor, attention: Tensor | None, answers: Tensor, chunk: int) -> tuple[Tensor, int]:
+    """Summed cross-entropy of a causal language model over the tokens it is to learn.
+
+    Args:
+        model: a transformers causal model, with or without PEFT layers inside.
+        ids: token ids, (batch, length), padded on the right.
+        attention: 1 where there is a token, (batch, length); None where nothing is padded.
+        answers: True at tokens to be predicted, (batch, length).
+        chunk: positions whose logits exist at one time.
+
+    Returns:
+        The sum over answer tokens (float32), and how many there are.
+    """
+    body = getattr(model, model.base_model_prefix)
+    hidden = body(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
+    learnt = answers[:, 1:]
+    hidden, targets = hidden[:, :-1][learnt], ids[:, 1:][learnt]
+    head = model.get_output_embeddings()
+    softcap = getattr(model.config, "final_logit_softcapping", None)
+    if type(head) is nn.Linear and head.bias is None and not head.weight.requires_grad and not softcap:
+        loss: Tensor = _ChunkedCrossEntropy.apply(hidden, head.weight, targets, chunk)
+    else:  # an adapted or capped head: autograd does it, at the answers' positions alone
+        logits = head(hidden).float()
+        if softcap:
+            logits = softcap * torch.tanh(logits / softcap)
+        loss = nn.functional.cross_entropy(logits, targets, reduction="sum")
+    return loss, len(targets)
