@@ -1,0 +1,20 @@
+"""Bases and adapters: finding, fingerprints, files in and out, and llama.cpp's form of both."""
+
+from medasst.weights.adapter import AdapterInfo, check_adapter, read_adapter, save_adapter
+from medasst.weights.bases import Base, find_base, fingerprint, terms_notice
+from medasst.weights.cache import cache_dir
+from medasst.weights.llama_cpp import adapter_to_gguf, base_to_gguf
+
+__all__ = [
+    "AdapterInfo",
+    "Base",
+    "adapter_to_gguf",
+    "base_to_gguf",
+    "cache_dir",
+    "check_adapter",
+    "find_base",
+    "fingerprint",
+    "read_adapter",
+    "save_adapter",
+    "terms_notice",
+]
