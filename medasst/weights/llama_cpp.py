@@ -107,7 +107,7 @@ def _write_base(base: Base, files: list[Path], target: Path) -> None:
     layout = Layout.of(config)
     writer = _writer(layout.architecture)
     _add_sizes(writer, config, base.name)
-    add_vocabulary(writer, base.folder, layout.architecture, config["vocab_size"])
+    add_vocabulary(writer, base.folder, config["vocab_size"])
     import gguf
 
     tensors = [t for file in files for t in read_safetensors(file)]

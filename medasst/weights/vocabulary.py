@@ -17,7 +17,7 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 _SPLITS = {"individual_digits": "smollm", r"\\p{N}{1,3}": "llama-bpe", r"\\p{N}": "qwen2"}
 
 
-def add_vocabulary(writer: Any, folder: Path, architecture: str, size: int) -> None:
+def add_vocabulary(writer: Any, folder: Path, size: int) -> None:
     """Write tokens, merges or scores, special ids and the chat template.
 
     Args:
