@@ -1,0 +1,183 @@
+"""report.html: the same figures for a person, in one file that needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from medasst.evaluation.measure import AllAnswered, Comparison, Result
+from medasst.evaluation.metrics import METRICS
+from medasst.evaluation.report import EvalReport, TaskSummary
+from medasst.evaluation.tasks import Task
+
+LABELS = {
+    "bleu_4": "BLEU-4",
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "rouge_l": "ROUGE-L",
+    "accuracy": "Accuracy",
+    "accuracy_parsed": "of answered",
+    "length_ratio": "Length ratio",
+    "unstopped": "Did not stop",
+}
+EXAMPLES = 3  # a task
+_WIDTH, _LEFT, _RIGHT, _BAR, _GAP = 360, 104, 48, 16, 12  # of a chart, in its own units
+
+
+class Bar(NamedTuple):
+    """One system's bar, its error bar, and where they stand."""
+
+    system: str
+    colour: int
+    y: float
+    width: float
+    low: float
+    high: float
+    text: str
+
+
+class Group(NamedTuple):
+    """The bars of one metric under its name."""
+
+    label: str
+    y: float
+    bars: list[Bar]
+
+
+class Chart(NamedTuple):
+    """The figures of one task, drawn from 0; `chance` is where guessing stands, if it means anything."""
+
+    height: float
+    left: float
+    groups: list[Group]
+    ticks: list[tuple[float, str]]
+    chance: float | None
+
+
+class Cell(NamedTuple):
+    """One figure of a table."""
+
+    text: str
+    interval: str = ""
+    mark: str = ""
+
+
+class Example(NamedTuple):
+    """One item with what each system answered and its ROUGE-L."""
+
+    id: str
+    prompt: str
+    label: str
+    answers: list[tuple[str, str, float]]
+
+
+class Section(NamedTuple):
+    """One task."""
+
+    task: TaskSummary
+    chart: Chart | None
+    metrics: list[str]
+    rows: list[tuple[str, list[Cell]]]
+    differences: list[tuple[str, list[Cell]]]
+    counts: list[Result]
+    unsupported: list[str]
+    examples: list[Example]
+
+
+def write_page(path: Path, report: EvalReport, tasks: Sequence[Task], answered: AllAnswered, *, texts: bool) -> None:
+    """Write the report's page; without `texts` no question and no answer is in it."""
+    sections = [
+        _section(report, summary, _examples(task, answered) if texts else [])
+        for summary, task in zip(report.tasks, tasks, strict=True)
+    ]
+    environment = Environment(loader=PackageLoader("medasst.evaluation", "."), autoescape=True, undefined=StrictUndefined)
+    environment.trim_blocks = environment.lstrip_blocks = True
+    page = environment.get_template("report.html").render(report=report, sections=sections, labels=LABELS, width=_WIDTH)
+    # A model may write a lone surrogate, which UTF-8 can't hold.
+    path.write_bytes(page.encode("utf-8", "replace"))
+
+
+def _section(report: EvalReport, summary: TaskSummary, examples: list[Example]) -> Section:
+    rows = [row for row in report.results if row.task == summary.name]
+    systems = list(dict.fromkeys(row.system for row in rows))
+    done = [row for row in rows if row.status == "ok"]
+    metrics = list(dict.fromkeys(row.metric for row in done))
+    found = {(row.system, row.metric): row for row in done}
+    answered = [system for system in systems if any(row.system == system for row in done)]
+    compared = [c for c in report.comparisons if c.task == summary.name]
+    return Section(
+        summary,
+        _chart(found, systems, [m for m in (*METRICS, "accuracy") if m in metrics], summary.chance) if done else None,
+        metrics,
+        [(system, [_cell(found[system, metric]) for metric in metrics]) for system in answered],
+        [
+            (system, _difference_cells(compared, system, metrics))
+            for system in answered
+            if any(c.system == system for c in compared)
+        ],
+        [row for row in done if row.metric in ("bleu_4", "accuracy")],
+        [row.system for row in rows if row.status == "unsupported"],
+        examples,
+    )
+
+
+def _chart(found: dict[tuple[str, str], Result], systems: list[str], metrics: list[str], chance: float | None) -> Chart:
+    rows = [row for (_, metric), row in found.items() if metric in metrics]
+    top = max(5.0, *(row.high or 0 for row in rows), chance or 0)
+    step = next(s for s in (1, 2, 5, 10, 20, 25) if top / s <= 5 or s == 25)
+    scale = (_WIDTH - _LEFT - _RIGHT) / top
+    groups, y = [], 0.0
+    for metric in metrics:
+        bars, start = [], y
+        y += 18
+        for colour, system in enumerate(systems):
+            row = found.get((system, metric))
+            if row and row.value is not None and row.low is not None and row.high is not None:
+                low, high = (_LEFT + figure * scale for figure in (row.low, row.high))
+                bars.append(Bar(system, colour % 6, y, row.value * scale, low, high, f"{row.value:.1f}"))
+                y += _BAR + 4
+        groups.append(Group(LABELS[metric], start + 12, bars))
+        y += _GAP
+    ticks = [(_LEFT + tick * scale, str(tick)) for tick in range(0, int(top) + 1, step)]
+    return Chart(y + 16, _LEFT, groups, ticks, _LEFT + chance * scale if chance is not None else None)
+
+
+def _cell(row: Result) -> Cell:
+    if row.value is None:
+        return Cell("–")
+    digits = 2 if row.metric == "length_ratio" else 1
+    interval = f"{row.low:.{digits}f} to {row.high:.{digits}f}" if row.low is not None and row.high is not None else ""
+    return Cell(f"{row.value:.{digits}f}", interval)
+
+
+def _difference_cells(compared: Sequence[Comparison], system: str, metrics: Sequence[str]) -> list[Cell]:
+    by_metric = {c.metric: c for c in compared if c.system == system}
+    cells = []
+    for metric in metrics:
+        if c := by_metric.get(metric):
+            cells.append(Cell(f"{c.difference:+.1f}", f"{c.low:+.1f} to {c.high:+.1f}", "clear" if c.excludes_zero else "open"))
+        else:
+            cells.append(Cell(""))
+    return cells
+
+
+def _examples(task: Task, answered: AllAnswered) -> list[Example]:
+    """The first items of the draw: chosen by the seed, not by their scores."""
+    if task.config.kind != "qa":
+        return []
+    name, systems = task.config.name, [system for system, of in answered if of == task.config.name]
+    return [
+        Example(
+            item.id,
+            item.prompt,
+            item.label,
+            [
+                (system, answered[system, name].records[i]["predict"], answered[system, name].scores[i]["rouge_l"])
+                for system in systems
+            ],
+        )
+        for i, item in enumerate(task.items[:EXAMPLES])
+    ]
