@@ -70,7 +70,8 @@ class Renderer:
             config = json.loads((folder / "tokenizer_config.json").read_text("utf-8"))
         except Exception as error:  # tokenizers raises bare Exception
             raise ModelError(f"{folder}: no readable tokenizer.json and tokenizer_config.json there ({error})") from error
-        special = {k: v if isinstance(v, str) else v["content"] for k, v in config.items() if k.endswith("_token") and v}
+        named = {k: v["content"] if isinstance(v, dict) else v for k, v in config.items() if k.endswith("_token")}
+        special = {k: v for k, v in named.items() if isinstance(v, str)}
         chat = _chat_template(folder, config)
         if template == "chat" and chat is None:
             raise ModelError(

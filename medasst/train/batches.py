@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import random
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +20,10 @@ import numpy.typing as npt
 
 from medasst.conversation import Conversation
 from medasst.render import Rendered, Renderer
+from medasst.weights import cache_dir
+from medasst.weights.cache import building
 
 Tokens = npt.NDArray[np.int32]
-
-
-def cache_folder() -> Path:
-    """`$MEDASST_CACHE`, or ~/.cache/medasst."""
-    return Path(os.environ.get("MEDASST_CACHE") or Path.home() / ".cache" / "medasst")
 
 
 @dataclass(frozen=True)
@@ -67,9 +62,10 @@ def tokenise(conversations: Iterable[Conversation], renderer: Renderer, cutoff: 
         data_key: says which data this is; with tokenizer, template and cutoff it names the cache entry.
     """
     key = hashlib.sha256(json.dumps([data_key, renderer.sha256, cutoff, 1]).encode()).hexdigest()[:24]
-    folder = cache_folder() / "tokens" / key
-    if not folder.is_dir():
-        _write(folder, conversations, renderer, cutoff)
+    folder = cache_dir() / "tokens" / key
+    with building(folder) as empty:
+        if empty is not None:
+            _write(empty, conversations, renderer, cutoff)
     arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "mask", "offsets")}
     return TokenSet(**arrays, dropped=json.loads((folder / "about.json").read_text())["dropped"])
 
@@ -85,19 +81,10 @@ def _write(folder: Path, conversations: Iterable[Conversation], renderer: Render
             continue
         ids.append(np.array(rendered.ids, np.int32))
         mask.append(np.array(rendered.mask, np.bool_))
-    unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
-    unfinished.mkdir(parents=True)
-    try:
-        np.save(unfinished / "ids.npy", np.concatenate(ids) if ids else np.zeros(0, np.int32))
-        np.save(unfinished / "mask.npy", np.concatenate(mask) if mask else np.zeros(0, np.bool_))
-        np.save(unfinished / "offsets.npy", np.cumsum([0, *map(len, ids)], dtype=np.int64))
-        (unfinished / "about.json").write_text(json.dumps({"dropped": dropped, "cutoff": cutoff}))
-        unfinished.rename(folder)
-    except OSError:
-        if not folder.is_dir():  # another run finished the same entry first
-            raise
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    np.save(folder / "ids.npy", np.concatenate(ids) if ids else np.zeros(0, np.int32))
+    np.save(folder / "mask.npy", np.concatenate(mask) if mask else np.zeros(0, np.bool_))
+    np.save(folder / "offsets.npy", np.cumsum([0, *map(len, ids)], dtype=np.int64))
+    (folder / "about.json").write_text(json.dumps({"dropped": dropped, "cutoff": cutoff}))
 
 
 def schedule(

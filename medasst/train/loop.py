@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import math
 import random
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -297,12 +299,22 @@ class _Interruption:
             signal.signal(signal.SIGINT, self._before)
 
 
+def _keep_memory() -> None:
+    """Tell glibc to keep what is freed: fresh pages for every large tensor cost a CPU run about a tenth of its time."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large block
+        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
+
+
 def _build(config: TrainConfig, base: Base) -> tuple[PeftModel, torch.device]:
     """The base with fresh LoRA layers; the seed decides their first values."""
     if config.threads:
         torch.set_num_threads(config.threads)
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device)
     precision = config.precision if config.precision != "auto" else "float32" if device.type == "cpu" else "bfloat16"
+    if device.type == "cpu" and sys.platform == "linux":
+        _keep_memory()
     torch.manual_seed(config.seed)
     random.seed(config.seed)
     model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=getattr(torch, precision)).to(device)

