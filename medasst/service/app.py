@@ -187,7 +187,7 @@ class Desk:
             top_p=asked.top_p or 1.0,
             repetition_penalty=asked.repetition_penalty or 1.0,
             seed=asked.seed or 0,
-            stop=asked.stops,
+            stop=tuple(text for text in asked.stop if text),
         )
 
 

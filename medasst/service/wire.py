@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from medasst.conversation import ROLES, Conversation, Message, Role
 from medasst.errors import MedasstError
@@ -39,12 +39,20 @@ class ApiError(MedasstError):
 
 class _Part(BaseModel):
     type: str
-    text: str | None = None
+    text: str = ""
+
+
+def _as_parts(content: object) -> object:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+
+
+def _as_list(stop: object) -> object:
+    return [stop] if isinstance(stop, str) else stop or []
 
 
 class _Message(BaseModel):
     role: str
-    content: str | list[_Part] | None = None
+    content: Annotated[list[_Part], BeforeValidator(_as_parts)] = []
 
 
 class _StreamOptions(BaseModel):
@@ -66,18 +74,12 @@ class ChatRequest(BaseModel):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Field(ge=1, le=2)] | None = None  # not OpenAI's, but vLLM's and llama.cpp's too
     seed: int | None = None
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stop: Annotated[list[str], BeforeValidator(_as_list), Field(max_length=4)] = []
     n: int | None = None
     logprobs: bool | None = None
     tools: list[Any] | None = None
     functions: list[Any] | None = None
     response_format: dict[str, Any] | None = None
-
-    @property
-    def stops(self) -> tuple[str, ...]:
-        """Texts that end a reply."""
-        texts = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return tuple(text for text in texts if text)
 
     @property
     def token_limit(self) -> int | None:
@@ -94,6 +96,8 @@ def read_request(body: bytes) -> ChatRequest:
     """Parse and check what can be checked without knowing the models. Raises ApiError 400 or 422."""
     try:
         data = json.loads(body)
+        # Half a surrogate pair is valid JSON but no text: nothing behind this line could encode it.
+        json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise ApiError(400, "the body is not valid JSON in UTF-8", "invalid_json") from None
     if not isinstance(data, dict):
@@ -141,15 +145,14 @@ def _read_message(message: _Message, place: str, limits: Limits) -> Message:
     roles: dict[str, Role] = {role: role for role in ROLES} | {"developer": "system"}
     if message.role not in roles:
         raise ApiError(400, f"unknown role: use one of {', '.join(ROLES)}", "invalid_value", f"{place}.role")
-    parts = message.content if isinstance(message.content, list) else [_Part(type="text", text=message.content)]
-    if any(part.type != "text" for part in parts):
+    if any(part.type != "text" for part in message.content):
         raise ApiError(400, "only text is read: leave other content parts out", "unsupported_content", f"{place}.content")
-    text = "".join(part.text or "" for part in parts)
+    text = "".join(part.text for part in message.content)
     if not text.strip():
         raise ApiError(400, "the message is empty", "empty_message", f"{place}.content")
     if len(text) > limits.message_chars:
-        message_text = f"longer than {limits.message_chars} characters: shorten it"
-        raise ApiError(400, message_text, "context_length_exceeded", f"{place}.content")
+        too_long = f"longer than {limits.message_chars} characters: shorten it"
+        raise ApiError(400, too_long, "context_length_exceeded", f"{place}.content")
     return Message(roles[message.role], text)
 
 

@@ -204,40 +204,41 @@ function ask(question) {
   if (!question.trim() || running) return;
   const node = talk.log.appendChild(copy("t-user"));
   node.querySelector("p").textContent = question.trim();
-  answer(question.trim());
+  answer(question.trim(), node);
 }
 
-async function answer(question) {
+async function answer(question, node) {
   const mine = talk;
   const reply = new Reply(mine);
-  const mover = followEnd();
+  const scroll = follow(node);
   running = new AbortController();
   const { signal } = running;
   refresh();
+  scroll();
   const messages = [...mine.turns.slice(-KEPT_TURNS), { role: "user", content: question }];
   try {
-    for await (const chunk of chunks(mine.model, messages, signal)) { reply.take(chunk); mover(); }
+    for await (const chunk of chunks(mine.model, messages, signal)) { reply.take(chunk); scroll(); }
   } catch (error) {
     if (signal.aborted) reply.say(SAY.stopped, "info");
-    else reply.fail(error instanceof Failure ? error.code : "network", () => answer(question));
+    else reply.fail(error instanceof Failure ? error.code : "network", () => answer(question, node));
   }
   // A reply that broke off before its first word is no turn: both are left out of the history.
   if (reply.said.trim()) mine.turns.push({ role: "user", content: question }, { role: "assistant", content: reply.said.trim() });
   reply.node.querySelector(".wait").remove();
   if (running?.signal === signal) running = null;
   refresh();
-  mover();
+  scroll();
 }
 
-/** A function that keeps the end in view, until the reader scrolls up. */
-function followEnd() {
+/** A function that scrolls along as a reply grows, never past its question, until the reader scrolls up. */
+function follow(question) {
   const view = $("scroll");
-  view.scrollTop = view.scrollHeight;
-  let last = view.scrollTop;
+  let last = -Infinity;
   return () => {
     if (view.scrollTop < last - 8) last = Infinity;
     if (last === Infinity) return;
-    view.scrollTop = view.scrollHeight;
+    const top = question.getBoundingClientRect().top - view.getBoundingClientRect().top + view.scrollTop - 12;
+    view.scrollTop = Math.min(top, view.scrollHeight);
     last = view.scrollTop;
   };
 }
