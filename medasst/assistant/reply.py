@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medasst.assistant.events import Event, plain_text
+from medasst.assistant import question, wording
+from medasst.assistant.draft import Draft, Drafter
+from medasst.assistant.events import AI_LABEL, End, Event, Finding, Text, plain_text
 from medasst.assistant.vetted import VettedAnswers
 from medasst.catalogue import Catalogue
 from medasst.conversation import Conversation
+from medasst.models import Decoding
 from medasst.safety import Rules
 
 if TYPE_CHECKING:
-    from medasst.models import ChatModel, Decoding
+    from medasst.models import ChatModel
+
+_DECODING = Decoding(max_new_tokens=128, repetition_penalty=1.1, stop=("用户：",))
 
 
 class Assistant:
     """The guarded assistant of the shop.
 
+    A reply stands on what people wrote: it is drafted without the model and leaves at once, while the model, if there is
+    one, writes beside it. Of the model's answer only sentences that pass every check are added, after the draft.
+
     Args:
         catalogue: what the shop sells.
         rules: red flags, prescription gate, population rules, output checks.
         vetted: answers that people wrote.
-        model: words an opening; None: the vetted part stands alone.
-        decoding: how the model decodes; None: its own default.
+        model: adds wording; None: the vetted part stands alone.
+        decoding: how the model decodes; None: at most 128 tokens, greedy, a light repetition penalty.
         name: the model name under which the service offers it.
+        patience: seconds that a reply waits for its model.
     """
 
     def __init__(
@@ -36,9 +49,12 @@ class Assistant:
         model: ChatModel | None = None,
         decoding: Decoding | None = None,
         name: str = "medasst",
+        *,
+        patience: float = 20.0,
     ) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
-        self.model, self.decoding, self.name = model, decoding, name
+        self.model, self.decoding, self.name, self.patience = model, decoding or _DECODING, name, patience
+        self._drafter = Drafter(catalogue, rules, vetted)
 
     @classmethod
     def from_samples(cls, model: ChatModel | None = None, decoding: Decoding | None = None) -> Assistant:
@@ -46,14 +62,44 @@ class Assistant:
         catalogue = Catalogue.from_samples()
         return cls(catalogue, Rules.load(catalogue), VettedAnswers.from_samples(), model, decoding)
 
+    def draft(self, conversation: Conversation) -> Draft:
+        """The part of the reply that needs no model. Raises DataError if there is no user turn to answer."""
+        return self._drafter.draft(question.read(conversation, self.catalogue, self.rules))
+
     async def reply(self, conversation: Conversation) -> AsyncIterator[Event]:
         """The reply to the last user turn, event by event. Model failures never surface: the vetted part stands alone.
 
         Raises:
-            InputError: the conversation has no user turn at its end.
+            DataError: the conversation does not end with a user turn that says something.
         """
-        raise NotImplementedError
-        yield  # an async generator
+        draft = self.draft(conversation)
+        reply_id, seq = uuid.uuid4().hex, itertools.count()
+
+        def number(event: Event) -> Event:
+            return replace(event, reply_id=reply_id, seq=next(seq))
+
+        writing = asyncio.create_task(self._word(conversation, draft))
+        try:
+            for event in draft.body:
+                yield number(event)
+            said = await writing
+        finally:
+            writing.cancel()  # the reader left before the end
+            with suppress(asyncio.CancelledError):
+                await writing
+        for place, sentence in enumerate(said.sentences):
+            yield number(Text("", 0, f"\n{sentence}" if place == 0 else sentence))
+        for event in draft.tail:
+            yield number(event)
+        yield number(Finding("", 0, AI_LABEL, "info", self.rules.messages.ai_label, self.rules.messages.version))
+        usage = {"prompt_tokens": said.prompt_tokens, "completion_tokens": said.completion_tokens}
+        yield number(End("", 0, draft.reason, usage))
+
+    async def _word(self, conversation: Conversation, draft: Draft) -> wording.Wording:
+        if self.model is None or not draft.grounds:
+            return wording.Wording()
+        said = plain_text(draft.body)
+        return await wording.word(self.model, self.decoding, conversation, draft.grounds, said, self.rules, self.patience)
 
     def reply_text(self, conversation: Conversation) -> str:
         """The reply as plain text; for use outside a running event loop."""

@@ -196,7 +196,9 @@ def _parse(row: str) -> Product:
         raise ValueError(f"not JSON: {error}; write one product per line") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise ValueError(f"{'.'.join(map(str, first['loc'])) or 'row'}: {first['msg']}; see medasst/samples/README.md") from None
+        raise ValueError(
+            f"{'.'.join(map(str, first['loc'])) or 'row'}: {first['msg']}; see medasst/samples/README.md"
+        ) from None
     missing = [key for key in SECTIONS if key not in product.leaflet]
     if missing:
         raise ValueError(f"{product.sku}: the leaflet lacks {', '.join(missing)}; what a leaflet leaves open must say so")

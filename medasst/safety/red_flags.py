@@ -30,6 +30,7 @@ class RedFlag(Config):
     source: str
     positive: tuple[str, ...] = Field(min_length=5)
     negative: tuple[str, ...] = Field(min_length=5)
+    closing: bool = True
 
 
 class _File(Config):

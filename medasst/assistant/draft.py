@@ -1,0 +1,263 @@
+"""The part of a reply that needs no model: rules, vetted answers, leaflets. A pure function of the conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Text
+from medasst.assistant.question import Question
+from medasst.assistant.vetted import VettedAnswer, VettedAnswers
+from medasst.catalogue import Catalogue, Product, Section
+from medasst.safety import Alarm, Concern, Context, Rules
+from medasst.text import comparison_key, sentences
+
+_SHOWN = 3  # products of one reply
+_DENIES = ("不", "别", "勿", "避免", "禁", "慎")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A reply before numbering; its events have no reply id yet.
+
+    Attributes:
+        body: what leaves at once.
+        tail: what comes after the model: the question back, the hand-off.
+        grounds: what people wrote for this reply; empty where no model may speak.
+    """
+
+    body: tuple[Event, ...]
+    tail: tuple[Event, ...]
+    grounds: str
+    reason: EndReason
+
+
+class Drafter:
+    """Writes drafts over one shop's catalogue, rules and vetted answers."""
+
+    def __init__(self, catalogue: Catalogue, rules: Rules, vetted: VettedAnswers) -> None:
+        self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
+        self._say = rules.messages
+
+    def draft(self, question: Question) -> Draft:
+        """Red flags, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
+        alarms = self.rules.red_flags(question.last, question.turns[:-1])
+        if any(alarm.flag.severity == "emergency" for alarm in alarms):
+            return self._emergency(alarms)
+        warnings = (*self._reminders(question), *map(_finding, alarms))
+        reason: EndReason = "red_flag" if warnings else "stop"
+        if question.prescription and not question.named:
+            return _join(warnings, self._prescription(question), reason if warnings else "prescription")
+        answer = self._vetted(question)
+        draft = self._from_vetted(question, answer) if answer else self._from_leaflets(question)
+        if not warnings:
+            return draft
+        note = Text("", 0, self._say.urgent_note)
+        quiet = Draft(_without_cards(draft.body), draft.tail, draft.grounds, draft.reason)
+        return _join((*warnings, note), quiet, reason)
+
+    # Rules that speak first
+
+    def _emergency(self, alarms: list[Alarm]) -> Draft:
+        closing = [Text("", 0, self._say.emergency)] if all(alarm.flag.closing for alarm in alarms) else []
+        return Draft((*map(_finding, alarms), *closing), (), "", "red_flag")
+
+    def _reminders(self, question: Question) -> list[Event]:
+        """An emergency of an earlier turn stays one: it is said again before anything else."""
+        found = {
+            alarm.flag.id: alarm.flag
+            for place, turn in enumerate(question.turns[:-1])
+            for alarm in self.rules.red_flags(turn, question.turns[:place])
+            if alarm.flag.severity == "emergency"
+        }
+        return [
+            Finding(
+                "",
+                0,
+                flag.id,
+                "urgent",
+                self._say.emergency_before.format(title=flag.title, message=flag.message),
+                flag.version,
+            )
+            for flag in found.values()
+        ]
+
+    def _prescription(self, question: Question) -> Draft:
+        """The fixed way, or a vetted answer of that kind for the same drug."""
+        drug, data = question.prescription[0], self.rules.gate.data
+        vetted = self.vetted.nearest(
+            [question.topic], lambda a: a.kind == "prescription" and drug in comparison_key(a.turns[-1] + a.answer)
+        )
+        texts = self._checked(vetted.answer) if vetted else []
+        if not vetted or any(text.replaced_by_rule for text in texts) or len(texts) < len(sentences(vetted.answer)):
+            texts = [Text("", 0, sentence) for sentence in self.rules.gate.answer(drug)]
+        hand_off = HandOff("", 0, "prescription", self._say.ask_pharmacist_prescription)
+        return Draft((*texts, Citation("", 0, data.document, data.section)), (hand_off,), "", "prescription")
+
+    # What people wrote
+
+    def _vetted(self, question: Question) -> VettedAnswer | None:
+        """The nearest vetted answer that was written for the same circumstances and the same product."""
+        named = {match.product.sku for match in question.named}
+
+        def fits(answer: VettedAnswer) -> bool:
+            same_age = answer.facts.child_months in (None, question.facts.child_months)
+            same_product = not named or bool(named & answer.products)
+            same = answer.facts.tags == question.facts.tags and set(answer.facts.drugs) <= set(question.facts.drugs)
+            return (
+                answer.kind != "prescription"
+                and same_age
+                and same_product
+                and same
+                and not self._drugs_ignored(question, answer)
+            )
+
+        return self.vetted.nearest(["。".join(question.turns), question.topic], fits)
+
+    @staticmethod
+    def _drugs_ignored(question: Question, answer: VettedAnswer) -> bool:
+        """Whether the shopper takes a drug of which the answer knows nothing."""
+        text = comparison_key(answer.answer + "".join(answer.turns))
+        return any(comparison_key(drug) not in text for drug in question.facts.drugs)
+
+    def _from_vetted(self, question: Question, answer: VettedAnswer) -> Draft:
+        products = [self.catalogue[sku] for sku in sorted(answer.products) if sku in self.catalogue]
+        texts = self._checked(answer.answer)
+        body: list[Event] = [*texts, *(Citation("", 0, *source) for source in answer.sources)]
+        if answer.kind == "answer" and question.buys:
+            body += [self._card(p) for p in products if _advised(p, texts) and not self.rules.concerns(p, question.facts)][
+                :_SHOWN
+            ]
+        grounds = answer.answer + "".join(s.text for p in products if not p.prescription for s in p.leaflet.values())
+        tail = [] if answer.kind != "answer" else self._ask(question)
+        return Draft(tuple(body), tuple(tail), grounds, "stop")
+
+    # What leaflets say
+
+    def _from_leaflets(self, question: Question) -> Draft:
+        if question.named:
+            return self._named(question)
+        matches = [match for match in self.catalogue.find(question.topic, 10) if match.how == "symptom"]
+        products = [match.product for match in matches if not match.product.prescription]
+        if not matches:
+            return Draft((), (HandOff("", 0, "unknown", self._say.unknown),), "", "hand_off")
+        if not products:
+            hand_off = HandOff("", 0, "prescription", self.rules.gate.data.by_symptom)
+            return Draft((), (hand_off,), "", "prescription")
+        return self._by_symptom(question, products[:_SHOWN], matches[0].words)
+
+    def _named(self, question: Question) -> Draft:
+        """What the leaflet of the named product says about what was asked; who may not take it comes first."""
+        products = [match.product for match in question.named][:_SHOWN]
+        concerns = {p.sku: self.rules.concerns(p, question.facts) for p in products}
+        body: list[Event] = [self._warning(concern) for sku in concerns for concern in concerns[sku]]
+        together = question.prescription or len(products) > 1
+        for product in products:
+            keys = ["interactions"] if together else [question.section or "indications", "contraindications"]
+            for key in dict.fromkeys(keys):
+                body += self._section(product, key)
+        safe = not together and not any(concerns.values())
+        if safe:
+            body += [self._card(product) for product in products]
+        body = _unique(body)
+        tail: list[Event] = self._ask(question) if safe else [HandOff("", 0, "population", self._say.ask_pharmacist)]
+        return Draft(tuple(body), tuple(tail), _grounds(products), "stop")
+
+    def _by_symptom(self, question: Question, products: list[Product], symptoms: str) -> Draft:
+        concerns = {p.sku: self.rules.concerns(p, question.facts) for p in products}
+        fit = [p for p in products if not concerns[p.sku]]
+        if not fit:
+            warnings = [self._warning(concern) for p in products for concern in concerns[p.sku][:1]]
+            ask = self._ask(question) if question.facts.child and question.facts.child_months is None else []
+            tail = [*ask, HandOff("", 0, "population", self._say.ask_pharmacist)]
+            return Draft(tuple(warnings), tuple(tail), _grounds(products), "stop")
+        body: list[Event] = [Text("", 0, self._say.symptom_intro.format(symptoms=symptoms) + "\n")]
+        for product in fit:
+            body += self._section(product, "indications", first=True)
+            body.append(self._card(product))
+        body.append(Text("", 0, self._say.see_doctor))
+        return Draft(tuple(body), tuple(self._ask(question)), _grounds(fit), "stop")
+
+    # Pieces
+
+    def _section(self, product: Product, key: str, *, first: bool = False) -> list[Event]:
+        section = product.section(key)
+        if section is None:
+            return []
+        said = self._checked(f"{product.name}【{section.section}】{section.text}")
+        said = said[:1] if first else said
+        return [*_paragraph(said), Citation("", 0, section.document, section.section)]
+
+    def _checked(self, text: str) -> list[Text]:
+        """A person's text in whole sentences, each checked; a refused one is replaced where the rule has a replacement."""
+        about: bool | None = None
+        texts: list[Text] = []
+        for sentence in sentences(text):
+            verdict = self.rules.check_sentence(sentence, Context("person", about=about))
+            about = named if (named := self.rules.gate.subject(sentence)) is not None else about
+            if verdict.ok:
+                texts.append(Text("", 0, sentence))
+            elif verdict.replaced_by and not any(t.replaced_by_rule == verdict.rule for t in texts):
+                texts.append(Text("", 0, verdict.replaced_by, verdict.rule))
+        return texts
+
+    def _warning(self, concern: Concern) -> Finding:
+        return Finding("", 0, concern.rule, "warning", concern.message, self._say.version)
+
+    def _card(self, product: Product) -> Card:
+        section = product.leaflet["indications"]
+        reason = self._say.card_reason.format(section=section.section, text=sentences(section.text)[0])
+        facts = (product.name, product.form, product.strength, product.pack, product.price, product.status)
+        return Card("", 0, product.sku, reason, _cite(section), *facts)
+
+    def _ask(self, question: Question) -> list[Event]:
+        """The one thing that a careful pharmacist would ask next, if anything is still unknown."""
+        facts = question.facts
+        if facts.child is None and facts.pregnant is None and not facts.elderly:
+            key = "who"
+        elif facts.child and facts.child_months is None:
+            key = "child_age"
+        elif not facts.child and not facts.elderly and facts.pregnant is None and facts.nursing is None:
+            key = "pregnant"
+        elif not (facts.allergies or facts.chronic or facts.drugs):
+            key = "history"
+        else:
+            return []
+        return [Ask("", 0, self._say.ask[key], self._say.options[key])]
+
+
+def _finding(alarm: Alarm) -> Finding:
+    return Finding("", 0, alarm.flag.id, alarm.flag.severity, alarm.flag.message, alarm.flag.version)
+
+
+def _join(before: Iterable[Event], draft: Draft, reason: EndReason) -> Draft:
+    return Draft((*before, *draft.body), draft.tail, draft.grounds, reason)
+
+
+def _without_cards(events: Iterable[Event]) -> tuple[Event, ...]:
+    return tuple(event for event in events if not isinstance(event, Card))
+
+
+def _unique(events: Iterable[Event]) -> list[Event]:
+    return list(dict.fromkeys(events))
+
+
+def _paragraph(texts: list[Text]) -> list[Text]:
+    return [*texts[:-1], Text("", 0, texts[-1].sentence.rstrip("\n") + "\n", texts[-1].replaced_by_rule)] if texts else []
+
+
+def _cite(section: Section) -> str:
+    return f"{section.document}·{section.section}"
+
+
+def _grounds(products: Iterable[Product]) -> str:
+    return "".join(section.text for product in products for section in product.leaflet.values())
+
+
+def _advised(product: Product, texts: Iterable[Text]) -> bool:
+    """Whether the answer names this over-the-counter product, and never in a clause that denies something."""
+    if product.prescription:
+        return False
+    clauses = [clause for text in texts for clause in text.sentence.replace("，", "。").split("。")]
+    naming = [clause for clause in clauses if any(name in clause for name in product.names)]
+    return bool(naming) and not any(word in clause for clause in naming for word in _DENIES)

@@ -1,0 +1,36 @@
+"""The fixed sentences of the rules, from `messages.toml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from medasst import config
+from medasst.config import Config
+
+
+class Messages(Config):
+    """One field per sentence or table of sentences; `version` counts changes of their meaning."""
+
+    version: str
+    ai_label: str
+    emergency: str
+    emergency_before: str
+    urgent_note: str
+    unknown: str
+    ask_pharmacist: str
+    ask_pharmacist_prescription: str
+    symptom_intro: str
+    see_doctor: str
+    card_reason: str
+    replaced: Mapping[str, str]
+    population: Mapping[str, str]
+    ask: Mapping[str, str]
+    options: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    @cache
+    def read(cls) -> Messages:
+        """The table of this package."""
+        return config.load(cls, Path(__file__).with_name("messages.toml"))

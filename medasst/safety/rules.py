@@ -1,0 +1,45 @@
+"""Every rule of the shop in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medasst.catalogue import Catalogue, Product
+from medasst.safety import population
+from medasst.safety.facts import Facts
+from medasst.safety.messages import Messages
+from medasst.safety.output import Context, OutputCheck, Verdict
+from medasst.safety.population import Concern
+from medasst.safety.prescription import PrescriptionGate
+from medasst.safety.red_flags import Alarm, RedFlags
+
+
+class Rules:
+    """Red flags, prescription gate, population rules and output checks over one catalogue."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.flags = RedFlags.load()
+        self.gate = PrescriptionGate(catalogue)
+        self.messages = Messages.read()
+        self._output = OutputCheck(self.gate, dict(self.messages.replaced))
+
+    @classmethod
+    def load(cls, catalogue: Catalogue) -> Rules:
+        """The rules of this package, knowing the prescription drugs of `catalogue`."""
+        return cls(catalogue)
+
+    def red_flags(self, text: str, earlier: Sequence[str] = ()) -> list[Alarm]:
+        """See `RedFlags.check`."""
+        return self.flags.check(text, earlier)
+
+    def facts(self, turns: Sequence[str]) -> Facts:
+        """See `Facts.of`."""
+        return Facts.of(turns)
+
+    def concerns(self, product: Product, facts: Facts) -> list[Concern]:
+        """See `population.concerns`."""
+        return population.concerns(product, facts, self.messages)
+
+    def check_sentence(self, sentence: str, context: Context) -> Verdict:
+        """See `OutputCheck.check_sentence`."""
+        return self._output.check_sentence(sentence, context)
