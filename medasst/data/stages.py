@@ -1,0 +1,89 @@
+"""The stages of `prepare` as functions from frames to frames: from rows to clean records, and the columns that later ones need."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+from medasst.conversation import Message, conversation_id
+from medasst.data.clean import CleanSettings, drop_reason, tidied, trimmed, views
+from medasst.data.layouts import Record
+from medasst.data.privacy import mask, mask_json, masked
+from medasst.data.recipes import Bad
+from medasst.data.settings import Source, SplitSettings
+from medasst.text import bucket, comparison_key, normalise
+
+RECORD = {
+    "file": pl.String, "line": pl.UInt32, "roles": pl.List(pl.String), "texts": pl.List(pl.String),
+    "department": pl.String, "meta": pl.String, "key": pl.String, "stem": pl.String,
+}  # fmt: skip
+REJECTED = {
+    "id": pl.String, "source": pl.String, "file": pl.String, "line": pl.UInt32, "stage": pl.String, "reason": pl.String,
+    "matched_id": pl.String, "text": pl.String,
+}  # fmt: skip
+
+
+def to_frame(records: Iterable[tuple[str, int, Record]]) -> pl.DataFrame:
+    """Records with their file and line as a frame of RECORD's columns; meta is masked here, as one JSON string."""
+    rows = [
+        (
+            file, line, [role for role, _ in record.turns], [text for _, text in record.turns], record.department,
+            json.dumps(mask_json(dict(record.meta)), ensure_ascii=False, sort_keys=True) if record.meta else "{}", record.key, record.stem,
+        )
+        for file, line, record in records
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=RECORD, orient="row")
+
+
+def bad_rows(source: str, bad: Sequence[Bad]) -> pl.DataFrame:
+    """Rows that no reader understood, as rejected records."""
+    rows = [("", source, b.file, b.line, "read", b.reason, "", mask(normalise(b.text))) for b in bad]
+    return pl.DataFrame(rows, schema=REJECTED, orient="row")
+
+
+def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool) -> pl.DataFrame:
+    """Texts tidied and masked; columns `question`, `answer` and `reason` (why it is to be dropped, or null) added."""
+    tidy = trimmed(tidied(pl.element()))
+    frame = frame.with_columns(pl.col("texts").list.eval(masked(tidy) if privacy else tidy))
+    return frame.with_columns(*views()).with_columns(drop_reason(settings).alias("reason"))
+
+
+def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSettings) -> pl.DataFrame:
+    """Columns that later stages go by: id, source, licence, trust, tie, split; `question` becomes what contamination compares."""
+    ids = [
+        conversation_id(Message(role, text) for role, text in zip(roles, texts, strict=True))
+        for roles, texts in zip(frame["roles"], frame["texts"], strict=True)
+    ]
+    buckets = [bucket(key or question) for key, question in zip(frame["key"], frame["question"], strict=True)]
+    return frame.with_columns(
+        pl.Series("id", ids, pl.String),
+        pl.lit(source.name).alias("source"),
+        pl.lit(licence).alias("licence"),
+        pl.lit(source.trust, pl.Int32).alias("trust"),
+        pl.struct("department", "meta").struct.json_encode().alias("tie"),
+        pl.Series("split", [split.of_bucket(place) for place in buckets], pl.String),
+        pl.when(pl.col("stem") != "").then("stem").otherwise("question").alias("question"),
+    )
+
+
+def as_rejected(frame: pl.DataFrame, stage: str) -> pl.DataFrame:
+    """Records with `reason` (and `matched_id`) in the shape of rejected-*.parquet."""
+    if "matched_id" not in frame.columns:
+        frame = frame.with_columns(pl.lit("").alias("matched_id"))
+    text = pl.Series("text", [_shown(r, t) for r, t in zip(frame["roles"], frame["texts"], strict=True)], pl.String)
+    return frame.with_columns(text, pl.lit(stage).alias("stage")).select(
+        [pl.col(name).cast(kind) for name, kind in REJECTED.items()]
+    )
+
+
+def _shown(roles: Any, texts: Any) -> str:
+    return "\n".join(f"{role}: {text}" for role, text in zip(roles, texts, strict=True))
+
+
+def comparison_texts(frame: pl.DataFrame) -> list[str]:
+    """What near duplicates are compared by: questions and answers together, as comparison keys."""
+    joined = frame.select(pl.col("texts").list.join("\n"))["texts"]
+    return [comparison_key(text) for text in joined]
