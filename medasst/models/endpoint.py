@@ -1,0 +1,103 @@
+"""Any OpenAI-compatible endpoint. It receives messages and renders them itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import openai
+
+from medasst.conversation import Conversation
+from medasst.errors import ConfigError, MedasstError
+from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason
+from medasst.models.config import SystemConfig
+
+PARALLEL = 8
+
+
+def open_model(config: SystemConfig, progress: Callable[[str], None] | None = None) -> EndpointModel:
+    """A client of the endpoint; nothing is asked of it yet."""
+    key = os.environ.get(config.api_key_env or "") or "none"
+    if config.api_key_env and config.api_key_env not in os.environ:
+        raise ConfigError(f"the environment variable {config.api_key_env} is not set; put the endpoint's key into it")
+    return EndpointModel(str(config.url), str(config.model), key=key, name=config.label, parallel=config.parallel or PARALLEL)
+
+
+class EndpointModel:
+    """Answers through an endpoint; the client repeats what fails for a moment.
+
+    Args:
+        url: ends in /v1.
+        model: its name there.
+        parallel: requests at a time.
+    """
+
+    capabilities: frozenset[Capability] = frozenset(("stream",))
+
+    def __init__(self, url: str, model: str, *, key: str = "none", name: str = "", parallel: int = PARALLEL) -> None:
+        self.url, self.model, self.name, self.parallel = url, model, name or model, parallel
+        self._client: dict[str, Any] = {"base_url": url, "api_key": key, "max_retries": 4}
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
+        finish: FinishReason | None = None
+        prompt_tokens = completion_tokens = 0
+        try:
+            async with openai.AsyncOpenAI(**self._client) as client:
+                request = self._request(conversation, decoding)
+                async with await client.chat.completions.create(
+                    **request, stream=True, stream_options={"include_usage": True}
+                ) as chunks:
+                    async for chunk in chunks:
+                        if chunk.usage:
+                            prompt_tokens, completion_tokens = chunk.usage.prompt_tokens, chunk.usage.completion_tokens
+                        for choice in chunk.choices[:1]:
+                            finish = _finish(choice.finish_reason) if choice.finish_reason else finish
+                            if choice.delta.content:
+                                yield Delta(choice.delta.content)
+        except openai.OpenAIError as error:
+            raise MedasstError(self._explain(error)) from error
+        if finish is None:
+            raise MedasstError(f"{self.name}: the stream of {self.url} broke off before its end; try again")
+        yield Delta("", finish, prompt_tokens, completion_tokens)
+
+    def generate(self, conversations: Sequence[Conversation], decoding: Decoding) -> Iterator[Completion]:
+        with openai.OpenAI(**self._client) as client, ThreadPoolExecutor(self.parallel) as pool:
+            tasks = [pool.submit(self._complete, client, talk, decoding) for talk in conversations]
+            try:
+                for task in as_completed(tasks):
+                    yield task.result()
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _complete(self, client: openai.OpenAI, conversation: Conversation, decoding: Decoding) -> Completion:
+        try:
+            answer = client.chat.completions.create(**self._request(conversation, decoding))
+            choice, usage = answer.choices[0], answer.usage
+        except (openai.OpenAIError, IndexError, TypeError) as error:
+            return Completion(conversation.id, "", "error", error=self._explain(error))
+        counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+        return Completion(conversation.id, choice.message.content or "", _finish(choice.finish_reason), *counts)
+
+    def _request(self, conversation: Conversation, decoding: Decoding) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": m.role, "content": m.content} for m in conversation.messages],
+            "max_tokens": decoding.max_new_tokens,
+            "temperature": decoding.temperature,
+            "top_p": decoding.top_p,
+            "seed": decoding.seed,
+        }
+        if decoding.stop:
+            request["stop"] = list(decoding.stop)
+        if decoding.repetition_penalty != 1.0:  # vLLM's and llama.cpp's extension; OpenAI's own API refuses it
+            request["extra_body"] = {"repetition_penalty": decoding.repetition_penalty}
+        return request
+
+    def _explain(self, error: Exception) -> str:
+        return f"{self.name}: the endpoint {self.url} failed: {error or type(error).__name__}"
+
+
+def _finish(reason: str | None) -> FinishReason:
+    return "length" if reason == "length" else "stop"

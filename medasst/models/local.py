@@ -1,0 +1,236 @@
+"""transformers + PEFT in this process: generation in batches, streams, and the likelihood of choices."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from medasst.conversation import Conversation
+from medasst.errors import MedasstError, ModelError
+from medasst.models.base import Capability, ChoiceQuery, ChoiceScore, Completion, Decoding, Delta
+from medasst.models.config import SystemConfig
+from medasst.models.prepared import prepare
+from medasst.models.texts import TextStream, cut_at
+from medasst.render import Renderer
+
+BATCH = 8
+
+
+def open_model(config: SystemConfig, progress: Callable[[str], None] | None = None) -> LocalModel:
+    """Load the base, and the adapter over it."""
+    base, adapter, renderer = prepare(config, progress)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    model = load(base.folder, adapter.folder if adapter else None)
+    return LocalModel(model, renderer, name=config.name or base.name, batch=config.parallel or BATCH)
+
+
+def load(folder: Path, adapter: Path | None = None) -> Any:
+    """The model, ready to answer: float32 on a CPU, bfloat16 on a GPU."""
+    gpu = torch.cuda.is_available()
+    try:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16 if gpu else torch.float32)
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{folder}: transformers can't load this model ({error})") from error
+    if adapter is not None:
+        from peft import PeftModel
+
+        model = PeftModel.from_pretrained(model, adapter)
+        # Exact enough in float32 and faster; in bfloat16 the sum would round the update away.
+        model = model if gpu else model.merge_and_unload()
+    # The folder's own sampling settings must not mix with ours.
+    model.generation_config = GenerationConfig()
+    return model.to("cuda" if gpu else "cpu").eval()
+
+
+class LocalModel:
+    """Answers with a transformers model.
+
+    Args:
+        model: a causal language model, in evaluation mode.
+        renderer: of its tokenizer.
+        batch: conversations generated at a time.
+    """
+
+    capabilities: frozenset[Capability] = frozenset(("stream", "choices"))
+
+    def __init__(self, model: Any, renderer: Renderer, *, name: str = "transformers", batch: int = BATCH) -> None:
+        self.model, self.renderer, self.name, self.batch = model, renderer, name, batch
+        self._busy = threading.Lock()
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
+        prompt = self._prompt(conversation)
+        loop, queue = asyncio.get_running_loop(), asyncio.Queue[list[int] | BaseException | None]()
+        streamer = _Streamer(lambda item: loop.call_soon_threadsafe(queue.put_nowait, item))
+
+        def work() -> None:
+            try:
+                with self._busy:
+                    self._generate([prompt], decoding, streamer)
+                streamer.send(None)
+            except BaseException as error:  # told to the reader, wherever it came from
+                streamer.send(error)
+
+        worker = loop.run_in_executor(None, work)
+        text = TextStream(self.renderer.decode, decoding.stop)
+        finish = "length"
+        try:
+            while (ids := await queue.get()) is not None:
+                if isinstance(ids, BaseException):
+                    raise MedasstError(f"{self.name}: generation failed: {ids}") from ids
+                if any(i in self.renderer.stop_ids for i in ids):
+                    finish = "stop"
+                elif piece := text.push(ids):
+                    yield Delta(piece)
+            if piece := text.end():
+                yield Delta(piece)
+            yield Delta("", "stop" if finish == "stop" or text.stopped else "length", len(prompt), len(text.ids))
+        finally:
+            streamer.cancelled = True
+            if not worker.done():
+                await asyncio.shield(asyncio.wait([worker]))
+
+    def generate(self, conversations: Sequence[Conversation], decoding: Decoding) -> Iterator[Completion]:
+        prompts: list[tuple[Conversation, list[int]]] = []
+        for talk in conversations:
+            try:
+                prompts.append((talk, self._prompt(talk)))
+            except MedasstError as error:
+                yield Completion(talk.id, "", "error", error=str(error))
+        prompts.sort(key=lambda pair: len(pair[1]), reverse=True)  # the longest first: what is too large fails early
+        for start in range(0, len(prompts), self.batch):
+            yield from self._batch(prompts[start : start + self.batch], decoding)
+
+    def _batch(self, part: list[tuple[Conversation, list[int]]], decoding: Decoding) -> Iterator[Completion]:
+        try:
+            with self._busy:
+                answers = self._generate([prompt for _, prompt in part], decoding)
+        except RuntimeError as error:  # torch's own kind, memory included
+            if len(part) == 1:
+                yield Completion(part[0][0].id, "", "error", len(part[0][1]), error=str(error))
+                return
+            for pair in part:
+                yield from self._batch([pair], decoding)
+            return
+        for (talk, prompt), ids in zip(part, answers, strict=True):
+            end = next((i for i, token in enumerate(ids) if token in self.renderer.stop_ids), len(ids))
+            text, cut = cut_at(self.renderer.decode(ids[:end]), decoding.stop)
+            yield Completion(talk.id, text, "stop" if cut or end < len(ids) else "length", len(prompt), end)
+
+    def _prompt(self, conversation: Conversation) -> list[int]:
+        ids = self.renderer.prompt(conversation)
+        most = self.model.config.max_position_embeddings
+        if len(ids) >= most:
+            raise ModelError(f"the conversation has {len(ids)} tokens, the model takes {most}; shorten it")
+        return ids
+
+    @torch.inference_mode()
+    def _generate(self, prompts: list[list[int]], decoding: Decoding, streamer: Any = None) -> list[list[int]]:
+        """New ids of each prompt, stop id included, padding after it cut off by the caller."""
+        longest = max(map(len, prompts))
+        pad = min(self.renderer.stop_ids)
+        rows = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=self.model.device)
+        mask = torch.tensor([[0] * (longest - len(p)) + [1] * len(p) for p in prompts], device=self.model.device)
+        settings = GenerationConfig(
+            max_new_tokens=decoding.max_new_tokens,
+            do_sample=decoding.temperature > 0,
+            repetition_penalty=decoding.repetition_penalty,
+            eos_token_id=sorted(self.renderer.stop_ids),
+            pad_token_id=pad,
+            **({"temperature": decoding.temperature, "top_p": decoding.top_p, "top_k": 0} if decoding.temperature > 0 else {}),
+        )
+        stops = [_Cancelled(streamer)] if streamer else []
+        stops += [_StopText(self.renderer, decoding.stop, longest)] if decoding.stop else []
+        with torch.random.fork_rng(devices=[self.model.device] if self.model.device.type == "cuda" else []):
+            torch.manual_seed(decoding.seed)
+            out = self.model.generate(
+                input_ids=rows,
+                attention_mask=mask,
+                generation_config=settings,
+                stopping_criteria=StoppingCriteriaList(stops),
+                streamer=streamer,
+            )
+        new: list[list[int]] = out[:, longest:].tolist()
+        return new
+
+    def score(self, queries: Sequence[ChoiceQuery]) -> Iterator[ChoiceScore]:
+        for query in queries:
+            try:
+                with self._busy:
+                    yield self._score(query)
+            except (MedasstError, RuntimeError) as error:
+                yield ChoiceScore(query.id, (), (), error=str(error))
+
+    @torch.inference_mode()
+    def _score(self, query: ChoiceQuery) -> ChoiceScore:
+        """The prefix once, then all options over its cache; logits only where an option's token is predicted."""
+        choices = [self.renderer.choice(query.prefix, option) for option in query.options]
+        if not choices:
+            raise ModelError("a choice without options")
+        if min(c.start for c in choices) < 1 or any(c.start >= len(c.ids) for c in choices):
+            raise ModelError("nothing stands before an option, or an option is empty: it has no likelihood")
+        # Tokenised together with an option a prefix may end differently: what all rows share is computed once.
+        shared = next(
+            (i for i, column in enumerate(zip(*(c.ids for c in choices), strict=False)) if len(set(column)) > 1), None
+        )
+        shared = max(1, min(shared or 10**9, *(c.start for c in choices)))
+        body, head = self.model.get_decoder(), self.model.get_output_embeddings()
+        device = self.model.device
+        cache = DynamicCache(config=self.model.config)
+        first = body(input_ids=torch.tensor([choices[0].ids[:shared]], device=device), past_key_values=cache, use_cache=True)
+        last = first.last_hidden_state[:, -1:]
+        hidden = last.expand(len(choices), -1, -1)
+        rest = [c.ids[shared:-1] for c in choices]
+        if width := max(map(len, rest)):
+            cache.batch_repeat_interleave(len(choices))
+            rows = torch.tensor([r + [0] * (width - len(r)) for r in rest], device=device)
+            mask = torch.tensor([[1] * (shared + len(r)) + [0] * (width - len(r)) for r in rest], device=device)
+            after = body(input_ids=rows, attention_mask=mask, past_key_values=cache, use_cache=True)
+            hidden = torch.cat([hidden, after.last_hidden_state], dim=1)
+        # Position p of `hidden` predicts token shared + p.
+        picked = torch.cat([hidden[i, c.start - shared : len(c.ids) - shared] for i, c in enumerate(choices)])
+        targets = torch.tensor([t for c in choices for t in c.ids[c.start :]], device=device)
+        logits = head(picked).float()
+        if cap := getattr(self.model.config, "final_logit_softcapping", None):
+            logits = torch.tanh(logits / cap) * cap
+        chosen = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=1)
+        counts = [len(c.ids) - c.start for c in choices]
+        return ChoiceScore(query.id, tuple(float(x.sum()) for x in chosen.split(counts)), tuple(counts))
+
+
+class _Streamer:
+    """What transformers' generate hands its ids to; the prompt comes first and is dropped."""
+
+    def __init__(self, send: Callable[[Any], object]) -> None:
+        self.send, self.cancelled, self._begun = send, False, False
+
+    def put(self, value: torch.Tensor) -> None:
+        if self._begun:
+            self.send(value.flatten().tolist())
+        self._begun = True
+
+    def end(self) -> None:
+        pass
+
+
+class _Cancelled(StoppingCriteria):  # type: ignore[misc]
+    def __init__(self, streamer: _Streamer) -> None:
+        self.streamer = streamer
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        return torch.full((len(input_ids),), self.streamer.cancelled, device=input_ids.device)
+
+
+class _StopText(StoppingCriteria):  # type: ignore[misc]
+    def __init__(self, renderer: Renderer, stops: Sequence[str], start: int) -> None:
+        self.renderer, self.stops, self.start = renderer, stops, start
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        texts = [self.renderer.decode(row[self.start :].tolist()) for row in input_ids]
+        return torch.tensor([cut_at(text, self.stops)[1] for text in texts], device=input_ids.device)
