@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Text
 from medasst.assistant.question import Question
-from medasst.assistant.vetted import VettedAnswer, VettedAnswers
+from medasst.assistant.vetted import NEAR, NEAR_SAME_SUBJECT, VettedAnswer, VettedAnswers
 from medasst.catalogue import Catalogue, Product, Section
 from medasst.safety import Alarm, Concern, Context, Rules
 from medasst.text import comparison_key, sentences
@@ -32,12 +33,20 @@ class Draft:
     reason: EndReason
 
 
+class _Subject(NamedTuple):
+    """What a question is about: symptoms and over-the-counter products."""
+
+    symptoms: frozenset[str]
+    products: frozenset[str]
+
+
 class Drafter:
     """Writes drafts over one shop's catalogue, rules and vetted answers."""
 
     def __init__(self, catalogue: Catalogue, rules: Rules, vetted: VettedAnswers) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
         self._say = rules.messages
+        self._subjects = {answer: self._subject("。".join(answer.turns)) for answer in vetted.answers}
 
     def draft(self, question: Question) -> Draft:
         """Red flags, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
@@ -45,22 +54,29 @@ class Drafter:
         if any(alarm.flag.severity == "emergency" for alarm in alarms):
             return self._emergency(alarms)
         warnings = (*self._reminders(question), *map(_finding, alarms))
-        reason: EndReason = "red_flag" if warnings else "stop"
         if question.prescription and not question.named:
-            return _join(warnings, self._prescription(question), reason if warnings else "prescription")
+            draft = self._prescription(question)
+            return Draft((*warnings, *draft.body), draft.tail, "", "red_flag" if warnings else "prescription")
         answer = self._vetted(question)
         draft = self._from_vetted(question, answer) if answer else self._from_leaflets(question)
-        if not warnings:
-            return draft
-        note = Text("", 0, self._say.urgent_note)
-        quiet = Draft(_without_cards(draft.body), draft.tail, draft.grounds, draft.reason)
-        return _join((*warnings, note), quiet, reason)
+        return self._cautious(warnings, draft) if warnings else draft
+
+    def _subject(self, text: str) -> _Subject:
+        named = frozenset(match.product.sku for match in self.catalogue.named(text) if not match.product.prescription)
+        return _Subject(frozenset(self.catalogue.symptoms(text)), named)
 
     # Rules that speak first
 
     def _emergency(self, alarms: list[Alarm]) -> Draft:
         closing = [Text("", 0, self._say.emergency)] if all(alarm.flag.closing for alarm in alarms) else []
         return Draft((*map(_finding, alarms), *closing), (), "", "red_flag")
+
+    def _cautious(self, warnings: Sequence[Event], draft: Draft) -> Draft:
+        """A draft after urgent warnings: no products, and where nothing is known the warning is the answer."""
+        if draft.reason == "hand_off":
+            return Draft(tuple(warnings), (), "", "red_flag")
+        body = [event for event in draft.body if not isinstance(event, Card)]
+        return Draft((*warnings, Text("", 0, self._say.urgent_note + "\n"), *body), draft.tail, draft.grounds, "red_flag")
 
     def _reminders(self, question: Question) -> list[Event]:
         """An emergency of an earlier turn stays one: it is said again before anything else."""
@@ -86,31 +102,33 @@ class Drafter:
         """The fixed way, or a vetted answer of that kind for the same drug."""
         drug, data = question.prescription[0], self.rules.gate.data
         vetted = self.vetted.nearest(
-            [question.topic], lambda a: a.kind == "prescription" and drug in comparison_key(a.turns[-1] + a.answer)
+            [question.topic],
+            lambda a, score: (
+                score >= NEAR_SAME_SUBJECT and a.kind == "prescription" and drug in comparison_key(a.turns[-1] + a.answer)
+            ),
         )
         texts = self._checked(vetted.answer) if vetted else []
         if not vetted or any(text.replaced_by_rule for text in texts) or len(texts) < len(sentences(vetted.answer)):
             texts = [Text("", 0, sentence) for sentence in self.rules.gate.answer(drug)]
         hand_off = HandOff("", 0, "prescription", self._say.ask_pharmacist_prescription)
-        return Draft((*texts, Citation("", 0, data.document, data.section)), (hand_off,), "", "prescription")
+        return Draft((*_paragraph(texts), Citation("", 0, data.document, data.section)), (hand_off,), "", "prescription")
 
     # What people wrote
 
     def _vetted(self, question: Question) -> VettedAnswer | None:
         """The nearest vetted answer that was written for the same circumstances and the same product."""
-        named = {match.product.sku for match in question.named}
+        asked = _Subject(question.symptoms, frozenset(match.product.sku for match in question.named))
 
-        def fits(answer: VettedAnswer) -> bool:
+        def fits(answer: VettedAnswer, score: float) -> bool:
+            subject = self._subjects[answer]
+            heard = len(answer.turns) <= len(question.turns)  # a later turn answers what was asked back before it
             same_age = answer.facts.child_months in (None, question.facts.child_months)
-            same_product = not named or bool(named & answer.products)
-            same = answer.facts.tags == question.facts.tags and set(answer.facts.drugs) <= set(question.facts.drugs)
-            return (
-                answer.kind != "prescription"
-                and same_age
-                and same_product
-                and same
-                and not self._drugs_ignored(question, answer)
-            )
+            same_person = answer.facts.tags == question.facts.tags and set(answer.facts.drugs) <= set(question.facts.drugs)
+            same_trouble = asked.symptoms == subject.symptoms or bool(asked.symptoms & subject.symptoms)
+            near = score >= (NEAR_SAME_SUBJECT if any(asked) else NEAR)
+            same_subject = same_trouble and asked.products == subject.products
+            fitting = heard and near and same_age and same_person and same_subject and answer.kind != "prescription"
+            return fitting and not self._drugs_ignored(question, answer)
 
         return self.vetted.nearest(["。".join(question.turns), question.topic], fits)
 
@@ -123,7 +141,7 @@ class Drafter:
     def _from_vetted(self, question: Question, answer: VettedAnswer) -> Draft:
         products = [self.catalogue[sku] for sku in sorted(answer.products) if sku in self.catalogue]
         texts = self._checked(answer.answer)
-        body: list[Event] = [*texts, *(Citation("", 0, *source) for source in answer.sources)]
+        body: list[Event] = [*_paragraph(texts), *(Citation("", 0, *source) for source in answer.sources)]
         if answer.kind == "answer" and question.buys:
             body += [self._card(p) for p in products if _advised(p, texts) and not self.rules.concerns(p, question.facts)][
                 :_SHOWN
@@ -144,7 +162,7 @@ class Drafter:
         if not products:
             hand_off = HandOff("", 0, "prescription", self.rules.gate.data.by_symptom)
             return Draft((), (hand_off,), "", "prescription")
-        return self._by_symptom(question, products[:_SHOWN], matches[0].words)
+        return self._by_symptom(question, products, matches[0].words)
 
     def _named(self, question: Question) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""
@@ -164,10 +182,12 @@ class Drafter:
         return Draft(tuple(body), tuple(tail), _grounds(products), "stop")
 
     def _by_symptom(self, question: Question, products: list[Product], symptoms: str) -> Draft:
-        concerns = {p.sku: self.rules.concerns(p, question.facts) for p in products}
-        fit = [p for p in products if not concerns[p.sku]]
+        """Products for a complaint, those left out that the person may not simply take."""
+        meant = [p for p in products if question.facts.child or not p.for_children]
+        concerns = {p.sku: self.rules.concerns(p, question.facts) for p in meant}
+        fit = [p for p in meant if not concerns[p.sku]][:_SHOWN]
         if not fit:
-            warnings = [self._warning(concern) for p in products for concern in concerns[p.sku][:1]]
+            warnings = [self._warning(concern) for p in meant[:2] for concern in concerns[p.sku][:1]]
             ask = self._ask(question) if question.facts.child and question.facts.child_months is None else []
             tail = [*ask, HandOff("", 0, "population", self._say.ask_pharmacist)]
             return Draft(tuple(warnings), tuple(tail), _grounds(products), "stop")
@@ -175,7 +195,7 @@ class Drafter:
         for product in fit:
             body += self._section(product, "indications", first=True)
             body.append(self._card(product))
-        body.append(Text("", 0, self._say.see_doctor))
+        body.append(Text("", 0, self._say.see_doctor + "\n"))
         return Draft(tuple(body), tuple(self._ask(question)), _grounds(fit), "stop")
 
     # Pieces
@@ -193,7 +213,7 @@ class Drafter:
         about: bool | None = None
         texts: list[Text] = []
         for sentence in sentences(text):
-            verdict = self.rules.check_sentence(sentence, Context("person", about=about))
+            verdict = self.rules.check_sentence(sentence, Context(about=about))
             about = named if (named := self.rules.gate.subject(sentence)) is not None else about
             if verdict.ok:
                 texts.append(Text("", 0, sentence))
@@ -228,14 +248,6 @@ class Drafter:
 
 def _finding(alarm: Alarm) -> Finding:
     return Finding("", 0, alarm.flag.id, alarm.flag.severity, alarm.flag.message, alarm.flag.version)
-
-
-def _join(before: Iterable[Event], draft: Draft, reason: EndReason) -> Draft:
-    return Draft((*before, *draft.body), draft.tail, draft.grounds, reason)
-
-
-def _without_cards(events: Iterable[Event]) -> tuple[Event, ...]:
-    return tuple(event for event in events if not isinstance(event, Card))
 
 
 def _unique(events: Iterable[Event]) -> list[Event]:

@@ -70,7 +70,7 @@ class Card(_Event):
 
     def as_text(self) -> str:
         kind = "甲类" if self.status == "otc-a" else "乙类"
-        return f"\n【商品】{self.name} {self.strength} {self.pack}（{kind}非处方药，{self.price:g}元）：{self.reason}\n"
+        return f"【商品】{self.name} {self.strength} {self.pack}（{kind}非处方药，{self.price:g}元）：{self.reason}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Finding(_Event):
     version: str
 
     def as_text(self) -> str:
-        return f"\n\n{self.message}" if self.rule == AI_LABEL else f"{self.message}\n"
+        return f"\n{self.message}" if self.rule == AI_LABEL else f"{self.message}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Ask(_Event):
     options: tuple[str, ...] = ()
 
     def as_text(self) -> str:
-        return f"\n{self.question}"
+        return f"{self.question}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class HandOff(_Event):
     message: str
 
     def as_text(self) -> str:
-        return f"\n{self.message}"
+        return f"{self.message}\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ _INTENTS = (
         "dosage",
         r"怎么(吃|用|服|喝|涂|抹|滴|喷|塞)|吃(多少|几)|用(多少|几)|几(片|粒|次|袋|天|包|滴|喷)|用量|剂量|用法|饭前|饭后|多久(吃|用)|一天|一次|疗程",
     ),
-    ("contraindications", r"禁忌|(谁|什么人|哪些人|哪种人)不能|能不能(吃|用)|能(吃|用)吗|可以(吃|用)吗"),
+    ("indications", r"(吃|用|抹|涂|喝)(什么|啥)|什么药|啥药|哪种|哪个"),
+    ("contraindications", r"禁忌|(谁|什么人|哪些人|哪种人)不能|能(不能)?(吃|用|喝|涂|抹)|可以(吃|用|喝|涂|抹)"),
     ("storage", r"保存|存放|贮藏|冰箱|过期|保质"),
     ("indications", r"治什么|管什么|干什么|什么用|作用|功效|能治|管用|有用|适应"),
 )
@@ -43,6 +44,7 @@ class Question:
         turns: every user turn.
         topic: the last turn, after the earlier ones that it needs to be understood (那一天吃几次).
         facts: for whom, from all turns.
+        symptoms: what the topic complains of, in the catalogue's wordings.
         named: over-the-counter products that the topic names.
         prescription: prescription drugs that the topic asks for, as it calls them; not those that it only tells of
             (在吃华法林, 对青霉素过敏).
@@ -53,6 +55,7 @@ class Question:
     turns: tuple[str, ...]
     topic: str
     facts: Facts
+    symptoms: frozenset[str]
     named: tuple[Match, ...]
     prescription: tuple[str, ...]
     section: str | None
@@ -78,6 +81,7 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules) -> Ques
         turns=turns,
         topic=topic,
         facts=facts,
+        symptoms=frozenset(catalogue.symptoms(topic)),
         named=named,
         prescription=_asked(topic, facts, named, catalogue, rules),
         section=next((key for key, pattern in _INTENTS if re.search(pattern, plain(turns[-1]))), None),

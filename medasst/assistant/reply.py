@@ -48,8 +48,8 @@ class Assistant:
         vetted: VettedAnswers,
         model: ChatModel | None = None,
         decoding: Decoding | None = None,
-        name: str = "medasst",
         *,
+        name: str = "medasst",
         patience: float = 20.0,
     ) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
@@ -87,8 +87,8 @@ class Assistant:
             writing.cancel()  # the reader left before the end
             with suppress(asyncio.CancelledError):
                 await writing
-        for place, sentence in enumerate(said.sentences):
-            yield number(Text("", 0, f"\n{sentence}" if place == 0 else sentence))
+        for sentence in said.sentences:
+            yield number(Text("", 0, sentence))
         for event in draft.tail:
             yield number(event)
         yield number(Finding("", 0, AI_LABEL, "info", self.rules.messages.ai_label, self.rules.messages.version))
@@ -99,7 +99,10 @@ class Assistant:
         if self.model is None or not draft.grounds:
             return wording.Wording()
         said = plain_text(draft.body)
-        return await wording.word(self.model, self.decoding, conversation, draft.grounds, said, self.rules, self.patience)
+        grounds, rules, patience = draft.grounds, self.rules, self.patience
+        return await wording.word(
+            self.model, self.decoding, conversation, grounds=grounds, said=said, rules=rules, patience=patience
+        )
 
     def reply_text(self, conversation: Conversation) -> str:
         """The reply as plain text; for use outside a running event loop."""

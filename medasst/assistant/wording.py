@@ -18,7 +18,10 @@ _LOG = logging.getLogger(__name__)
 _MOST = 3  # sentences of the model in one reply
 _ENDS = ("。", "！", "？", "!", "?", "；", "”", "」")
 _GROUNDS_SHOWN = 800  # characters of grounds in the prompt: what a small model on a CPU reads in seconds
-_BRIEF = "你是网上药店的药师助手。请只根据下面的资料，用两三句话亲切地补充，不要说资料之外的药名、用量和诊断，不确定就请对方咨询药师。\n资料：{grounds}"
+_BRIEF = (
+    "你是网上药店的药师助手。请只根据下面的资料，用两三句话亲切地补充，不要说资料之外的药名、用量和诊断，"
+    "不确定就请对方咨询药师。\n资料：{grounds}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,14 @@ class Wording:
 
 
 async def word(
-    model: ChatModel, decoding: Decoding, conversation: Conversation, grounds: str, said: str, rules: Rules, patience: float
+    model: ChatModel,
+    decoding: Decoding,
+    conversation: Conversation,
+    *,
+    grounds: str,
+    said: str,
+    rules: Rules,
+    patience: float,
 ) -> Wording:
     """Let the model add to what was said.
 

@@ -20,6 +20,8 @@ _DEGREE = re.compile(
     r"有一?点儿?|有一?些|特别|非常|一直|总是?|老是|老(?!人)|经常|突然|开始|比较|挺(?!着)|(?<![不安])好(?=痛|痒|干|胀)|很|太|真|又|还|也|都|的|得|了|着|里面|"
     r"一阵阵|隐隐|感觉|觉得|啊|呀|呢"
 )
+_WHOSE = re.compile(r"^(?:小孩|孩子|宝宝|婴儿|儿童|孕妇|老人)")
+_ALLERGIC_TO = re.compile(r"对[^，。！？；]{1,16}过敏")  # a history, not a symptom
 _CLAUSE_END = re.compile(r"[，。！？；,.!?;\n]")
 
 # A negator that is half of a question (有没有, 是不是) or of a guess (怕不是) denies nothing.
@@ -94,8 +96,9 @@ class LayWords:
         return cls(tomllib.loads(Path(__file__).with_name("lay_words.toml").read_text("utf-8"))["groups"])
 
     def canonical(self, symptom: str) -> str:
-        """The wording that stands for this symptom's group, or the symptom itself."""
-        return self._canonical.get(lay_key(symptom), symptom)
+        """The wording that stands for this symptom's group, or the symptom itself; whose it is (小孩发烧) is left out."""
+        bare = _WHOSE.sub("", symptom)
+        return self._canonical.get(lay_key(symptom)) or self._canonical.get(lay_key(bare)) or bare
 
     def finder(self, symptoms: Iterable[str]) -> NameFinder[str]:
         """Finds every wording of these symptoms (canonical ones) in a `lay_key`."""
@@ -107,7 +110,7 @@ class LayWords:
 def symptoms_said(text: str, finder: NameFinder[str]) -> list[Said]:
     """The symptoms that `text` affirms, in order, each once."""
     said: dict[str, Said] = {}
-    for clause in clauses(plain(text)):
+    for clause in clauses(_ALLERGIC_TO.sub("，", plain(text))):
         key = lay_key(clause)
         for span in finder.find(key):
             if not denied(key, span.start, span.end):

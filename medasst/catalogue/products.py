@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ SECTIONS = (
     "elderly",
     "storage",
 )
+_FAR = 0.5  # share of the best symptom score below which a product covers too little of the complaint
 _NEAR = 0.12  # cosine of TF-IDF below which a product's wording says nothing about the question
 
 
@@ -71,6 +73,11 @@ class Product(_Record):
         """What people call it: its name and its aliases."""
         return (self.name, *self.aliases)
 
+    @property
+    def for_children(self) -> bool:
+        """Made for children: its name says so."""
+        return any(word in self.name for word in ("儿童", "小儿", "婴"))
+
     def section(self, key: str) -> Section | None:
         """A leaflet section by its key in `SECTIONS`, or None where the record lacks it."""
         return self.leaflet.get(key)
@@ -110,7 +117,7 @@ class Catalogue:
     def load(cls, path: Path | str) -> Catalogue:
         """Read products from JSON lines.
 
-        A catalogue with a bad row is refused as a whole: the row left out might be the prescription drug that the gate must know.
+        A catalogue with a bad row is refused as a whole: that row might be a prescription drug that the gate must know.
 
         Raises:
             DataError: no such file, or bad rows and repeated SKUs, each with its line (the first ten are named).
@@ -161,6 +168,10 @@ class Catalogue:
                 found.setdefault(product.sku, Match(product, "name", span.name, float(len(span.name))))
         return list(found.values())
 
+    def symptoms(self, text: str) -> list[str]:
+        """The symptoms that `text` affirms and some product lists, one wording for each."""
+        return [said.symptom for said in symptoms_said(text, self._wordings)]
+
     def find(self, query: str, k: int = 5) -> list[Match]:
         """The `k` best products for a question, best first: by name, else by lay symptom, else by likeness of wording."""
         return (self.named(query) or self._symptomatic(query) or self._alike(query, k))[:k]
@@ -168,15 +179,16 @@ class Catalogue:
     def _symptomatic(self, query: str) -> list[Match]:
         """Products of the affirmed symptoms, those first that cover more and more special ones."""
         covers: dict[str, list[str]] = defaultdict(list)
-        for said in symptoms_said(query, self._wordings):
-            for product in self._by_symptom[said.symptom]:
-                covers[product.sku].append(said.symptom)
+        for symptom in self.symptoms(query):
+            for product in self._by_symptom[symptom]:
+                covers[product.sku].append(symptom)
         matches = [Match(self[sku], "symptom", "、".join(words), self._weight(words)) for sku, words in covers.items()]
-        return sorted(matches, key=lambda match: (-match.score, match.product.sku))
+        best = max((match.score for match in matches), default=0.0)
+        return sorted((m for m in matches if m.score > _FAR * best), key=lambda match: (-match.score, match.product.sku))
 
     def _weight(self, symptoms: list[str]) -> float:
         """A symptom that few products list says more than one that many list."""
-        return sum(len(symptom) / len(self._by_symptom[symptom]) ** 0.5 for symptom in symptoms)
+        return sum(len(symptom) / math.sqrt(len(self._by_symptom[symptom])) for symptom in symptoms)
 
     def _alike(self, query: str, k: int) -> list[Match]:
         hits = self._texts.nearest(query, k)

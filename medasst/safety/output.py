@@ -151,7 +151,7 @@ def _echoes(answer: str, question: str) -> bool:
     """The answer says little but the question."""
     if len(question) < 6:
         return answer == question
-    return question in answer and len(answer) < 1.5 * len(question) or _overlap(answer, question) > 0.8
+    return (question in answer and len(answer) < 1.5 * len(question)) or _overlap(answer, question) > 0.8
 
 
 def _overlap(answer: str, question: str) -> float:

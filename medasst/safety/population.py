@@ -23,7 +23,6 @@ _EXCESS = re.compile(r"不得(?:长期)?(?:过量|超量)(?:服用|使用)?")  #
 _ALLOWS = re.compile(r"(?<!不)可以?(?:使?用|服用|按|作为)|均可|(?<!不)适用于|本品用于|可用于")
 _BOUND = re.compile(r"([0-9]+|[一二两三四五六七八九十]+)(岁|个月|月龄)(?:以下|以内|内|及以下)|小于([0-9]+)(岁|个月)")
 _OVER = re.compile(r"([0-9]+)(岁)(?:及?以上|及以上)")
-_CHILD_FORM = re.compile(r"儿童|小儿|婴|宝宝")
 _STEMS = {  # what a chronic disease is called in leaflets
     "胃溃疡": "溃疡",
     "肝病": "肝",
@@ -60,12 +59,12 @@ def concerns(product: Product, facts: Facts, messages: Messages) -> list[Concern
 
 def _concerns(product: Product, facts: Facts, messages: Messages) -> Iterator[tuple[str, str]]:
     say = messages.population
+    text = _text(product, "pregnancy")
     for group in ("pregnant", "nursing"):
-        text = _text(product, "pregnancy")
         if getattr(facts, group) and not _plainly_allowed(text):
             yield group, say[group].format(product=product.name, text=text or say["unknown"].format(product=product.name))
-    if facts.child and (text := child_text(product, facts.child_months)) is not None:
-        yield "child", say["child"].format(product=product.name, text=text or say["unknown"].format(product=product.name))
+    if facts.child and (words := child_text(product, facts.child_months)) is not None:
+        yield "child", say["child"].format(product=product.name, text=words or say["unknown"].format(product=product.name))
     if facts.elderly and _FORBIDS.search(text := _text(product, "elderly")):
         yield "elderly", say["elderly"].format(product=product.name, text=text)
     for allergen in facts.allergies:
@@ -98,12 +97,9 @@ def child_text(product: Product, months: int | None) -> str | None:
     """
     text = _text(product, "children")
     against = [s for s in sentences(text) if _FORBIDS.search(_EXCESS.sub("", s)) and _applies(s, months)]
-    made_for_children = bool(_CHILD_FORM.search(product.name))
     if against:
         return "".join(against)
-    if made_for_children or _ALLOWS.search(text):
-        return None
-    return text
+    return None if product.for_children or _ALLOWS.search(text) else text
 
 
 def _applies(sentence: str, months: int | None) -> bool:
