@@ -65,9 +65,13 @@ def test_an_ordinary_answer_shows_products_sources_and_the_label(page: Any, size
         assert words in body
     assert page.locator(".body > p").first.inner_text().count("。") == 2  # two sentences of one paragraph
     assert "查看依据" in body
-    assert "【适应症】" not in body  # folded away until asked for
+    assert "·适应症" not in body  # folded away until asked for, and no line of its own
     page.click(".card summary >> nth=0")
-    assert "【适应症】" in page.inner_text(".reply .body")
+    assert "对乙酰氨基酚片说明书·适应症" in page.inner_text(".reply .body")
+    assert page.locator(".cards").count() == 1
+    assert "不得饮酒" not in body
+    page.click(".citation summary")
+    assert "不得饮酒" in page.inner_text(".citation")
     assert page.is_hidden("#welcome")
     assert page.is_hidden("#alarm")
     assert page.is_visible(".reply h3 .ai")
@@ -77,8 +81,9 @@ def test_an_ordinary_answer_shows_products_sources_and_the_label(page: Any, size
 def test_a_red_flag_is_pinned_and_calls(page: Any) -> None:
     put(page, "胸口痛，出冷汗")
     settled(page)
-    assert "120" in page.inner_text("#alarm strong")
-    assert "急性心肌梗死" in page.inner_text("#alarm-text")
+    assert "危及生命" in page.inner_text("#alarm strong")
+    assert "120" in page.inner_text("#alarm a")
+    assert "急性心肌梗死" in page.inner_text(".note.emergency")
     assert page.get_attribute("#alarm a", "href") == "tel:120"
     put(page, "感冒了吃什么")
     settled(page)

@@ -9,7 +9,7 @@ const SAY = {
   guarded: "受控助手", bare: "裸模型",
   wait: { guarded: "正在查阅资料…", bare: "模型正在生成…" },
   who: { guarded: "药房助手", bare: "裸模型 · 未经检查" },
-  alarm: { emergency: "可能有生命危险，请先拨打 120", urgent: "请尽快去医院就诊" },
+  alarm: { emergency: "可能危及生命，请先求助", urgent: "请尽快去医院就诊" },
   otc: { "otc-a": "OTC 甲类", "otc-b": "OTC 乙类" },
   stopped: "已停止回答。",
   failure: {
@@ -113,6 +113,8 @@ const SHOW = {
   text: (reply, event) => reply.write(event.sentence, event.replaced_by_rule),
 
   card(reply, event) {
+    // A source that the card folds out itself needs no line of its own.
+    if (reply.body.lastElementChild?.dataset.source === event.citation) reply.body.lastElementChild.remove();
     const last = reply.body.lastElementChild;
     const cards = last?.classList.contains("cards") ? last : reply.add(copy("t-cards"));
     const node = copy("t-card");
@@ -129,15 +131,15 @@ const SHOW = {
   },
 
   citation(reply, event) {
-    const source = `来源：${[event.document, event.section].filter(Boolean).join(" · ")}`;
-    if (!event.text) return reply.say(source, "info");
-    const node = reply.add(copy("t-citation"));
-    node.querySelector("summary").textContent = source;
-    node.querySelector("blockquote").textContent = event.text;
+    const source = [event.document, event.section].filter(Boolean).join("·");
+    const node = reply.add(copy(event.text ? "t-citation" : "t-source"));
+    (node.querySelector("summary") ?? node).textContent = `来源：${source}`;
+    if (event.text) node.querySelector("blockquote").textContent = event.text;
+    node.dataset.source = source;
   },
 
   finding(reply, event) {
-    if (event.severity in SAY.alarm) reply.talk.raise(event);
+    if (event.severity in SAY.alarm) reply.talk.raise(event.severity);
     reply.say(event.message, event.severity === "info" ? "info" : `note ${event.severity}`);
   },
 
@@ -160,8 +162,8 @@ class Talk {
     Object.assign(this, { model, kind, turns: [], alarms: [], log: document.createElement("div") });
   }
 
-  raise(finding) {
-    if (!this.alarms.some((known) => known.message === finding.message)) this.alarms.push(finding);
+  raise(severity) {
+    this.alarms.push(severity);
     showAlarms();
   }
 }
@@ -170,14 +172,13 @@ const talks = new Map(); // model name → Talk; each model has its own conversa
 let talk = new Talk("medasst", "guarded");
 let running = null; // the AbortController of the reply in the making
 
+/** Pinned for the rest of the conversation; the words of the rule stand in the reply. */
 function showAlarms() {
-  const worst = talk.alarms.some((alarm) => alarm.severity === "emergency") ? "emergency" : "urgent";
+  const worst = talk.alarms.includes("emergency") ? "emergency" : "urgent";
   const alarm = $("alarm");
   alarm.hidden = talk.alarms.length === 0;
   alarm.dataset.severity = worst;
   alarm.querySelector("strong").textContent = SAY.alarm[worst];
-  $("alarm-text").replaceChildren(...talk.alarms.map(({ message }) =>
-    Object.assign(document.createElement("p"), { textContent: message })));
 }
 
 function show(next) {
