@@ -120,7 +120,12 @@ def _generate(model: ChatModel, items: Sequence[Item], decoding: Decoding) -> It
         if completion.finish_reason == "error":
             yield failed(item, completion.error or "the engine failed")
         else:
-            yield asked(item) | {"predict": completion.text, "finish_reason": completion.finish_reason}
+            yield asked(item) | {"predict": _writable(completion.text), "finish_reason": completion.finish_reason}
+
+
+def _writable(text: str) -> str:
+    """UTF-8 has no lone surrogates, but a JSON reply may: they become question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _choose(model: ChatModel, items: Sequence[Item]) -> Iterator[Record]:

@@ -96,8 +96,7 @@ def write_page(path: Path, report: EvalReport, tasks: Sequence[Task], answered: 
     environment = Environment(loader=PackageLoader("medasst.evaluation", "."), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
     page = environment.get_template("report.html").render(report=report, sections=sections, labels=LABELS, width=_WIDTH)
-    # A model may write a lone surrogate, which UTF-8 can't hold.
-    path.write_bytes(page.encode("utf-8", "replace"))
+    path.write_text(page, "utf-8")
 
 
 def _section(report: EvalReport, summary: TaskSummary, examples: list[Example]) -> Section:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from medasst.conversation import Conversation
+from medasst.data import iterate_split
 from medasst.errors import DataError
 from medasst.models import Completion, Decoding, Delta
 from medasst.models.base import Capability
@@ -28,11 +29,9 @@ class RetrievalModel:
     @classmethod
     def over(cls, name: str, data: Path) -> RetrievalModel:
         """Search every answered user turn of a prepared set's training split. Raises DataError where there is none."""
-        from medasst.data import load_split
-
         pairs = [
             (asked.content, answer.content)
-            for conversation in load_split(data, "train")
+            for conversation in iterate_split(data, "train")
             for asked, answer in zip(conversation.messages, conversation.messages[1:], strict=False)
             if asked.role == "user" and answer.role == "assistant"
         ]

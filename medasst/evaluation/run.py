@@ -48,7 +48,10 @@ def evaluate(
         ModelError: a system's model can't be loaded.
     """
     started = time.time()
-    measured = [s if isinstance(s, System) else System.holding(s) for s in (systems_of(config) if systems is None else systems)]
+    measured = [
+        s if isinstance(s, System) else System.holding(s)
+        for s in (systems_of(config, progress) if systems is None else systems)
+    ]
     names = [system.name for system in measured]
     if not names or len(set(names)) < len(names):
         raise ConfigError("an evaluation needs systems, each with its own name; add a [[systems]] table to the job file")
@@ -84,6 +87,7 @@ def _facts(config: EvaluateConfig, work: list[dict[str, Any]], seconds: float) -
         "system": platform.system(),
         "arch": platform.machine(),
         "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
         "python": sys.version.split()[0],
     }
     return {

@@ -12,6 +12,8 @@ from typing import Any
 from medasst.evaluation.config import EvaluateConfig, EvaluatedSystem
 from medasst.evaluation.retrieval import RetrievalModel
 from medasst.models import ChatModel, open_model
+from medasst.progress import Progress, silent
+from medasst.weights import fingerprint as base_fingerprint
 
 Opener = Callable[[], ChatModel]
 
@@ -43,23 +45,27 @@ class System:
         return cls(model.name, lambda: model, fingerprint=fingerprint or {"model": model.name})
 
 
-def systems_of(config: EvaluateConfig) -> list[System]:
+def systems_of(config: EvaluateConfig, progress: Progress = silent) -> list[System]:
     """The systems that a job names; nothing is loaded yet."""
-    return [_system(settings) for settings in config.systems]
+    return [_system(settings, progress) for settings in config.systems]
 
 
-def _system(settings: EvaluatedSystem) -> System:
+def _system(settings: EvaluatedSystem, progress: Progress) -> System:
     fingerprint = _fingerprint(settings)
     if settings.engine == "cut":
         return System(settings.name, fingerprint=fingerprint, of=settings.of, cut_at=settings.cut_at)
     data = settings.data
     if data is not None:
         return System(settings.name, lambda: RetrievalModel.over(settings.name, data), fingerprint=fingerprint)
+
+    def tell(stage: str) -> None:
+        progress(stage, 0)
+
     choices = settings.model_copy(update={"engine": settings.choice_engine}) if settings.choice_engine else None
     return System(
         settings.name,
-        lambda: open_model(settings),
-        (lambda: open_model(choices)) if choices else None,
+        lambda: open_model(settings, tell),
+        (lambda: open_model(choices, tell)) if choices else None,
         fingerprint,
     )
 
@@ -67,6 +73,8 @@ def _system(settings: EvaluatedSystem) -> System:
 def _fingerprint(settings: EvaluatedSystem) -> dict[str, Any]:
     given: dict[str, Any] = json.loads(settings.model_dump_json(exclude_defaults=True, exclude=set(_INDIFFERENT)))
     given["engine"] = settings.engine
+    if settings.base and Path(settings.base).is_dir():
+        given["base"] = base_fingerprint(Path(settings.base))
     if settings.adapter:
         given["adapter"] = _sha256(settings.adapter, "adapter_*")
     if settings.data:

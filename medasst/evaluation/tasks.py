@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from medasst.conversation import Conversation
-from medasst.data.exam import ExamQuestion
-from medasst.data.recipes import read_conversations, read_exam
-from medasst.data.settings import SplitSettings
+from medasst.data import ExamQuestion, SplitSettings, iterate_split, load_manifest, read_conversations, read_exam
 from medasst.errors import DataError
 from medasst.evaluation.config import TaskConfig
 
+SPLITS: tuple[Literal["test", "validation"], ...] = ("test", "validation")
 _SPEAKER = {"system": "", "user": "用户：", "assistant": "助手："}
 
 
@@ -102,26 +101,20 @@ def choice_item(question: ExamQuestion) -> Item:
 
 
 def _conversations(config: TaskConfig) -> Iterable[Conversation]:
-    path = Path(config.path)
-    if config.recipe or path.suffix != ".parquet":
+    if config.recipe or Path(config.path).suffix != ".parquet":
         return read_conversations(config.path, config.recipe, source=config.source)
-    from medasst.data import load_split
-
-    prepared = load_split(path.parent, path.stem)
-    return (conversation for conversation in prepared if config.source in ("", conversation.source))
+    folder, name = Path(config.path).parent, Path(config.path).stem
+    split = next((split for split in SPLITS if name == split), None)
+    if split is None:
+        raise DataError("no file of a prepared set; give its test.parquet or validation.parquet, or add a recipe", config.path)
+    return (conversation for conversation in iterate_split(folder, split) if config.source in ("", conversation.source))
 
 
 def _split_filter(config: TaskConfig, prepared: Path | None) -> Callable[[str], bool]:
     """Whether a bare stem lies in the task's split, as the prepared set was split."""
     if config.split == "all" or prepared is None:
         return lambda _: True
-    manifest = prepared / "manifest.json"
-    try:
-        shares = SplitSettings.model_validate(json.loads(manifest.read_text("utf-8"))["settings"]["split"])
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(
-            f"the split of task {config.name!r} needs a prepared set's manifest; run prepare first ({error})", manifest
-        ) from error
+    shares = SplitSettings.model_validate(load_manifest(prepared)["settings"]["split"])
     return lambda stem: shares.of(stem) == config.split
 
 
