@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medasst.assistant.events import End, Event
 from medasst.conversation import Conversation
-from medasst.errors import MedasstError
+from medasst.errors import InputError, MedasstError
 from medasst.models import ChatModel, Decoding
 from medasst.registry import did_you_mean
 from medasst.service.config import ServeConfig
@@ -127,7 +127,7 @@ class Desk:
             raise ApiError(429, "too many requests are waiting: try again shortly", "overloaded")
         chunks = self._chunks(asked, conversation)
         if asked.stream:
-            return _EventStream(_frames(chunks, self.settings.ping_seconds))
+            return _EventStream(event_frames(chunks, self.settings.ping_seconds))
         return await _whole(request, chunks)
 
     async def _chunks(self, asked: ChatRequest, conversation: Conversation) -> AsyncIterator[Chunk]:
@@ -215,7 +215,7 @@ class _EventStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _frames(chunks: AsyncIterator[Chunk], ping_seconds: float) -> AsyncIterator[bytes]:
+async def event_frames(chunks: AsyncIterator[Chunk], ping_seconds: float) -> AsyncGenerator[bytes, None]:
     """Chunks as frames, a comment where they are long in coming, a failure as the last frame but [DONE]."""
     pending: asyncio.Future[Chunk] | None = None
     try:
@@ -282,6 +282,8 @@ def _as_api_error(error: Exception) -> ApiError:
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f"{place[0].filename}:{place[0].lineno}" if place else "unknown place"
     log.error("a reply failed: %s at %s", type(error).__name__, where)
+    if isinstance(error, InputError):  # more than the model can read, for one
+        return ApiError(400, str(error), "invalid_input")
     if isinstance(error, MedasstError):
         return ApiError(500, str(error), "model_error")
     return ApiError(500, "the reply failed: try again", "internal_error")

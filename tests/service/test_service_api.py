@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,9 +14,9 @@ from fastapi.testclient import TestClient
 from service_fakes import BARE, ScriptedAssistant, eventually
 
 from medasst.assistant.events import plain_text
-from medasst.errors import ModelError
+from medasst.errors import MedasstError, ModelError
 from medasst.models import ScriptedModel
-from medasst.service.app import SECURITY_HEADERS, create_app
+from medasst.service.app import SECURITY_HEADERS, create_app, event_frames
 from medasst.service.config import Limits, ServeConfig
 
 QUESTION = [{"role": "user", "content": "感冒发烧吃什么药好?"}]
@@ -205,29 +206,31 @@ def test_the_page_obeys_its_own_policy(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failure", "code", "message"),
+    ("failure", "status", "code", "message"),
     [
-        (ModelError("the engine stopped: start it again"), "model_error", "the engine stopped: start it again"),
-        (RuntimeError("in the prompt 我得了性病"), "internal_error", "the reply failed: try again"),
+        (MedasstError("the engine stopped: start it again"), 500, "model_error", "the engine stopped: start it again"),
+        (ModelError("3000 tokens, the model takes 2048"), 400, "invalid_input", "3000 tokens, the model takes 2048"),
+        (RuntimeError("in the prompt 我得了性病"), 500, "internal_error", "the reply failed: try again"),
     ],
 )
 def test_failures_reach_the_client_without_the_words_of_the_shopper(
-    failure: Exception, code: str, message: str, caplog: pytest.LogCaptureFixture
+    failure: Exception, status: int, code: str, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = TestClient(create_app(ScriptedAssistant(failure=failure, fail_at=2), {}, ServeConfig()))
     with caplog.at_level(logging.DEBUG):
         stream = frames(ask(client, stream=True).text)
         whole = ask(client)
     assert stream[-1] == "[DONE]"
-    assert stream[-2]["error"] == {"message": message, "type": "server_error", "param": None, "code": code}
+    kind = "server_error" if status == 500 else "invalid_request_error"
+    assert stream[-2]["error"] == {"message": message, "type": kind, "param": None, "code": code}
     assert stream[1]["medasst"]["type"] == "text"
-    assert (whole.status_code, whole.json()) == (500, {"error": stream[-2]["error"]})
+    assert (whole.status_code, whole.json()) == (status, {"error": stream[-2]["error"]})
     assert f"{type(failure).__name__} at " in caplog.text
     assert "性病" not in caplog.text
 
 
 def test_a_bare_model_that_fails_ends_in_an_error(client: TestClient, bare: ScriptedModel) -> None:
-    bare.enqueue(ModelError("out of memory"))
+    bare.enqueue(MedasstError("out of memory"))
     assert ask(client, model=BARE).json()["error"]["code"] == "model_error"
 
 
@@ -266,3 +269,19 @@ async def test_too_many_waiting_requests_are_sent_away(bare: ScriptedModel) -> N
     assert [answer.status_code for answer in answers] == [200, 200, 200]
     assert slow.peak == 2
     assert eventually(lambda: slow.active == 0)
+
+
+async def test_a_stream_closed_between_two_frames_closes_its_source() -> None:
+    closed = asyncio.Event()
+
+    async def source() -> AsyncIterator[dict[str, Any]]:
+        try:
+            while True:
+                yield {"choices": []}
+        finally:
+            closed.set()
+
+    stream = event_frames(source(), ping_seconds=10)
+    assert await anext(stream) == b'data: {"choices":[]}\n\n'
+    await stream.aclose()
+    assert closed.is_set()
