@@ -28,7 +28,8 @@ class Shingles(NamedTuple):
     values: U64
     offsets: I64
 
-    def __len__(self) -> int:  # type: ignore[override]  # the number of texts, not of fields
+    def __len__(self) -> int:
+        # The number of texts, not of fields.
         return len(self.offsets) - 1
 
     def of(self, i: int) -> U64:

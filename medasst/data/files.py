@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import polars as pl
 
@@ -49,7 +49,7 @@ def matching(pattern: str) -> list[tuple[str, Path]]:
         DataError: no file matches.
     """
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
-    root = Path(fixed if fixed.endswith(os.sep) else os.path.dirname(fixed) or ".")
+    root = Path(fixed) if fixed.endswith(os.sep) else Path(fixed).parent
     found = [Path(p) for p in glob.glob(pattern, recursive=True) if Path(p).is_file()]  # noqa: PTH207 - absolute patterns
     if not found:
         raise DataError("no file matches; check the path and the pattern", pattern)
@@ -113,7 +113,7 @@ def _binary(path: Path, packed: str) -> IO[bytes]:
             archive = zipfile.ZipFile(path)
             return archive.open(_member(path, archive))
         if packed == ".gz":
-            return gzip.open(path, "rb")
+            return cast("IO[bytes]", gzip.open(path, "rb"))
         return path.open("rb")
 
 

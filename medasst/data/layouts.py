@@ -91,9 +91,10 @@ Layout = Callable[[Mapping[str, JSON]], Record]
 LAYOUTS: Registry[Layout] = Registry("layout")
 
 _ROLES: dict[str, Role] = {
-    "system": "system", "user": "user", "human": "user", "患者": "user", "病人": "user", "assistant": "assistant", "gpt": "assistant",
-    "bot": "assistant", "医生": "assistant", "doctor": "assistant", "patient": "user", "Human": "user", "Assistant": "assistant",
-}  # fmt: skip
+    "system": "system",
+    **dict.fromkeys(("user", "human", "Human", "patient", "患者", "病人"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "bot", "Assistant", "doctor", "医生"), "assistant"),
+}
 
 
 def _role(name: JSON) -> Role:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,16 +19,13 @@ from medasst import __version__
 from medasst.conversation import JSON, Conversation
 from medasst.data import stages
 from medasst.data.files import sha256
+from medasst.data.job import Job, chance, settings
 from medasst.data.settings import PrepareConfig, Split
 from medasst.data.store import Chunks, write_parquet
 from medasst.errors import DataError
 from medasst.shingles import BITS, PERMUTATIONS, SEED, N, minhash, shingles
 from medasst.text import comparison_key
 
-if TYPE_CHECKING:
-    from medasst.data.prepare import Job
-
-FORMAT = 1  # counts up whenever the same input would give another result
 SHARD = 100_000  # records of a train or rejected file, about
 COLUMNS = ["id", "source", "department", "licence", "messages", "meta"]
 
@@ -96,9 +93,7 @@ def iterate_split(folder: Path | str, split: Split) -> Iterator[Conversation]:
             yield Conversation.from_json(row)
 
 
-def write_result(
-    job: Job, chunks: Chunks, dropped: pl.DataFrame, rejected: list[Path], folder: Path, started: float
-) -> dict[str, JSON]:
+def write_result(job: Job, chunks: Chunks, dropped: pl.DataFrame, rejected: list[Path], folder: Path) -> dict[str, JSON]:
     """Write every file of the prepared set into an empty folder; returns the manifest."""
     light = pl.concat(list(chunks.frames(["id", "source", "split"]))).join(
         dropped.select("row", "reason", "stage"), on="row", how="left"
@@ -110,7 +105,6 @@ def write_result(
         splits[split] = _write_split(job, chunks, kept.filter(pl.col("split") == split).sort("id"), split, folder)
     manifest = _manifest(job, counts, kept, splits, folder)
     (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=False) + "\n", "utf-8")
-    _run(job.config, folder, started)
     return manifest
 
 
@@ -135,8 +129,6 @@ def _rejected(chunks: Chunks, dropped: pl.DataFrame, early: list[Path], folder: 
 
 def _write_split(job: Job, chunks: Chunks, kept: pl.DataFrame, split: str, folder: Path) -> dict[str, JSON]:
     """Write one split, sorted by id, and for train its fingerprints."""
-    from medasst.data.prepare import chance
-
     size = SHARD if split == "train" else max(len(kept), 1)
     weights = {source.name: source.weight for source, _, _ in job.sources}
     records, prints = 0, []
@@ -188,8 +180,6 @@ def fingerprints(ids: list[str], questions: list[str]) -> pl.DataFrame:
 
 
 def _manifest(job: Job, counts: pl.DataFrame, kept: pl.DataFrame, splits: dict[str, Any], folder: Path) -> dict[str, JSON]:
-    from medasst.data.prepare import settings
-
     def reasons(frame: pl.DataFrame) -> dict[str, int]:
         totals = frame.group_by("stage", "reason").agg(pl.col("len").sum()).sort("stage", "reason")
         order = {"read": 0, "clean": 1, "duplicate": 2, "decontaminate": 3, "mix": 4}
@@ -231,7 +221,7 @@ def _manifest(job: Job, counts: pl.DataFrame, kept: pl.DataFrame, splits: dict[s
     }
 
 
-def _run(config: PrepareConfig, folder: Path, started: float) -> None:
+def write_run(config: PrepareConfig, folder: Path, started: float) -> None:
     """run.json: what may differ between two runs of the same input."""
     run = {
         "medasst": __version__,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -18,10 +15,10 @@ from numpy.typing import NDArray
 
 from medasst.data import duplicates, stages
 from medasst.data.contamination import QuestionIndex
-from medasst.data.files import matching, sha256
+from medasst.data.job import Input, Job, chance, check
 from medasst.data.layouts import Record
-from medasst.data.manifest import FORMAT, PrepareReport, load_manifest, write_result
-from medasst.data.recipes import Bad, Reader, read_conversations, read_exam, read_records, reader, recipe
+from medasst.data.manifest import PrepareReport, load_manifest, write_result, write_run
+from medasst.data.recipes import Bad, Reader, read_conversations, read_exam, read_records, recipe
 from medasst.data.settings import Decontaminate, PrepareConfig, Source
 from medasst.data.store import Chunks, once, write_parquet
 from medasst.errors import DataError
@@ -30,46 +27,6 @@ from medasst.shingles import Shingles, shingles
 
 BATCH = 20_000  # records held as Python objects at once
 DROPPED = {"row": pl.UInt32, "matched_id": pl.String, "reason": pl.String, "stage": pl.String}
-
-
-class Input(NamedTuple):
-    """A file to read. `name` is its path below the fixed part of the pattern: absolute paths stay out of the result."""
-
-    name: str
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """A run that has been checked: every file found and hashed, every recipe known."""
-
-    config: PrepareConfig
-    sources: list[tuple[Source, Reader, list[Input]]]
-    named: list[tuple[str, Decontaminate, list[Input]]]
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def fingerprint(self) -> str:
-        """What the result depends on: settings without paths, recipes, and the files' bytes."""
-        seen = {
-            "format": FORMAT,
-            "settings": settings(self.config),
-            "recipes": {source.name: how.recipe.model_dump(mode="json") for source, how, _ in self.sources},
-            "files": [[source.name, [(i.name, i.sha256) for i in inputs]] for source, _, inputs in self.sources],
-            "named": [[name, [(i.name, i.sha256) for i in inputs]] for name, _, inputs in self.named],
-        }
-        return hashlib.sha256(json.dumps(seen, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
-
-
-def settings(config: PrepareConfig) -> dict[str, Any]:
-    """The resolved settings without absolute paths, sources in order of name."""
-    data = config.model_dump(mode="json")
-    for table in (*data["sources"], *data["decontaminate"]):
-        table["path"] = Path(table["path"]).name
-    data["sources"].sort(key=lambda source: source["name"])
-    data["decontaminate"].sort(key=lambda named: json.dumps(named, sort_keys=True))
-    return data
 
 
 def prepare(config: PrepareConfig, out: Path | str, progress: Progress = silent) -> PrepareReport:
@@ -105,7 +62,8 @@ def prepare(config: PrepareConfig, out: Path | str, progress: Progress = silent)
     shutil.rmtree(result, ignore_errors=True)
     result.mkdir()
     progress("write", 0, 1)
-    manifest = write_result(job, chunks, dropped, rejected, result, started)
+    manifest = write_result(job, chunks, dropped, rejected, result)
+    write_run(config, result, started)
     if not manifest["splits"]["train"]["records"]:
         raise DataError(
             "nothing is left to train on; see the rejected files' reasons: " + json.dumps(manifest["dropped"]),
@@ -117,32 +75,6 @@ def prepare(config: PrepareConfig, out: Path | str, progress: Progress = silent)
     shutil.rmtree(work.parent, ignore_errors=True)
     progress("write", 1, 1)
     return PrepareReport(out, manifest, reused=False)
-
-
-def check(config: PrepareConfig, progress: Progress = silent) -> Job:
-    """Everything that can be wrong with the settings, found before any work. Raises ConfigError, DataError."""
-    chosen = sorted((source for source in config.sources if source.enabled), key=lambda source: source.name)
-    readers = [reader(source.recipe, source.layout, source.mapping) for source in chosen]
-    for named in config.decontaminate:
-        if named.recipe:
-            recipe(named.recipe)
-    patterns = [source.path for source in chosen] + [named.path for named in config.decontaminate]
-    found = [matching(pattern) for pattern in patterns]
-    inputs: list[list[Input]] = []
-    for n, files in enumerate(found):
-        inputs.append([Input(name, path, sha256(path)) for name, path in files])
-        progress("hash files", n + 1, len(found))
-    warnings = [
-        f"{source.name}: {how.recipe.licence}; not for commercial use"
-        for source, how in zip(chosen, readers, strict=True)
-        if not how.recipe.commercial and not source.licence
-    ]
-    named_inputs = [
-        (named.name or named.recipe or Path(named.path).parent.name, named, files)
-        for named, files in zip(config.decontaminate, inputs[len(chosen) :], strict=True)
-    ]
-    named_inputs.sort(key=lambda item: (item[0], item[1].split, [i.name for i in item[2]]))
-    return Job(config, list(zip(chosen, readers, inputs, strict=False)), named_inputs, warnings)
 
 
 def _nothing(rejected: list[Path], what: str) -> str:
@@ -195,7 +127,7 @@ def _cleaned_batches(
 
 
 def _drops(job: Job, chunks: Chunks, work: Path, progress: Progress) -> pl.DataFrame:
-    """`row, matched_id, reason, stage` of every record that a later stage drops. One stage after the other, each kept on disk."""
+    """`row, matched_id, reason, stage` of every record that a later stage drops; each stage's result is kept on disk."""
     light = pl.concat(list(chunks.frames([*duplicates.ORDER, "split"])))
     dropped = pl.DataFrame(schema=DROPPED)
 
@@ -284,13 +216,8 @@ def _over_cap(job: Job, left: pl.DataFrame) -> pl.DataFrame:
         mine = left.filter((pl.col("source") == source.name) & (pl.col("split") == "train"))
         share = pl.Series([chance(job.config.seed, id_) for id_ in mine["id"]], dtype=pl.Float64)
         mine = mine.select("row", "id").with_columns(share.alias("chance")).sort("chance", "id")
-        reason = pl.when(pl.int_range(pl.len()) >= (source.cap if source.cap is not None else len(mine))).then(pl.lit("cap"))
-        reason = reason.when(pl.col("chance") >= source.weight).then(pl.lit("weight"))
+        capped = pl.int_range(pl.len()) >= (len(mine) if source.cap is None else source.cap)
+        reason = pl.when(capped).then(pl.lit("cap")).when(pl.col("chance") >= source.weight).then(pl.lit("weight"))
         over = mine.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
         parts.append(over.select("row", matched_id=pl.lit(""), reason="reason", stage=pl.lit("mix")))
     return pl.concat(parts)
-
-
-def chance(seed: int, id_: str) -> float:
-    """A number in [0, 1) that belongs to a record and a seed."""
-    return int(hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest()[:13], 16) / 16**13

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from medasst.config import Config, Pattern
-from medasst.data.clean import FILTERS, CleanSettings
+from medasst.data.filters import FILTERS, CleanSettings
 from medasst.data.layouts import Mapped
 from medasst.registry import did_you_mean
 from medasst.text import bucket
@@ -25,8 +25,8 @@ class Source(Config):
     mapping: Mapped | None = None
     licence: str = ""  # in place of the recipe's
     trust: int = 1  # of two equal records the one of higher trust is kept
-    weight: float = Field(1.0, ge=0)  # expected copies in train
-    cap: int | None = Field(None, ge=0)  # at most so many records in train
+    weight: float = Field(default=1.0, ge=0)  # expected copies in train
+    cap: int | None = Field(default=None, ge=0)  # at most so many records in train
     enabled: bool = True
 
 
@@ -34,7 +34,7 @@ class NearDuplicates(Config):
     """Two records are near duplicates from this exact Jaccard similarity of their character 5-grams on."""
 
     enabled: bool = True
-    threshold: float = Field(0.8, ge=0.5, le=1)
+    threshold: float = Field(default=0.8, ge=0.5, le=1)
 
 
 class Decontaminate(Config):
@@ -50,15 +50,15 @@ class Decontaminate(Config):
 class Contamination(Config):
     """When a train question counts as a test question."""
 
-    threshold: float = Field(0.8, ge=0.5, le=1)  # Jaccard similarity of the two
-    contained: float = Field(0.9, ge=0.5, le=1)  # share of a test question of 12 or more 5-grams found in a train question
+    threshold: float = Field(default=0.8, ge=0.5, le=1)  # Jaccard similarity of the two
+    contained: float = Field(default=0.9, ge=0.5, le=1)  # share of a test question (of 12 or more 5-grams) inside a train one
 
 
 class SplitSettings(Config):
     """Shares of validation and test."""
 
-    validation: float = Field(0.02, ge=0, lt=1)
-    test: float = Field(0.05, ge=0, lt=1)
+    validation: float = Field(default=0.02, ge=0, lt=1)
+    test: float = Field(default=0.05, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _leaves_train(self) -> SplitSettings:
@@ -97,8 +97,7 @@ class PrepareConfig(Config):
             raise ValueError(f"the source name {twice[0]!r} is given twice; names must differ")
         if not any(source.enabled for source in self.sources):
             raise ValueError("no source is enabled")
-        known = [filter_.name for filter_ in FILTERS]
         for name in self.clean.off:
-            if name not in known:
-                raise ValueError(f"clean.off: no filter {name!r}{did_you_mean(name, known)}")
+            if name not in FILTERS:
+                raise ValueError(f"clean.off: no filter {name!r}{did_you_mean(name, FILTERS)}")
         return self

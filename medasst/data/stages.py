@@ -1,4 +1,4 @@
-"""The stages of `prepare` as functions from frames to frames: from rows to clean records, and the columns that later ones need."""
+"""From rows to clean records, as functions from frame to frame, with the columns that later stages go by."""
 
 from __future__ import annotations
 
@@ -9,32 +9,44 @@ from typing import Any
 import polars as pl
 
 from medasst.conversation import Message, conversation_id
-from medasst.data.clean import CleanSettings, drop_reason, tidied, trimmed, views
+from medasst.data.filters import CleanSettings, drop_reason, views
 from medasst.data.layouts import Record
 from medasst.data.privacy import mask, mask_json, masked
 from medasst.data.recipes import Bad
 from medasst.data.settings import Source, SplitSettings
+from medasst.data.tidy import tidied
 from medasst.text import bucket, comparison_key, normalise
 
-RECORD = {
-    "file": pl.String, "line": pl.UInt32, "roles": pl.List(pl.String), "texts": pl.List(pl.String),
-    "department": pl.String, "meta": pl.String, "key": pl.String, "stem": pl.String,
-}  # fmt: skip
-REJECTED = {
-    "id": pl.String, "source": pl.String, "file": pl.String, "line": pl.UInt32, "stage": pl.String, "reason": pl.String,
-    "matched_id": pl.String, "text": pl.String,
-}  # fmt: skip
+_TEXT, _TEXTS = pl.String(), pl.List(pl.String())
+RECORD: dict[str, pl.DataType] = {
+    "file": _TEXT,
+    "line": pl.UInt32(),
+    "roles": _TEXTS,
+    "texts": _TEXTS,
+    "department": _TEXT,
+    "meta": _TEXT,
+    "key": _TEXT,
+    "stem": _TEXT,
+}
+REJECTED: dict[str, pl.DataType] = {
+    "id": _TEXT,
+    "source": _TEXT,
+    "file": _TEXT,
+    "line": pl.UInt32(),
+    "stage": _TEXT,
+    "reason": _TEXT,
+    "matched_id": _TEXT,
+    "text": _TEXT,
+}
 
 
 def to_frame(records: Iterable[tuple[str, int, Record]]) -> pl.DataFrame:
     """Records with their file and line as a frame of RECORD's columns; meta is masked here, as one JSON string."""
-    rows = [
-        (
-            file, line, [role for role, _ in record.turns], [text for _, text in record.turns], record.department,
-            json.dumps(mask_json(dict(record.meta)), ensure_ascii=False, sort_keys=True) if record.meta else "{}", record.key, record.stem,
-        )
-        for file, line, record in records
-    ]  # fmt: skip
+    rows = []
+    for file, line, record in records:
+        roles, texts = [role for role, _ in record.turns], [text for _, text in record.turns]
+        meta = json.dumps(mask_json(dict(record.meta)), ensure_ascii=False, sort_keys=True) if record.meta else "{}"
+        rows.append((file, line, roles, texts, record.department, meta, record.key, record.stem))
     return pl.DataFrame(rows, schema=RECORD, orient="row")
 
 
@@ -46,13 +58,13 @@ def bad_rows(source: str, bad: Sequence[Bad]) -> pl.DataFrame:
 
 def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool) -> pl.DataFrame:
     """Texts tidied and masked; columns `question`, `answer` and `reason` (why it is to be dropped, or null) added."""
-    tidy = trimmed(tidied(pl.element()))
+    tidy = tidied(pl.element())
     frame = frame.with_columns(pl.col("texts").list.eval(masked(tidy) if privacy else tidy))
     return frame.with_columns(*views()).with_columns(drop_reason(settings).alias("reason"))
 
 
 def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSettings) -> pl.DataFrame:
-    """Columns that later stages go by: id, source, licence, trust, tie, split; `question` becomes what contamination compares."""
+    """Columns that later stages go by added; `question` becomes what contamination compares."""
     ids = [
         conversation_id(Message(role, text) for role, text in zip(roles, texts, strict=True))
         for roles, texts in zip(frame["roles"], frame["texts"], strict=True)

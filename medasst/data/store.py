@@ -5,7 +5,6 @@ Everything is written beside its name and renamed, so a killed run leaves only w
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     part = path.with_name(path.name + ".part")
     try:
         frame.write_parquet(part, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, statistics=True)
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 

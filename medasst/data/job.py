@@ -1,0 +1,87 @@
+"""A run that has been checked before any work: every recipe known, every file found and hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from medasst.data.files import matching, sha256
+from medasst.data.recipes import Reader, reader, recipe
+from medasst.data.settings import Decontaminate, PrepareConfig, Source
+from medasst.progress import Progress, silent
+
+FORMAT = 1  # counts up whenever the same input would give another result
+
+
+class Input(NamedTuple):
+    """A file to read. `name` is its path below the fixed part of the pattern: absolute paths stay out of the result."""
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that has been checked: every file found and hashed, every recipe known."""
+
+    config: PrepareConfig
+    sources: list[tuple[Source, Reader, list[Input]]]
+    named: list[tuple[str, Decontaminate, list[Input]]]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def fingerprint(self) -> str:
+        """What the result depends on: settings without paths, recipes, and the files' bytes."""
+        seen = {
+            "format": FORMAT,
+            "settings": settings(self.config),
+            "recipes": {source.name: how.recipe.model_dump(mode="json") for source, how, _ in self.sources},
+            "files": [[source.name, [(i.name, i.sha256) for i in inputs]] for source, _, inputs in self.sources],
+            "named": [[name, [(i.name, i.sha256) for i in inputs]] for name, _, inputs in self.named],
+        }
+        return hashlib.sha256(json.dumps(seen, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def settings(config: PrepareConfig) -> dict[str, Any]:
+    """The resolved settings without absolute paths, sources in order of name."""
+    data = config.model_dump(mode="json")
+    for table in (*data["sources"], *data["decontaminate"]):
+        table["path"] = Path(table["path"]).name
+    data["sources"].sort(key=lambda source: source["name"])
+    data["decontaminate"].sort(key=lambda named: json.dumps(named, sort_keys=True))
+    return data
+
+
+def check(config: PrepareConfig, progress: Progress = silent) -> Job:
+    """Everything that can be wrong with the settings, found before any work. Raises ConfigError, DataError."""
+    chosen = sorted((source for source in config.sources if source.enabled), key=lambda source: source.name)
+    readers = [reader(source.recipe, source.layout, source.mapping) for source in chosen]
+    for named in config.decontaminate:
+        if named.recipe:
+            recipe(named.recipe)
+    patterns = [source.path for source in chosen] + [named.path for named in config.decontaminate]
+    found = [matching(pattern) for pattern in patterns]
+    inputs: list[list[Input]] = []
+    for n, files in enumerate(found):
+        inputs.append([Input(name, path, sha256(path)) for name, path in files])
+        progress("hash files", n + 1, len(found))
+    warnings = [
+        f"{source.name}: {how.recipe.licence}; not for commercial use"
+        for source, how in zip(chosen, readers, strict=True)
+        if not how.recipe.commercial and not source.licence
+    ]
+    named_inputs = [
+        (named.name or named.recipe or Path(named.path).parent.name, named, files)
+        for named, files in zip(config.decontaminate, inputs[len(chosen) :], strict=True)
+    ]
+    named_inputs.sort(key=lambda item: (item[0], item[1].split, [i.name for i in item[2]]))
+    return Job(config, list(zip(chosen, readers, inputs, strict=False)), named_inputs, warnings)
+
+
+def chance(seed: int, id_: str) -> float:
+    """A number in [0, 1) that belongs to a record and a seed."""
+    return int(hashlib.sha256(f"{seed}:{id_}".encode()).hexdigest()[:13], 16) / 16**13
