@@ -18,6 +18,7 @@ import polars as pl
 from medasst import __version__
 from medasst.conversation import JSON, Conversation
 from medasst.data import stages
+from medasst.data.card import write_card
 from medasst.data.files import sha256
 from medasst.data.job import Job, chance, settings
 from medasst.data.settings import PrepareConfig, Split
@@ -105,6 +106,7 @@ def write_result(job: Job, chunks: Chunks, dropped: pl.DataFrame, rejected: list
         splits[split] = _write_split(job, chunks, kept.filter(pl.col("split") == split).sort("id"), split, folder)
     manifest = _manifest(job, counts, kept, splits, folder)
     (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=False) + "\n", "utf-8")
+    write_card(folder, manifest, texts=job.config.texts)
     return manifest
 
 
