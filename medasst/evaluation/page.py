@@ -19,7 +19,7 @@ LABELS = {
     "rouge_2": "ROUGE-2",
     "rouge_l": "ROUGE-L",
     "accuracy": "Accuracy",
-    "accuracy_parsed": "of answered",
+    "accuracy_parsed": "Of answered",
     "length_ratio": "Length ratio",
     "unstopped": "Did not stop",
 }
@@ -80,6 +80,7 @@ class Section(NamedTuple):
     task: TaskSummary
     chart: Chart | None
     metrics: list[str]
+    compared: list[str]
     rows: list[tuple[str, list[Cell]]]
     differences: list[tuple[str, list[Cell]]]
     counts: list[Result]
@@ -90,7 +91,7 @@ class Section(NamedTuple):
 def write_page(path: Path, report: EvalReport, tasks: Sequence[Task], answered: AllAnswered, *, texts: bool) -> None:
     """Write the report's page; without `texts` no question and no answer is in it."""
     sections = [
-        _section(report, summary, _examples(task, answered) if texts else [])
+        _section(report, summary, _examples(report, task, answered) if texts else [])
         for summary, task in zip(report.tasks, tasks, strict=True)
     ]
     environment = Environment(loader=PackageLoader("medasst.evaluation", "."), autoescape=True, undefined=StrictUndefined)
@@ -107,13 +108,15 @@ def _section(report: EvalReport, summary: TaskSummary, examples: list[Example]) 
     found = {(row.system, row.metric): row for row in done}
     answered = [system for system in systems if any(row.system == system for row in done)]
     compared = [c for c in report.comparisons if c.task == summary.name]
+    compared_metrics = list(dict.fromkeys(c.metric for c in compared))
     return Section(
         summary,
         _chart(found, systems, [m for m in (*METRICS, "accuracy") if m in metrics], summary.chance) if done else None,
         metrics,
+        compared_metrics,
         [(system, [_cell(found[system, metric]) for metric in metrics]) for system in answered],
         [
-            (system, _difference_cells(compared, system, metrics))
+            (system, _difference_cells(compared, system, compared_metrics))
             for system in answered
             if any(c.system == system for c in compared)
         ],
@@ -154,20 +157,18 @@ def _cell(row: Result) -> Cell:
 
 def _difference_cells(compared: Sequence[Comparison], system: str, metrics: Sequence[str]) -> list[Cell]:
     by_metric = {c.metric: c for c in compared if c.system == system}
-    cells = []
-    for metric in metrics:
-        if c := by_metric.get(metric):
-            cells.append(Cell(f"{c.difference:+.1f}", f"{c.low:+.1f} to {c.high:+.1f}", "clear" if c.excludes_zero else "open"))
-        else:
-            cells.append(Cell(""))
-    return cells
+    return [
+        Cell(f"{c.difference:+.1f}", f"{c.low:+.1f} to {c.high:+.1f}", "clear" if c.excludes_zero else "open")
+        for c in (by_metric[metric] for metric in metrics)
+    ]
 
 
-def _examples(task: Task, answered: AllAnswered) -> list[Example]:
+def _examples(report: EvalReport, task: Task, answered: AllAnswered) -> list[Example]:
     """The first items of the draw: chosen by the seed, not by their scores."""
     if task.config.kind != "qa":
         return []
-    name, systems = task.config.name, [system for system, of in answered if of == task.config.name]
+    name = task.config.name
+    systems = [system for system in dict.fromkeys(row.system for row in report.results) if (system, name) in answered]
     return [
         Example(
             item.id,

@@ -276,7 +276,7 @@ def test_without_texts_no_question_and_no_answer_is_shown(job: Callable[..., Eva
         ({"systems": [{"name": "m", "engine": "retrieval"}]}, "go together"),
         ({"limits": 3}, "did you mean 'limit'"),
         ({"tasks": [{"name": "t", "kind": "qa", "path": "x", "protocl": "x"}]}, "did you mean 'protocol'"),
-        ({"tasks": [{"name": "t", "kind": "choice", "path": "x"}]}, "recipe"),
+        ({"tasks": [{"name": "t", "kind": "qa", "path": "x", "split": "test"}]}, "belong to choice tasks"),
         ({"tasks": [{"name": "t", "kind": "choice", "path": "x", "recipe": "cmexam", "shots": 5}]}, "shots"),
         ({"tasks": [{"name": "t", "kind": "choice", "path": "x", "recipe": "cmexam", "split": "test"}]}, "needs data"),
     ],
