@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import textwrap
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from medasst.progress import Progress as ProgressCall
 if TYPE_CHECKING:
     from medasst.service import ServeConfig
 
+LOG_EVERY = 30.0  # seconds between lines where stderr is a file
 stderr = Console(stderr=True, highlight=False)
 
 EPILOG = """\
@@ -122,7 +124,7 @@ def _prepare(arguments: argparse.Namespace) -> Path:
     config = load(PrepareConfig, arguments.config, arguments.set)
     with _bar() as progress:
         report = prepare(config, _out(arguments, "data"), progress)
-    stderr.print(report.summary(), markup=False)
+    _say(report.summary())
     return report.folder
 
 
@@ -132,18 +134,18 @@ def _train(arguments: argparse.Namespace) -> Path:
     config = load(TrainConfig, arguments.config, arguments.set)
     with _bar() as progress:
         result = train(config, _out(arguments, "train"), progress=progress)
-    stderr.print(result.summary(), markup=False)
+    _say(result.summary())
     return result.adapter
 
 
 def _evaluate(arguments: argparse.Namespace) -> Path:
-    from medasst.evaluation import EvaluateConfig, evaluate, open_systems
+    from medasst.evaluation import EvaluateConfig, evaluate
 
     config = load(EvaluateConfig, arguments.config, arguments.set)
     with _bar() as progress:
-        report = evaluate(config, open_systems(config), _out(arguments, "evaluate"), progress)
-    stderr.print(report.summary(), markup=False)
-    return report.folder / "report.html"
+        report = evaluate(config, out=_out(arguments, "evaluate"), progress=progress)
+    _say(report.summary())
+    return _out(arguments, "evaluate") / "report.html"
 
 
 def _score(arguments: argparse.Namespace) -> Path:
@@ -152,33 +154,40 @@ def _score(arguments: argparse.Namespace) -> Path:
     out = arguments.out or Path("runs") / "score" / arguments.file.stem
     with _bar() as progress:
         report = score(arguments.file, out, progress)
-    stderr.print(report.summary(), markup=False)
+    _say(report.summary())
     return Path(out) / "report.json"
 
 
-def _demo(arguments: argparse.Namespace) -> Path | None:
+def _demo(arguments: argparse.Namespace) -> None:
     from medasst.demo import demo, serve_config
     from medasst.service import serve
 
-    out = arguments.out or Path("runs") / "demo"
     with _bar() as progress:
-        result = demo(out, progress, lambda text: stderr.print(text, markup=False, soft_wrap=True))
+        result = demo(arguments.out or Path("runs") / "demo", progress, _say)
     print(result.report, flush=True)
     if not arguments.no_serve:
-        serve(serve_config(result, arguments.host, arguments.port))
-    return None
+        serve(serve_config(result, arguments.host, arguments.port), _say, _announce)
 
 
 def _chat(arguments: argparse.Namespace) -> None:
-    from medasst.service import chat
+    from medasst.service import chat, open_assistant
 
-    chat(_serve_config(arguments))
+    chat(open_assistant(_serve_config(arguments), _say))
 
 
 def _serve(arguments: argparse.Namespace) -> None:
     from medasst.service import serve
 
-    serve(_serve_config(arguments))
+    serve(_serve_config(arguments), _say, _announce)
+
+
+def _say(text: str) -> None:
+    stderr.print(text, markup=False, soft_wrap=True)
+
+
+def _announce(address: str) -> None:
+    print(address, flush=True)
+    _say(f"The chat page is at {address} (Ctrl-C ends the service); programs use {address}/v1 as an OpenAI endpoint.")
 
 
 def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
@@ -203,15 +212,19 @@ def _bar() -> Iterator[ProgressCall]:
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=False),
     ]
-    with Progress(*columns, console=stderr, refresh_per_second=4) as bar:
+    with Progress(*columns, console=stderr, refresh_per_second=4, disable=not stderr.is_terminal) as bar:
         stages: dict[str, TaskID] = {}
+        said = {"": 0.0}
 
         def show(stage: str, done: float, total: float | None = None, **facts: float) -> None:
+            text = "  ".join(f"{name.replace('_per_', '/').replace('_', ' ')} {value:.4g}" for name, value in facts.items())
+            if not stderr.is_terminal and (stage not in said or time.monotonic() - said[stage] > LOG_EVERY):
+                said[stage] = time.monotonic()
+                _say(f"{stage}  {done / total:.0%}  {text}" if total else stage)
             if stage not in stages:
                 for task in stages.values():
                     bar.stop_task(task)
                 stages[stage] = bar.add_task(stage, total=total, facts="")
-            text = "  ".join(f"{name.replace('_per_', '/').replace('_', ' ')} {value:.4g}" for name, value in facts.items())
             bar.update(stages[stage], completed=done, total=total, facts=text)
 
         yield show
