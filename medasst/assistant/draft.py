@@ -34,10 +34,11 @@ class Draft:
 
 
 class _Subject(NamedTuple):
-    """What a question is about: symptoms and over-the-counter products."""
+    """What a question is about: symptoms, over-the-counter products, prescription drugs."""
 
     symptoms: frozenset[str]
     products: frozenset[str]
+    prescription: frozenset[str]
 
 
 class Drafter:
@@ -45,7 +46,7 @@ class Drafter:
 
     def __init__(self, catalogue: Catalogue, rules: Rules, vetted: VettedAnswers) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
-        self._say = rules.messages
+        self._say, self._shelf = rules.messages, catalogue.over_the_counter
         self._subjects = {answer: self._subject("。".join(answer.turns)) for answer in vetted.answers}
 
     def draft(self, question: Question) -> Draft:
@@ -62,8 +63,8 @@ class Drafter:
         return self._cautious(warnings, draft) if warnings else draft
 
     def _subject(self, text: str) -> _Subject:
-        named = frozenset(match.product.sku for match in self.catalogue.named(text) if not match.product.prescription)
-        return _Subject(frozenset(self.catalogue.symptoms(text)), named)
+        named = frozenset(match.product.sku for match in self._shelf.named(text))
+        return _Subject(frozenset(self._shelf.symptoms(text)), named, frozenset(self.rules.gate.mentions(text)))
 
     # Rules that speak first
 
@@ -117,7 +118,7 @@ class Drafter:
 
     def _vetted(self, question: Question) -> VettedAnswer | None:
         """The nearest vetted answer that was written for the same circumstances and the same product."""
-        asked = _Subject(question.symptoms, frozenset(match.product.sku for match in question.named))
+        asked = self._subject(question.topic)
 
         def fits(answer: VettedAnswer, score: float) -> bool:
             subject = self._subjects[answer]
@@ -126,8 +127,8 @@ class Drafter:
             same_person = answer.facts.tags == question.facts.tags and set(answer.facts.drugs) <= set(question.facts.drugs)
             same_trouble = asked.symptoms == subject.symptoms or bool(asked.symptoms & subject.symptoms)
             near = score >= (NEAR_SAME_SUBJECT if any(asked) else NEAR)
-            same_subject = same_trouble and asked.products == subject.products
-            fitting = heard and near and same_age and same_person and same_subject and answer.kind != "prescription"
+            same_subject = same_trouble and asked[1:] == subject[1:]
+            fitting = heard and near and same_age and same_person and same_subject
             return fitting and not self._drugs_ignored(question, answer)
 
         return self.vetted.nearest(["。".join(question.turns), question.topic], fits)
@@ -155,14 +156,14 @@ class Drafter:
     def _from_leaflets(self, question: Question) -> Draft:
         if question.named:
             return self._named(question)
-        matches = [match for match in self.catalogue.find(question.topic, 10) if match.how == "symptom"]
-        products = [match.product for match in matches if not match.product.prescription]
-        if not matches:
-            return Draft((), (HandOff("", 0, "unknown", self._say.unknown),), "", "hand_off")
-        if not products:
-            hand_off = HandOff("", 0, "prescription", self.rules.gate.data.by_symptom)
-            return Draft((), (hand_off,), "", "prescription")
-        return self._by_symptom(question, products, matches[0].words)
+        matches = [match for match in self._shelf.find(question.topic, 10) if match.how == "symptom"]
+        if matches:
+            return self._by_symptom(question, [match.product for match in matches], matches[0].words)
+        if courtesy := self._say.courtesy(question.last):
+            return Draft((Text("", 0, courtesy + "\n"),), (), "", "stop")
+        if self.catalogue.symptoms(question.topic):
+            return Draft((), (HandOff("", 0, "prescription", self.rules.gate.data.by_symptom),), "", "prescription")
+        return Draft((), (HandOff("", 0, "unknown", self._say.unknown),), "", "hand_off")
 
     def _named(self, question: Question) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""

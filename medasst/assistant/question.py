@@ -74,37 +74,35 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules) -> Ques
     turns = tuple(m.content for m in conversation.messages if m.role == "user")
     if not comparison_key(turns[-1]):
         raise DataError("the last user turn is empty; there is nothing to answer")
-    topic = _topic(turns, catalogue, rules)
+    shelf = catalogue.over_the_counter
+    topic = _topic(turns, shelf, rules)
     facts = rules.facts(turns)
-    named = tuple(match for match in catalogue.named(topic) if not match.product.prescription)
+    named, symptoms = tuple(shelf.named(topic)), frozenset(shelf.symptoms(topic))
     return Question(
         turns=turns,
         topic=topic,
         facts=facts,
-        symptoms=frozenset(catalogue.symptoms(topic)),
+        symptoms=symptoms,
         named=named,
-        prescription=_asked(topic, facts, named, catalogue, rules),
-        section=next((key for key, pattern in _INTENTS if re.search(pattern, plain(turns[-1]))), None),
+        prescription=tuple(rules.gate.asked(topic)),
+        section=_section(turns[-1], named),
         buys=bool(_BUY.search(plain(turns[-1]))),
     )
 
 
-def _topic(turns: tuple[str, ...], catalogue: Catalogue, rules: Rules) -> str:
-    """The last turn, with those before it back to the first that names a drug or a symptom."""
+def _topic(turns: tuple[str, ...], shelf: Catalogue, rules: Rules) -> str:
+    """The last turn, with those before it back to the first that asks for a drug or tells a symptom."""
     parts: list[str] = []
     for turn in reversed(turns):
         parts.insert(0, turn)
-        if rules.gate.mentions(turn) or any(match.how != "text" for match in catalogue.find(turn, 1)):
+        if rules.gate.asked(turn) or shelf.named(turn) or shelf.symptoms(turn):
             break
     return "。".join(parts)
 
 
-def _asked(topic: str, facts: Facts, named: tuple[Match, ...], catalogue: Catalogue, rules: Rules) -> tuple[str, ...]:
-    """A drug that is only told of counts as asked for when nothing else is asked about."""
-    mentions = tuple(dict.fromkeys(rules.gate.mentions(topic)))
-    told = [comparison_key(words) for words in (*facts.drugs, *facts.allergies)]
-    asked = tuple(name for name in mentions if not any(name in words for words in told))
-    if asked:
-        return asked
-    other = named or any(m.how == "symptom" and not m.product.prescription for m in catalogue.find(topic, 10))
-    return () if other else mentions
+def _section(turn: str, named: tuple[Match, ...]) -> str | None:
+    """The intent of a turn, read without the names in it: 左炔诺孕酮 asks nothing about 孕."""
+    text = comparison_key(plain(turn))
+    for match in named:
+        text = text.replace(match.words, "")
+    return next((key for key, pattern in _INTENTS if re.search(pattern, text)), None)

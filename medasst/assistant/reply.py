@@ -60,7 +60,8 @@ class Assistant:
     def from_samples(cls, model: ChatModel | None = None, decoding: Decoding | None = None) -> Assistant:
         """The assistant of the imaginary pharmacy in `medasst/samples`."""
         catalogue = Catalogue.from_samples()
-        return cls(catalogue, Rules.load(catalogue), VettedAnswers.from_samples(), model, decoding)
+        rules = Rules.load(catalogue)
+        return cls(catalogue, rules, VettedAnswers.from_samples(rules), model, decoding)
 
     def draft(self, conversation: Conversation) -> Draft:
         """The part of the reply that needs no model. Raises DataError if there is no user turn to answer."""

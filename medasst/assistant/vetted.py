@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from medasst.errors import DataError
-from medasst.safety import Facts
+from medasst.safety import Facts, Rules
 from medasst.search import TextIndex
 
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -52,7 +52,7 @@ class VettedAnswers:
         self._index = TextIndex(["。".join(answer.turns) for answer in self.answers])
 
     @classmethod
-    def load(cls, *paths: Path) -> VettedAnswers:
+    def load(cls, rules: Rules, *paths: Path) -> VettedAnswers:
         """Read conversations from JSON lines, in the format of `medasst/samples/README.md`.
 
         Raises:
@@ -66,7 +66,7 @@ class VettedAnswers:
                 raise DataError(f"can't be read: {error}; give a JSON-lines file of vetted conversations", path) from error
             for line, row in enumerate(rows, 1):
                 try:
-                    answers += _answers(json.loads(row)) if row.strip() else []
+                    answers += _answers(json.loads(row), rules) if row.strip() else []
                 except (KeyError, TypeError, ValueError) as error:
                     raise DataError(
                         f"not a vetted conversation ({error!r}); see medasst/samples/README.md", path, line
@@ -74,9 +74,9 @@ class VettedAnswers:
         return cls(answers)
 
     @classmethod
-    def from_samples(cls) -> VettedAnswers:
+    def from_samples(cls, rules: Rules) -> VettedAnswers:
         """The conversations of `medasst/samples`."""
-        return cls.load(SAMPLES / "qa.jsonl")
+        return cls.load(rules, SAMPLES / "qa.jsonl")
 
     def nearest(self, questions: Sequence[str], fits: Callable[[VettedAnswer, float], bool]) -> VettedAnswer | None:
         """The answer whose question is most like one of `questions`, among those that fit at their likeness (cosine, 0-1)."""
@@ -84,7 +84,7 @@ class VettedAnswers:
         return next((answer for hit in hits if fits(answer := self.answers[hit.place], hit.score)), None)
 
 
-def _answers(row: Mapping[str, Any]) -> list[VettedAnswer]:
+def _answers(row: Mapping[str, Any], rules: Rules) -> list[VettedAnswer]:
     turns: list[str] = []
     answers: list[VettedAnswer] = []
     for message in row["messages"]:
@@ -98,7 +98,7 @@ def _answers(row: Mapping[str, Any]) -> list[VettedAnswer]:
                     kind=row["kind"],
                     products=frozenset(row.get("products", ())),
                     sources=tuple(dict.fromkeys(Source(fact["document"], fact["section"]) for fact in row.get("facts", ()))),
-                    facts=Facts.of(turns),
+                    facts=rules.facts(turns),
                 )
             )
     return answers

@@ -6,6 +6,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -153,6 +154,11 @@ class Catalogue:
     def from_samples(cls) -> Catalogue:
         """The imaginary pharmacy of `medasst/samples`."""
         return cls.load(SAMPLES)
+
+    @cached_property
+    def over_the_counter(self) -> Catalogue:
+        """The part of the catalogue that may be shown and found."""
+        return Catalogue(product for product in self.products if not product.prescription)
 
     def __getitem__(self, sku: str) -> Product:
         return self._by_sku[sku]

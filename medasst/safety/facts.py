@@ -16,7 +16,9 @@ _NURSING = re.compile(r"哺乳|喂奶|母乳|奶孩子|坐月子")
 _CHILD = re.compile(
     r"宝宝|婴儿|幼儿|孩子|小孩|小朋友|儿子|女儿|闺女|娃|宝贝|孙子|孙女|外孙|新生儿|儿童|小儿|(?<!哺)(?<!喂)奶粉"
 )
-_NOT_A_PATIENT = re.compile(r"(想要|准备要|生完?|生了|有|带|怕传染(给)?|传染(给)?)(个)?(孩子|宝宝|娃)|生孩子")
+_NOT_A_PATIENT = re.compile(
+    r"孩子(还)?能(不能)?要|(想要|准备要|生完?|生了|有|带|怕传染(给)?|传染(给)?)(个)?(孩子|宝宝|娃)|生孩子"
+)
 _ELDERLY = re.compile(r"老人|奶奶|爷爷|姥姥|姥爷|外公|外婆|老年|[6-9][0-9]多?岁|[六七八九]十.{0,2}岁")
 _YEARS = re.compile(r"(?<![0-9])([0-9]{1,2}|[一二两三四五六七八九十]{1,3})(?:周)?岁(半)?(?!以下|以上|以内)")
 _MONTHS = re.compile(r"(?<![0-9])([0-9]{1,2}|[一二两三四五六七八九十]{1,3})个(半)?多?月(?!前|了?没)")
@@ -25,9 +27,6 @@ _ADULT = re.compile(
 )
 _ALLERGY = re.compile(
     r"对(?P<to>[^，。！？；、\s]{1,12}?)(?:有|会|都|也)?过敏|(?P<plain>青霉素|头孢|磺胺|阿司匹林|布洛芬|碘|海鲜|鸡蛋|牛奶|酒精|对乙酰氨基酚|维生素|花粉|[\u4e00-\u9fff]{2,6}(?:片|胶囊|乳膏|软膏))(?:有|会)?过敏"
-)
-_DRUG_TAKEN = re.compile(
-    r"(?:在|正在|同时|一直|长期|每天|天天|已经|刚刚?|今天|昨天|目前|现在|平时|还在|也在|之前|医生给?开)[^，。！？；]{0,3}?(?:吃着?|服用?着?|用着?|打着?|喝着?|开)(?:了|的|过)?(?P<drug>[^，。！？；、能可还想要吗呢的了]{2,14})"
 )
 _CHRONIC = {
     "高血压": r"高血压|血压高",
@@ -81,8 +80,8 @@ class Facts:
         )
 
     @classmethod
-    def of(cls, turns: Sequence[str]) -> Facts:
-        """What all user turns say, the later ones last."""
+    def of(cls, turns: Sequence[str], drugs: Sequence[str] = ()) -> Facts:
+        """What all user turns say, the later ones last; `drugs` are those they tell of taking."""
         text = "。".join(map(plain, turns))
         months = _child_months(text)
         child = True if months is not None or (_CHILD.search(_NOT_A_PATIENT.sub("", text))) else None
@@ -96,7 +95,7 @@ class Facts:
             child_months=months,
             elderly=_said(_ELDERLY, text),
             allergies=tuple(dict.fromkeys(a for m in _ALLERGY.finditer(text) if (a := _allergen(text, m)))),
-            drugs=tuple(dict.fromkeys(m["drug"] for m in _DRUG_TAKEN.finditer(text) if not denied(text, *m.span()))),
+            drugs=tuple(dict.fromkeys(drugs)),
             chronic=tuple(name for name, pattern in _CHRONIC_PATTERNS.items() if _said(pattern, text)),
         )
 

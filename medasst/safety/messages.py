@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
 from medasst import config
 from medasst.config import Config
+from medasst.text import comparison_key
+
+
+class SmallTalk(Config):
+    """A courtesy (a regular expression over the whole turn's letters) and its answer."""
+
+    pattern: str
+    answer: str
 
 
 class Messages(Config):
@@ -28,6 +37,12 @@ class Messages(Config):
     population: Mapping[str, str]
     ask: Mapping[str, str]
     options: Mapping[str, tuple[str, ...]]
+    small_talk: tuple[SmallTalk, ...]
+
+    def courtesy(self, turn: str) -> str | None:
+        """The answer to a turn that is nothing but a courtesy."""
+        letters = comparison_key(turn)
+        return next((talk.answer for talk in self.small_talk if re.fullmatch(talk.pattern, letters)), None)
 
     @classmethod
     @cache

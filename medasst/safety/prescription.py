@@ -16,6 +16,15 @@ from medasst.config import Config
 from medasst.safety.doses import has_dose
 from medasst.text import comparison_key
 
+_TAKING = re.compile(
+    r"(?:在|正在|同时|一直|长期|平时|每[天晚]|天天|晚上|以前|之前|小时候|现在|目前|最近|今[天早]|昨[天晚]|刚刚?|已经|也|还|常年?|(?:给|医生)开)"
+    r"[^能要想可]{0,3}(?:吃|服|用|打|喝|换|开|注射)(?:着|了|过|的是?|[一半两]片|[一两]粒|点)*$"
+)
+_TOOK = re.compile(r"(?:吃|服|用|打|喝|换)(?:着|了|过|的是?|[一半两]片|[一两]粒)*$")
+_ASKING = re.compile(
+    r"买|拿|来[一二两]?[盒瓶支板]|卖|给我|给他|换成|开[点一]|怎么|几|多少|吗|呢|么|能|可以|可不可|行不|行吗|要不要|好不好|管用|有没有|推荐|想|哪"
+)
+_NOT_TOLERATED = re.compile(r"[^，。！？；]{0,12}过敏")
 _Label = Literal["drug", "kind", "free"]
 
 
@@ -67,6 +76,25 @@ class PrescriptionGate:
     def mentions(self, text: str) -> list[str]:
         """The prescription drugs, and kinds of them, that `text` names, as it calls them."""
         return [span.name for span in self._names.find(text) if span.values[0] != "free"]
+
+    def taken(self, text: str) -> list[str]:
+        """The drugs, of any kind, that `text` tells of taking (在吃华法林, 平时吃一片安眠药), not those it asks for."""
+        told: list[str] = []
+        for clause in map(comparison_key, clauses(plain(text))):
+            for span in self._names.find(clause):
+                before = clause[: span.start]
+                telling = _TAKING.search(before) or (_TOOK.search(before) and not _ASKING.search(clause))
+                if telling or (told and before.endswith(("叫", "就是"))):
+                    told.append(span.name)
+        return told
+
+    def asked(self, text: str) -> list[str]:
+        """The prescription drugs that `text` asks for: named, and neither told of as taken nor as not tolerated."""
+        told = {
+            *self.taken(text),
+            *(span.name for m in _NOT_TOLERATED.finditer(plain(text)) for span in self._names.find(m[0])),
+        }
+        return [name for name in dict.fromkeys(self.mentions(text)) if name not in told]
 
     def subject(self, text: str) -> bool | None:
         """Whether the drug named last in `text` needs a prescription; None if it names none."""

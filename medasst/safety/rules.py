@@ -34,7 +34,7 @@ class Rules:
 
     def facts(self, turns: Sequence[str]) -> Facts:
         """See `Facts.of`."""
-        return Facts.of(turns)
+        return Facts.of(turns, [drug for turn in turns for drug in self.gate.taken(turn)])
 
     def concerns(self, product: Product, facts: Facts) -> list[Concern]:
         """See `population.concerns`."""
