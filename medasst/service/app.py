@@ -4,42 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import traceback
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import random
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
-from anyio import CancelScope
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medasst.assistant.events import End, Event
 from medasst.conversation import Conversation
-from medasst.errors import InputError, MedasstError
 from medasst.models import ChatModel, Decoding
 from medasst.registry import did_you_mean
 from medasst.service.config import ServeConfig
+from medasst.service.stream import EventStream, as_api_error, closing, event_frames, whole
 from medasst.service.wire import (
     ApiError,
     ChatRequest,
     Chunk,
     ChunkMaker,
-    fold,
-    frame,
     read_conversation,
     read_request,
 )
 
-T = TypeVar("T")
-
-log = logging.getLogger(__name__)
-
 STATIC = Path(__file__).parent / "static"
-CLOSED_BY_CLIENT = 499
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -127,8 +118,8 @@ class Desk:
             raise ApiError(429, "too many requests are waiting: try again shortly", "overloaded")
         chunks = self._chunks(asked, conversation)
         if asked.stream:
-            return _EventStream(event_frames(chunks, self.settings.ping_seconds))
-        return await _whole(request, chunks)
+            return EventStream(event_frames(chunks, self.settings.ping_seconds))
+        return await whole(request, chunks)
 
     async def _chunks(self, asked: ChatRequest, conversation: Conversation) -> AsyncIterator[Chunk]:
         make = ChunkMaker(asked.model)
@@ -136,7 +127,7 @@ class Desk:
             bare = self.bare_models.get(asked.model)
             source = self._bare(bare, asked, conversation, make) if bare else self._guarded(conversation, make)
             yield make.chunk("", role=True)
-            async with _closing(source):
+            async with closing(source):
                 async for chunk in source:
                     # A stream carries its usage only where it was asked for: strict clients expect choices[0].
                     if chunk["choices"] or asked.include_usage or not asked.stream:
@@ -156,7 +147,7 @@ class Desk:
 
     async def _guarded(self, conversation: Conversation, make: ChunkMaker) -> AsyncIterator[Chunk]:
         begun = False
-        async with _closing(self.assistant.reply(conversation)) as events:
+        async with closing(self.assistant.reply(conversation)) as events:
             async for event in events:
                 # The shop's own instructions steer the reply: length, temperature and stop words of a client don't.
                 content = event.as_text() if begun else event.as_text().lstrip()
@@ -168,7 +159,7 @@ class Desk:
 
     async def _bare(self, model: ChatModel, asked: ChatRequest, talk: Conversation, make: ChunkMaker) -> AsyncIterator[Chunk]:
         usage: dict[str, int] = {}
-        async with _closing(model.stream(talk, self._decoding(asked))) as deltas:
+        async with closing(model.stream(talk, self._decoding(asked))) as deltas:
             async for delta in deltas:
                 if delta.text:
                     yield make.chunk(delta.text)
@@ -186,7 +177,7 @@ class Desk:
             temperature=asked.temperature or 0.0,
             top_p=asked.top_p or 1.0,
             repetition_penalty=asked.repetition_penalty or 1.0,
-            seed=asked.seed or 0,
+            seed=random.randrange(2**31) if asked.seed is None else asked.seed,
             stop=tuple(text for text in asked.stop if text),
         )
 
@@ -201,92 +192,6 @@ async def _read_body(request: Request, limit: int) -> bytes:
         if len(body) > limit:
             raise ApiError(413, f"the body is longer than {limit} bytes: shorten the conversation", "request_too_large")
     return bytes(body)
-
-
-class _EventStream(StreamingResponse):
-    """Server-sent events. The source is closed whatever ends the response, so that a lost client stops the model."""
-
-    def __init__(self, frames: AsyncIterator[bytes]) -> None:
-        super().__init__(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
-        self._frames = frames
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with _closing(self._frames):
-            await super().__call__(scope, receive, send)
-
-
-async def event_frames(chunks: AsyncIterator[Chunk], ping_seconds: float) -> AsyncGenerator[bytes, None]:
-    """Chunks as frames, a comment where they are long in coming, a failure as the last frame but [DONE]."""
-    pending: asyncio.Future[Chunk] | None = None
-    try:
-        while True:
-            pending = pending or asyncio.ensure_future(anext(chunks))
-            done, _ = await asyncio.wait({pending}, timeout=ping_seconds)
-            if not done:
-                yield b": ping\n\n"
-                continue
-            finished, pending = pending, None
-            yield frame(finished.result())
-    except StopAsyncIteration:
-        pass
-    except Exception as error:
-        yield frame(_as_api_error(error).to_json())
-    finally:
-        await _end(chunks, pending)
-    yield frame("[DONE]")
-
-
-async def _whole(request: Request, chunks: AsyncIterator[Chunk]) -> Response:
-    """The folded reply; a client that leaves ends it."""
-    work = asyncio.ensure_future(fold(chunks))
-    left = asyncio.ensure_future(_until_left(request))
-    try:
-        await asyncio.wait({work, left}, return_when=asyncio.FIRST_COMPLETED)
-        return JSONResponse(work.result()) if work.done() else Response(status_code=CLOSED_BY_CLIENT)
-    except Exception as error:
-        raise _as_api_error(error) from None
-    finally:
-        await _end(chunks, work, left)
-
-
-async def _end(source: AsyncIterator[Any], *tasks: asyncio.Future[Any] | None) -> None:
-    """Cancel what reads from a source, then close it: in this order, and even where this task is being cancelled itself."""
-    with CancelScope(shield=True):
-        running = [task for task in tasks if task is not None]
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        async with _closing(source):
-            pass
-
-
-@contextlib.asynccontextmanager
-async def _closing(source: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Close a source on the way out, where it can be closed: that is what stops a model."""
-    try:
-        yield source
-    finally:
-        if isinstance(source, AsyncGenerator):
-            await source.aclose()
-
-
-async def _until_left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _as_api_error(error: Exception) -> ApiError:
-    """What a client may know of a failure. The log gets its place: its message might quote the shopper."""
-    if isinstance(error, ApiError):
-        return error
-    place = traceback.extract_tb(error.__traceback__)[-1:]
-    where = f"{place[0].filename}:{place[0].lineno}" if place else "unknown place"
-    log.error("a reply failed: %s at %s", type(error).__name__, where)
-    if isinstance(error, InputError):  # more than the model can read, for one
-        return ApiError(400, str(error), "invalid_input")
-    if isinstance(error, MedasstError):
-        return ApiError(500, str(error), "model_error")
-    return ApiError(500, "the reply failed: try again", "internal_error")
 
 
 async def _answer_api_error(_request: Request, error: Exception) -> JSONResponse:
@@ -325,6 +230,6 @@ class Edge:
         try:
             await self.app(scope, receive, send_guarded)
         except Exception as error:
-            refused = _as_api_error(error)
+            refused = as_api_error(error)
             if not begun:
                 await JSONResponse(refused.to_json(), refused.status)(scope, receive, send_guarded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -36,7 +37,7 @@ def chat(speaker: Replier | ChatModel, console: Console | None = None, read: Cal
         read: gives the next question and raises EOFError at the end; by default it asks in the terminal.
     """
     console = console or Console(highlight=False)
-    read = read or (lambda: console.input(Line(f"\n{SAY['prompt']}", style="bold green")))
+    read = read or _ask
     bare = isinstance(speaker, ChatModel)
     console.print(Panel(Line(SAY["bare"]), border_style="yellow") if bare else Line(SAY["greeting"]))
     turns: list[Message] = []
@@ -53,6 +54,12 @@ def chat(speaker: Replier | ChatModel, console: Console | None = None, read: Cal
         if answer:
             turns += [Message("user", question), Message("assistant", answer)]
     console.print(Line(f"\n{SAY['goodbye']}"))
+
+
+def _ask() -> str:
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401 - with it input() edits lines of wide characters correctly
+    return input(f"\n{SAY['prompt']}")
 
 
 def _turn(speaker: Replier | ChatModel, conversation: Conversation, console: Console) -> str:

@@ -16,8 +16,9 @@ from service_fakes import BARE, ScriptedAssistant, eventually
 from medasst.assistant.events import plain_text
 from medasst.errors import MedasstError, ModelError
 from medasst.models import ScriptedModel
-from medasst.service.app import SECURITY_HEADERS, create_app, event_frames
+from medasst.service.app import SECURITY_HEADERS, create_app
 from medasst.service.config import Limits, ServeConfig
+from medasst.service.stream import event_frames
 
 QUESTION = [{"role": "user", "content": "感冒发烧吃什么药好?"}]
 
