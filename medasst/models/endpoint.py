@@ -17,7 +17,7 @@ from medasst.models.config import SystemConfig
 PARALLEL = 8
 
 
-def open_model(config: SystemConfig, progress: Callable[[str], None] | None = None) -> EndpointModel:
+def open_model(config: SystemConfig, _progress: Callable[[str], None] | None = None) -> EndpointModel:
     """A client of the endpoint; nothing is asked of it yet."""
     key = os.environ.get(config.api_key_env or "") or "none"
     if config.api_key_env and config.api_key_env not in os.environ:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import secrets
@@ -69,7 +68,7 @@ class LlamaCppModel:
     ) -> None:
         self.name, self.renderer, self.parallel, self.context = name, renderer, parallel, context
         key = secrets.token_urlsafe(32)
-        self._server = _start(model, adapter, threads or os.cpu_count() or 1, parallel, context, key)
+        self._server = _start(model, adapter, threads or os.cpu_count() or 1, parallel=parallel, context=context, key=key)
         # Proxies of the environment must not see a local address.
         self._http = {
             "base_url": self._server.listening_address,
@@ -139,7 +138,7 @@ class LlamaCppModel:
         self._server = None
 
 
-def _start(model: Path, adapter: Path | None, threads: int, parallel: int, context: int, key: str) -> Any:
+def _start(model: Path, adapter: Path | None, threads: int, *, parallel: int, context: int, key: str) -> Any:
     # Read once, when the library's OpenMP loads: threads that wait by spinning slow two cores down by tens of times.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import xllamacpp
@@ -153,6 +152,7 @@ def _start(model: Path, adapter: Path | None, threads: int, parallel: int, conte
     params.api_keys = [key]
     params.verbosity = -1
     params.warmup = False
+    params.swa_full = True  # otherwise a sliding-window model reads a conversation anew at every turn
     params.ui = False
     if adapter is not None:
         lora = xllamacpp.CommonAdapterLoraInfo()

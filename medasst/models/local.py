@@ -176,10 +176,9 @@ class LocalModel:
         if min(c.start for c in choices) < 1 or any(c.start >= len(c.ids) for c in choices):
             raise ModelError("nothing stands before an option, or an option is empty: it has no likelihood")
         # Tokenised together with an option a prefix may end differently: what all rows share is computed once.
-        shared = next(
-            (i for i, column in enumerate(zip(*(c.ids for c in choices), strict=False)) if len(set(column)) > 1), None
-        )
-        shared = max(1, min(shared or 10**9, *(c.start for c in choices)))
+        columns = zip(*(c.ids for c in choices), strict=False)
+        differ = (i for i, column in enumerate(columns) if len(set(column)) > 1)
+        shared = max(1, min(next(differ, len(choices[0].ids)), *(c.start for c in choices)))
         body, head = self.model.get_decoder(), self.model.get_output_embeddings()
         device = self.model.device
         cache = DynamicCache(config=self.model.config)
@@ -223,7 +222,7 @@ class _Cancelled(StoppingCriteria):  # type: ignore[misc]
     def __init__(self, streamer: _Streamer) -> None:
         self.streamer = streamer
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, _scores: torch.Tensor, **_: Any) -> torch.Tensor:
         return torch.full((len(input_ids),), self.streamer.cancelled, device=input_ids.device)
 
 
@@ -231,6 +230,6 @@ class _StopText(StoppingCriteria):  # type: ignore[misc]
     def __init__(self, renderer: Renderer, stops: Sequence[str], start: int) -> None:
         self.renderer, self.stops, self.start = renderer, stops, start
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+    def __call__(self, input_ids: torch.Tensor, _scores: torch.Tensor, **_: Any) -> torch.Tensor:
         texts = [self.renderer.decode(row[self.start :].tolist()) for row in input_ids]
         return torch.tensor([cut_at(text, self.stops)[1] for text in texts], device=input_ids.device)
