@@ -91,15 +91,15 @@ def running(app: Any) -> Iterator[str]:
         server = Server(config, ready.set)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
-        assert ready.wait(20)
+        assert ready.wait(60)
         try:
             yield address(listener)
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(30)
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(holds: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Whether something comes true soon."""
     end = time.monotonic() + seconds
     while not holds():

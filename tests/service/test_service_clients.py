@@ -25,7 +25,7 @@ QUESTION: Any = [{"role": "user", "content": "感冒发烧吃什么药好?"}]
 
 
 def client(url: str, **settings: Any) -> OpenAI:
-    return OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=20, **settings)
+    return OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0, timeout=60, **settings)
 
 
 def test_the_official_client_streams_and_waits(url: str) -> None:
@@ -81,7 +81,7 @@ def test_a_failure_in_mid_stream_raises_in_the_client() -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_a_client_that_leaves_stops_the_reply(assistant: ScriptedAssistant, url: str, stream: bool) -> None:
-    assistant.pause = 0.5
+    assistant.pause = 5
     place = urlsplit(url)
     body = json.dumps({"model": "medasst", "messages": QUESTION, "stream": stream}).encode()
     with socket.create_connection((place.hostname, place.port)) as wire:
@@ -105,7 +105,7 @@ def test_curl_as_in_the_readme(url: str) -> None:
     body = json.dumps({"model": "medasst", "messages": QUESTION, "stream": True})
     command = ["curl", "-sN", f"{url}/v1/chat/completions", "-H", "Content-Type: application/json", "-d", body]
     try:
-        out = subprocess.run(command, capture_output=True, check=True, timeout=20).stdout.decode()
+        out = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout.decode()
     except FileNotFoundError:
         pytest.skip("no curl")
     assert out.startswith('data: {"id":"chatcmpl-')
@@ -125,7 +125,7 @@ def test_the_shop_rooms_need_no_torch() -> None:
     code = (
         "import sys, medasst.service.app, medasst.service.terminal; sys.exit(bool({'torch', 'transformers'} & {*sys.modules}))"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=300).returncode == 0
 
 
 def test_a_scripted_model_is_served_like_any(url: str, bare: ScriptedModel) -> None:

@@ -34,7 +34,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, url: str) -> Iterator[Any]:
     """The page at phone width; a script error or a refusal by its own policy fails the test."""
     page = browser.new_page(viewport=PHONE)
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
     page.on("console", lambda message: troubles.append(message.text) if "Content Security Policy" in message.text else None)
@@ -125,7 +125,7 @@ def test_enter_of_an_input_method_does_not_send(page: Any, assistant: ScriptedAs
 
 
 def test_stop_keeps_what_was_said(page: Any, assistant: ScriptedAssistant) -> None:
-    assistant.pause = 0.4
+    assistant.pause = 2
     put(page, "感冒发烧")
     page.wait_for_selector(".body > p")
     page.click("#stop")
