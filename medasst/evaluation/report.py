@@ -50,6 +50,18 @@ class EvalReport:
                 return row.value
         raise KeyError((system, task, metric))
 
+    def summary(self) -> str:
+        """A line a task: ROUGE-L or accuracy of each system, and which differ from the baseline."""
+        note = f"* differs from {self.baseline}: the 95 % interval of the paired difference excludes 0"
+        return "\n".join([*map(self._line, self.tasks), note])
+
+    def _line(self, task: TaskSummary) -> str:
+        metric, label = ("accuracy", "accuracy") if task.kind == "choice" else ("rouge_l", "ROUGE-L")
+        rows = [row for row in self.results if row.task == task.name and row.metric == metric and row.value is not None]
+        differs = {c.system for c in self.comparisons if c.task == task.name and c.metric == metric and c.excludes_zero}
+        figures = ", ".join(f"{row.system} {row.value:.1f}{'*' if row.system in differs else ''}" for row in rows)
+        return f"{task.name} ({task.n}): {label} {figures or 'not supported by any engine'}"
+
 
 def build_report(
     config: EvaluateConfig, names: Sequence[str], baseline: str, tasks: Sequence[Task], answered: AllAnswered

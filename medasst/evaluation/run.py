@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medasst.errors import ConfigError
+from medasst.errors import ConfigError, Stopped
 from medasst.evaluation.ask import Run, ask_all
 from medasst.evaluation.config import EvaluateConfig, baseline_of
 from medasst.evaluation.measure import Answered, item_scores
@@ -46,6 +46,7 @@ def evaluate(
         ConfigError: no system, two of one name, a baseline that is none of them.
         DataError: a task without items.
         ModelError: a system's model can't be loaded.
+        Stopped: Ctrl-C; every answer so far is kept.
     """
     started = time.time()
     measured = [
@@ -58,7 +59,13 @@ def evaluate(
     baseline = baseline_of(config, names)
     run = Run(config, out, progress)
     tasks = [load_task(task, limit=config.limit, seed=config.seed, prepared=config.data) for task in config.tasks]
-    answered = {key: _scored(run, key, tasks, records) for key, records in ask_all(run, measured, tasks).items()}
+    try:
+        asked = ask_all(run, measured, tasks)
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"stopped; the answers so far are in {out / 'predictions'}. Run the same command again to go on."
+        ) from None
+    answered = {key: _scored(run, key, tasks, records) for key, records in asked.items()}
     report = build_report(config, names, baseline, tasks, answered)
     _write_json(out / "report.json", {"schema_version": 1, **asdict(report)})
     write_page(out / "report.html", report, tasks, answered, texts=config.texts)

@@ -25,6 +25,11 @@ class ScoreReport:
     duplicates: int
     mean: dict[str, float]
 
+    def summary(self) -> str:
+        """The means in one line."""
+        means = ", ".join(f"{name} {value:.2f}" for name, value in self.mean.items())
+        return f"{means} over {self.n:,} pairs ({self.skipped:,} lines skipped, {self.duplicates:,} repeated ids)"
+
 
 class _Record(NamedTuple):
     id: Any  # whatever JSON type the file gives

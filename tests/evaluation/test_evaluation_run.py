@@ -12,7 +12,7 @@ import pytest
 
 from medasst.config import parse
 from medasst.conversation import Conversation
-from medasst.errors import ConfigError, DataError
+from medasst.errors import ConfigError, DataError, Stopped
 from medasst.evaluation import EvaluateConfig, System, evaluate
 from medasst.models import ChoiceQuery, Completion, Decoding, ScriptedModel
 
@@ -114,6 +114,11 @@ def test_a_perfect_and_a_poor_system(job: Callable[..., EvaluateConfig], tmp_pat
     assert gain.difference == pytest.approx(
         found["perfect", "counter", "rouge_l"]["value"] - found["poor", "counter", "rouge_l"]["value"]
     )
+    assert report.summary().splitlines() == [
+        f"counter (16): ROUGE-L poor {report.value('poor', 'counter', 'rouge_l'):.1f}, perfect 100.0*, mute 0.0*",
+        "exam (6): accuracy poor 0.0, perfect 100.0*",
+        "* differs from poor: the 95 % interval of the paired difference excludes 0",
+    ]
     exam = next(task for task in report.tasks if task.name == "exam")
     assert (exam.n, exam.left_out, exam.chance, exam.ties["poor"]) == (6, 1, 25, 0)
 
@@ -137,7 +142,7 @@ def test_predictions_say_what_was_asked_and_answered(job: Callable[..., Evaluate
 
 
 def test_an_interrupted_run_asks_only_what_is_missing(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Stopped, match="same command"):
         evaluate(job(), [Interrupted(5, name="m")], out=tmp_path / "out")
     file = tmp_path / "out/predictions/m/counter.jsonl"
     assert len(jsonl(file)) == 5

@@ -45,6 +45,7 @@ def test_duplicates_are_scored_and_counted(tmp_path: Path) -> None:
     ]
     report = score(write(tmp_path / "p.jsonl", *rows), tmp_path / "o")
     assert (report.n, report.duplicates) == (3, 1)
+    assert report.summary().endswith("over 3 pairs (0 lines skipped, 1 repeated ids)")
     assert len(read(tmp_path / "o" / "scores.jsonl")) == 3
 
 
