@@ -18,7 +18,7 @@ _HAN = "\u4e00-\u9fff"
 _SAYS = r"[:：是为]?\s{0,2}"
 _GAP = r"[-－—–\s]?"
 # Cell counts are written out too: 13000000000/L is no telephone.
-_NOT_MEASURE = r"(?![0-9])(?!\s?(?:/|个|单位|IU|U(?![A-Za-z])|copies|拷贝))"
+_NOT_MEASURE = r"(?![0-9])(?!\s?(?:/\s?(?:[Lluμµ]|m[Ll]|升|毫升)|个|单位|IU|U(?![A-Za-z])|copies|拷贝))"
 
 _EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._%+-]*[@＠][A-Za-z0-9-]+(?:[.．][A-Za-z0-9-]+)*[.．][A-Za-z]{2,}")
 _ID_CARD = re.compile(r"(?<![0-9])[1-9][0-9]{16}[0-9Xx](?![0-9])")

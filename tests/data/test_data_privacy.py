@@ -1,0 +1,120 @@
+"""Personal data is found beside any neighbour, and measurements are left alone."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medasst.data.privacy import is_id_card, mask, mask_json, masked
+
+# What real texts put beside a number: Han, letters, underscore, punctuation, blanks, line ends.
+NEIGHBOURS = st.sampled_from(
+    ["", "我", "请打", "啊", "a", "Z", "_", "，", "。", "：", "(", "）", "-", "/", " ", "\n", "“", "【", "é", "~"]
+)
+MOBILES = st.builds(lambda head, tail: f"1{head}{tail:09d}", st.sampled_from("3456789"), st.integers(0, 999_999_999))
+
+
+@given(NEIGHBOURS, MOBILES, NEIGHBOURS)
+def test_mobile_number_is_masked_beside_any_neighbour(before: str, number: str, after: str) -> None:
+    text = mask(before + number + after)
+    assert number not in text
+    assert "[电话]" in text
+
+
+@given(st.sampled_from("123456789"), MOBILES)
+def test_longer_number_is_no_mobile_number(digit: str, number: str) -> None:
+    assert mask(digit + number) == digit + number
+
+
+@given(st.lists(MOBILES, min_size=2, max_size=4), st.sampled_from([",", "，", "、", " ", "/", "或"]))
+def test_numbers_that_share_a_neighbour_are_all_masked(numbers: list[str], between: str) -> None:
+    text = mask("电话" + between.join(numbers) + "。")
+    assert not any(number in text for number in numbers)
+
+
+@st.composite
+def id_cards(draw: st.DrawFn) -> str:
+    body = f"{draw(st.integers(110000, 659000))}19{draw(st.integers(50, 99))}{draw(st.integers(1, 12)):02d}{draw(st.integers(1, 28)):02d}{draw(st.integers(0, 999)):03d}"
+    weights = [2 ** (17 - i) % 11 for i in range(17)]
+    return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
+
+
+@given(NEIGHBOURS, id_cards(), NEIGHBOURS)
+def test_identity_number_with_a_right_check_digit_is_masked(before: str, number: str, after: str) -> None:
+    assert is_id_card(number)
+    assert mask(before + number + after) == before + "[身份证]" + after
+
+
+@given(id_cards())
+def test_identity_number_with_a_wrong_check_digit_is_not(number: str) -> None:
+    wrong = number[:-1] + ("0" if number[-1] != "0" else "1")
+    assert mask(f"编号{wrong}") == f"编号{wrong}"
+
+
+@given(
+    NEIGHBOURS.filter(lambda s: not s.isascii() or not s.isalnum()), NEIGHBOURS.filter(lambda s: not s.isascii() or s in " ,\n")
+)
+def test_mail_address_is_masked_beside_any_neighbour(before: str, after: str) -> None:
+    assert mask(f"{before}zhang.san@example.com.cn{after}") == f"{before}[邮箱]{after}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("加我微信abc_12345聊", "加我微信[微信]聊"),
+        ("微信号：wxid123456", "微信号：[微信]"),
+        ("QQ：123456789，在线", "QQ：[QQ]，在线"),
+        ("扣扣12345678", "扣扣[QQ]"),
+        ("电话010-62345678转", "电话[电话]转"),
+        ("打(0755)23456789", "打[电话]"),
+        ("400-820-1234咨询", "[电话]咨询"),
+        ("+86 138-0013-8000", "[电话]"),
+        ("我叫王小明，今年30岁", "我叫[姓名]，今年30岁"),
+        ("姓名：欧阳修 性别男", "姓名：[姓名] 性别男"),
+        ("我是李明，想问一下", "我是[姓名]，想问一下"),
+        ("住在朝阳区建国路88号3单元", "[地址]"),
+    ],
+)
+def test_other_kinds(text: str, expected: str) -> None:
+    assert expected in mask(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "一次0.3克，一日3次，24小时不超过4次",
+        "血压120/80mmHg，心率72次/分",
+        "2024年10月15日复查，2023-12-01出院",
+        "国药准字H20123456，国药准字Z11020001",
+        "谷丙转氨酶40U/L，血糖5.6-7.8mmol/L",
+        "白细胞13000000000/L",
+        "青霉素16000000000单位",
+        "乙肝病毒DNA 15000000000copies/ml",
+        "我是高血压，我是孕妇，我是白血病患者",
+        "我是黄体功能不足，怎么办",
+        "商品条码6901234567892",
+        "建立静脉通路2条，每分钟60滴",
+    ],
+)
+def test_measurements_and_roles_stay(text: str) -> None:
+    assert mask(text) == text
+
+
+@given(st.text(alphabet="0123456789-@.abQq微信电话：:我是叫王明，路号 a_", max_size=60))
+def test_masking_twice_changes_nothing_more(text: str) -> None:
+    assert mask(mask(text)) == mask(text)
+
+
+@given(st.lists(st.text(alphabet="0123456789-@.comQq微信电话：我是叫李明，路号姓名 _", max_size=40), min_size=1, max_size=5))
+def test_the_column_equals_the_function(texts: list[str]) -> None:
+    assert pl.DataFrame({"t": texts}).select(masked(pl.col("t")))["t"].to_list() == [mask(text) for text in texts]
+
+
+def test_values_inside_json_are_masked() -> None:
+    assert mask_json({"tel": ["13800138000"], "n": 3, "in": {"a": "QQ123456"}}) == {
+        "tel": ["[电话]"],
+        "n": 3,
+        "in": {"a": "QQ[QQ]"},
+    }
