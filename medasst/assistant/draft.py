@@ -205,7 +205,7 @@ class Drafter:
         section = product.section(key)
         if section is None:
             return []
-        said = self._checked(f"{product.name}【{section.section}】{section.text}")
+        said = self._checked(f"{product.short_name}【{section.section}】{section.text}")
         said = said[:1] if first else said
         return [*_paragraph(said), Citation("", 0, section.document, section.section)]
 

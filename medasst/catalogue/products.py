@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -78,6 +79,11 @@ class Product(_Record):
     def for_children(self) -> bool:
         """Made for children: its name says so."""
         return any(word in self.name for word in ("儿童", "小儿", "婴"))
+
+    @property
+    def short_name(self) -> str:
+        """Its name without what stands in brackets (strength, for whom): a strength in a sentence reads as a dose."""
+        return re.split(r"[(（]", self.name)[0]
 
     def section(self, key: str) -> Section | None:
         """A leaflet section by its key in `SECTIONS`, or None where the record lacks it."""

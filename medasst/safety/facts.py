@@ -126,7 +126,7 @@ def _child_months(text: str) -> int | None:
         return years * 12 + (6 if match[2] else 0) if years < 18 else None
     for match in _MONTHS.finditer(text):
         around = text[max(0, match.start() - 6) : match.end() + 5]
-        if _CHILD.search(around) and not re.search(r"[烧热咳吐泻拉痒痛孕]" + re.escape(match[0]), around):
+        if _CHILD.search(around) and not re.search(r"[烧热咳嗽吐泻拉痒痛孕]" + re.escape(match[0]), around):
             return _number(match[1])
     return None
 

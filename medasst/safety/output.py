@@ -21,7 +21,7 @@ Author = Literal["person", "model"]
 GROUNDED = 0.6  # share of a model's character pairs that must stand in what people wrote
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _DRUG_LIKE = re.compile(
-    r"[\u4e00-\u9fff]{2,}(?:片|胶囊|颗粒|冲剂|口服液|合剂|丸|散剂|软膏|乳膏|药膏|凝胶|滴剂|滴眼液|眼药水|栓|糖浆|喷雾|喷剂|贴膏|洗剂|洗液|溶液|酊|注射液|霜|滴丸|灵|清|宁|康|素|酮|唑|明|定|平|林|松)(?![\u4e00-\u9fff]{0,1}[天况楚时确])"
+    r"[\u4e00-\u9fff]{2,}(?:片|胶囊|颗粒|冲剂|口服液|合剂|丸|散剂|软膏|乳膏|药膏|凝胶|滴剂|滴眼液|眼药水|栓|糖浆|喷雾|喷剂|贴膏|洗剂|洗液|溶液|酊|注射液|霜|滴丸|灵(?![活敏])|唑|酮|啶|嗪|脲|胺|苷)"
 )
 
 

@@ -39,6 +39,7 @@ class PrescriptionData(Config):
     caution: tuple[str, ...]
     indication: tuple[str, ...]
     answer: tuple[str, ...]
+    some_drug: str
     by_symptom: str
     document: str
     section: str
@@ -71,6 +72,7 @@ class PrescriptionGate:
         labels += [(name, "kind") for name in kinds]
         labels += [(name, "free") for name in free]
         self._names: NameFinder[_Label] = NameFinder(labels)
+        self._fragments = {comparison_key(name) for name in data.families}
         self._caution, self._indication = _any(data.caution), _any(data.indication)
 
     def mentions(self, text: str) -> list[str]:
@@ -82,9 +84,7 @@ class PrescriptionGate:
         told: list[str] = []
         for clause in map(comparison_key, clauses(plain(text))):
             for span in self._names.find(clause):
-                before = clause[: span.start]
-                telling = _TAKING.search(before) or (_TOOK.search(before) and not _ASKING.search(clause))
-                if telling or (told and before.endswith(("叫", "就是"))):
+                if _tells(clause, span.start, short=len(span.name) <= 2) or (told and "叫" in clause[: span.start]):
                     told.append(span.name)
         return told
 
@@ -135,7 +135,17 @@ class PrescriptionGate:
 
     def answer(self, drug: str) -> list[str]:
         """The fixed way: a prescription, a doctor, a pharmacist."""
-        return [sentence.format(drug=drug) for sentence in self.data.answer]
+        called = self.data.some_drug if drug in self._fragments else drug
+        return [sentence.format(drug=called) for sentence in self.data.answer]
+
+
+def _tells(clause: str, start: int, *, short: bool) -> bool:
+    """Whether the clause tells of taking the drug named at `start`; a short name may be the end of one (依那普利)."""
+    for end in range(start, max(start - 4 if short else start - 1, -1), -1):
+        before = clause[:end]
+        if _TAKING.search(before) or (_TOOK.search(before) and not _ASKING.search(clause)):
+            return True
+    return False
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:

@@ -1,0 +1,136 @@
+"""The catalogue: loading, and finding by name, alias and lay symptom."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medasst.catalogue import Catalogue
+from medasst.catalogue.lay import denied, past, plain
+from medasst.catalogue.products import SAMPLES
+from medasst.errors import DataError
+
+SHOP = Catalogue.from_samples()
+ROWS = SAMPLES.read_text("utf-8").splitlines()
+
+
+def test_samples_hold_forty_free_and_ten_prescription_products() -> None:
+    assert sum(not p.prescription for p in SHOP.products) == 40
+    assert sum(p.prescription for p in SHOP.products) == 10
+    assert SHOP["OTC-001"].section("dosage") is not None and "OTC-001" in SHOP
+
+
+@pytest.mark.parametrize("product", SHOP.products, ids=lambda p: p.sku)
+def test_each_product_is_found_by_name_and_every_alias(product) -> None:
+    for name in product.names:
+        found = SHOP.find(f"请问{name}怎么吃？", 3)
+        assert product in [m.product for m in found] and found[0].how == "name", name
+
+
+@pytest.mark.parametrize("product", SHOP.over_the_counter.products, ids=lambda p: p.sku)
+def test_each_free_product_is_found_by_a_symptom(product) -> None:
+    found = [SHOP.over_the_counter.find(f"{symptom}，用什么药", 3) for symptom in product.symptoms]
+    assert any(match.product == product and match.how == "symptom" for matches in found for match in matches)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("大姨妈肚子疼", "布洛芬缓释胶囊"),
+        ("脚气特别痒", "盐酸特比萘芬乳膏"),
+        ("一天拉稀好几次", "蒙脱石散"),
+        ("胃里老是反酸水，烧心", "铝碳酸镁咀嚼片"),
+        ("好几天没大便了", "乳果糖口服溶液"),
+        ("嗓子有点疼", "西地碘含片"),
+        ("眼睛好干", "玻璃酸钠滴眼液"),
+        ("避孕套破了", "左炔诺孕酮片(紧急避孕,1.5mg)"),
+        ("嘴角烂了", "复合维生素B片"),
+    ],
+)
+def test_lay_wordings(said: str, name: str) -> None:
+    assert name in [match.product.name for match in SHOP.over_the_counter.find(said, 3)]
+
+
+def test_the_longest_name_counts() -> None:
+    assert [m.product.sku for m in SHOP.named("儿童布洛芬怎么喝")] == ["OTC-003"]
+    assert [m.product.sku for m in SHOP.named("布洛芬怎么吃")] == ["OTC-001"]
+
+
+def test_names_are_blind_to_blanks_and_case() -> None:
+    assert SHOP.named("布 洛 芬")[0].product.sku == "OTC-001"
+    assert SHOP.named("vc")[0].product.sku == "OTC-035"
+
+
+def test_denied_symptoms_and_allergies_are_no_symptoms() -> None:
+    assert SHOP.symptoms("没有发烧，就是头疼") == ["头痛"]
+    assert "过敏" not in SHOP.symptoms("对青霉素过敏，嗓子疼")
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "is_denied"),
+    [
+        ("没有胸痛", "胸痛", True),
+        ("没有发烧、胸痛", "胸痛", True),
+        ("没有力气、胸口疼", "胸口痛", False),
+        ("没有发烧，胸痛", "胸痛", False),
+        ("是不是心梗", "心梗", False),
+        ("有没有呼吸困难", "呼吸困难", False),
+        ("胸痛没有", "胸痛", True),
+        ("胸痛没有缓解", "胸痛", False),
+        ("不会是中风吧", "中风", False),
+        ("忍不住呕吐", "呕吐", False),
+    ],
+)
+def test_denial(text: str, word: str, is_denied: bool) -> None:
+    read = plain(text)
+    assert denied(read, read.index(word), read.index(word) + len(word)) is is_denied
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "over"),
+    [
+        ("十年前中风过", "中风", True),
+        ("三年前开始胸痛到现在", "胸痛", False),
+        ("有脑梗病史", "脑梗", True),
+        ("昏过去了", "昏", False),
+    ],
+)
+def test_past(text: str, word: str, over: bool) -> None:
+    assert past(text, text.index(word), text.index(word) + len(word)) is over
+
+
+def test_bad_rows_are_named_with_their_lines(tmp_path: Path) -> None:
+    path = tmp_path / "products.jsonl"
+    lost = json.loads(ROWS[1])
+    del lost["leaflet"]["pregnancy"]
+    misspelt = json.loads(ROWS[2]) | {"prize": 3}
+    path.write_text("\n".join([ROWS[0], "{", json.dumps(lost), json.dumps(misspelt), ROWS[0]]), "utf-8")
+    with pytest.raises(DataError) as caught:
+        Catalogue.load(path)
+    said = str(caught.value)
+    assert caught.value.line == 2 and "not JSON" in said
+    assert f"{path}:3: OTC-002: the leaflet lacks pregnancy" in said
+    assert f"{path}:4: prize" in said
+    assert f"{path}:5: the SKU OTC-001 is already that of line 1" in said
+
+
+def test_no_file_and_no_products(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="can't be read"):
+        Catalogue.load(tmp_path / "none.jsonl")
+    (tmp_path / "empty.jsonl").write_text("\n")
+    with pytest.raises(DataError, match="no product"):
+        Catalogue.load(tmp_path / "empty.jsonl")
+
+
+def test_catalogue_and_safety_load_no_model() -> None:
+    code = (
+        "import sys, medasst.catalogue, medasst.safety\n"
+        "heavy = {'torch', 'transformers', 'xllamacpp'}\n"
+        "bad = [m for m in sys.modules if m.split('.')[0] in heavy or m.startswith('medasst.models')]\n"
+        "assert not bad, bad"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

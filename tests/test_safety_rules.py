@@ -1,0 +1,242 @@
+"""The prescription gate, facts, population rules and output checks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medasst.catalogue import Catalogue
+from medasst.catalogue.lay import plain
+from medasst.safety import Context, Facts, Rules, degenerate
+from medasst.safety.doses import has_dose
+from medasst.safety.output import OutputData
+from medasst.safety.population import child_text
+from medasst.safety.prescription import PrescriptionData
+from medasst.text import sentences
+
+SHOP = Catalogue.from_samples()
+RULES = Rules.load(SHOP)
+PRESCRIPTION = [p for p in SHOP.products if p.prescription]
+ADVICE = (
+    "{}用于治疗感染。",
+    "{}一次吃两粒。",
+    "可以吃{}。",
+    "建议您先吃点{}。",
+    "{}每日3次，每次0.5g。",
+    "{}对您的情况效果很好。",
+    "吃{}能缓解。",
+    "医生说{}可以直接买来吃。",
+)
+
+
+@pytest.mark.parametrize(
+    "name", [n for p in PRESCRIPTION for n in p.names] + ["头孢拉定", "阿奇霉素", "奥美拉唑", "胰岛素", "amoxicillin", "安眠药"]
+)
+def test_no_advice_on_a_prescription_drug_whoever_writes(name: str) -> None:
+    for advice in ADVICE:
+        for author in ("person", "model"):
+            assert RULES.check_sentence(advice.format(name), Context(author)).rule == "prescription", (advice, author)
+
+
+@pytest.mark.parametrize(
+    "disguise", ["阿 莫 西 林", "阿*莫*西*林", "阿莫西\u200b林", "阿莫希林", "Ａｍｏｘｉｃｉｌｌｉｎ", "阿-莫-西-林"]
+)
+def test_disguised_names_are_known(disguise: str) -> None:
+    assert not RULES.check_sentence(f"可以吃{disguise}。", Context("model")).ok
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["莫匹罗星软膏", "红霉素眼膏", "酮康唑洗剂", "硝酸咪康唑乳膏", "双氯芬酸二乙胺乳胶剂", "丁酸氢化可的松乳膏", "维生素C片"],
+)
+def test_free_forms_are_not_gated(name: str) -> None:
+    assert RULES.gate.mentions(name) == []
+
+
+def test_families_and_dual_names() -> None:
+    data = PrescriptionData.read()
+    assert all(RULES.gate.mentions(name) for name in (*data.families, *data.kinds, *data.dual))
+    only = Rules.load(SHOP.over_the_counter)
+    assert only.gate.mentions("阿莫西林") and not only.gate.mentions("布洛芬")
+
+
+@pytest.mark.parametrize(
+    "warning",
+    [
+        "阿莫西林是处方药，要有医生处方才能买。",
+        "不要自己吃阿莫西林。",
+        "与华法林同用可增加出血风险。",
+        "在吃华法林的请先告诉医生或药师。",
+        "对青霉素过敏的人请告诉医生。",
+    ],
+)
+def test_people_may_warn_of_a_prescription_drug_and_models_may_not_name_it(warning: str) -> None:
+    assert RULES.check_sentence(warning, Context("person")).ok
+    assert RULES.check_sentence(warning, Context("model", grounds=warning)).rule == "prescription"
+
+
+def test_a_dose_after_talk_of_a_prescription_drug_is_its_dose() -> None:
+    dose = "每天三次，每次两粒。"
+    assert RULES.check_sentence(dose, Context("person", about=None)).ok
+    assert RULES.check_sentence(dose, Context("person", about=True)).rule == "prescription"
+    assert RULES.check_sentence("布洛芬缓释胶囊" + dose, Context("person", about=True)).ok
+
+
+def test_every_free_leaflet_passes_and_no_prescription_dose_does() -> None:
+    for product in SHOP.products:
+        for key, section in product.leaflet.items():
+            about = None
+            for sentence in sentences(f"{product.short_name}：{section.text}"):
+                ok = RULES.check_sentence(sentence, Context(about=about)).ok
+                about = named if (named := RULES.gate.subject(sentence)) is not None else about
+                if not product.prescription:
+                    assert ok, (product.sku, key, sentence)
+                elif key in ("indications", "dosage") and has_dose(plain(sentence)):
+                    assert not ok, (product.sku, key, sentence)
+
+
+def test_told_and_asked() -> None:
+    gate = RULES.gate
+    assert gate.asked("我在吃华法林，头疼吃什么") == [] and gate.taken("我在吃华法林，头疼吃什么") == ["华法林"]
+    assert gate.asked("对青霉素过敏，嗓子疼") == []
+    assert gate.asked("有糖尿病吃二甲双胍，便秘") == []
+    assert gate.asked("刚换了降压药，叫依那普利，干咳") == []
+    assert gate.asked("给我来盒阿莫西林") == ["阿莫西林"]
+    assert gate.asked("吃阿莫西林行吗") == ["阿莫西林"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "一次1粒",
+        "每日3次",
+        "0.5g",
+        "每次10ml",
+        "早晚各一次",
+        "每6小时一次",
+        "一天不超过4次",
+        "两片",
+        "一日2～3次",
+        "500毫克",
+        "bid",
+    ],
+)
+def test_doses(text: str) -> None:
+    assert has_dose(plain(text))
+
+
+@pytest.mark.parametrize("text", ["多喝水", "过了3天没好转", "38度", "6岁以下", "两周后复诊", "请问第一次用吗", "一般来说"])
+def test_no_doses(text: str) -> None:
+    assert not has_dose(plain(text))
+
+
+@pytest.mark.parametrize(
+    ("turns", "facts"),
+    [
+        (["我怀孕了"], {"pregnant": True, "child": False}),
+        (["没怀孕"], {"pregnant": False}),
+        (["孩子", "两岁半了，发烧"], {"child": True, "child_months": 30}),
+        (["宝宝1岁半"], {"child": True, "child_months": 18}),
+        (["8个月的宝宝拉肚子"], {"child_months": 8}),
+        (["宝宝咳嗽两个月了"], {"child": True, "child_months": None}),
+        (["对阿司匹林过敏"], {"allergies": ("阿司匹林",)}),
+        (["不知道对什么过敏"], {"allergies": ()}),
+        (["过敏性鼻炎"], {"allergies": ()}),
+        (["我有高血压和胃溃疡"], {"chronic": ("高血压", "胃溃疡")}),
+        (["没有高血压"], {"chronic": ()}),
+        (["在喂奶"], {"nursing": True}),
+        (["奶奶75岁"], {"elderly": True, "child": False}),
+        (["头疼"], {"pregnant": None, "child": None, "nursing": None}),
+        (["在吃华法林"], {"drugs": ("华法林",)}),
+    ],
+)
+def test_facts(turns: list[str], facts: dict[str, object]) -> None:
+    read = RULES.facts(turns)
+    assert {key: getattr(read, key) for key in facts} == facts
+
+
+def concerned(sku: str, facts: Facts) -> list[str]:
+    return [concern.rule for concern in RULES.concerns(SHOP[sku], facts)]
+
+
+def test_pregnancy_passes_only_what_the_leaflet_plainly_allows() -> None:
+    passed = {p.sku for p in SHOP.over_the_counter.products if not RULES.concerns(p, Facts(pregnant=True))}
+    assert passed == {"OTC-012", "OTC-039"}
+    assert "OTC-001" not in {p.sku for p in SHOP.over_the_counter.products if not RULES.concerns(p, Facts(nursing=True))}
+
+
+def test_children_pass_by_age() -> None:
+    syrup = SHOP["OTC-003"]
+    assert child_text(syrup, 30) is None
+    assert "1岁以下" in (child_text(syrup, 8) or "") and child_text(syrup, None)
+    assert concerned("OTC-001", Facts(child=True, child_months=60)) == ["population.child"]
+    assert concerned("OTC-001", Facts(child=False)) == []
+
+
+def test_allergy_disease_and_other_drugs() -> None:
+    assert concerned("OTC-001", Facts(allergies=("布洛芬",))) == ["population.allergy"]
+    assert concerned("OTC-001", Facts(allergies=("阿司匹林",))) == ["population.allergy"]
+    assert concerned("OTC-020", Facts(allergies=("碘",))) == ["population.allergy"]
+    assert concerned("OTC-009", Facts(allergies=("花生",))) == []
+    assert concerned("OTC-001", Facts(chronic=("胃溃疡",))) == ["population.chronic"]
+    (concern,) = RULES.concerns(SHOP["OTC-001"], Facts(drugs=("华法林",)))
+    assert "出血" in concern.message
+    assert concerned("OTC-027", Facts(drugs=("华法林",))) == ["population.drugs"]  # unknown is never safe
+
+
+@pytest.mark.parametrize(("rule", "text", "model"), [(c.id, e, c.model) for c in OutputData.read().check for e in c.examples])
+def test_output_rules_by_their_examples(rule: str, text: str, model: bool) -> None:
+    verdict = RULES.check_sentence(text, Context("model" if model else "person"))
+    assert not verdict.ok and verdict.rule == rule
+
+
+def test_vetted_samples_pass_but_for_a_handful() -> None:
+    from medasst.assistant.vetted import SAMPLES
+
+    rows = [json.loads(line) for line in (SAMPLES / "qa.jsonl").read_text("utf-8").splitlines()]
+    said = [s for row in rows for m in row["messages"] if m["role"] == "assistant" for s in sentences(m["content"])]
+    refused = [s for s in said if not RULES.check_sentence(s, Context()).ok]
+    assert len(said) > 1000 and len(refused) < 0.01 * len(said), refused
+
+
+def test_a_model_may_word_what_people_wrote_and_no_more() -> None:
+    grounds = "布洛芬缓释胶囊用于缓解轻至中度疼痛，如头痛、牙痛。服药期间不得饮酒。"
+
+    def verdict(sentence: str) -> str | None:
+        return RULES.check_sentence(sentence, Context("model", grounds)).rule
+
+    assert verdict("服药期间请不要饮酒。") is None
+    assert verdict("请多喝温水，注意休息。") is None
+    assert verdict("布洛芬缓释胶囊用于缓解头痛、牙痛。") is None
+    assert verdict("三九感冒灵颗粒也可以缓解头痛。") == "unknown_drug"
+    assert verdict("每晚睡前练习倒立有助于气血上行。") == "ungrounded"
+    assert verdict("布洛芬缓释胶囊一次1粒。") == "dose"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        ("好。", "empty"),
+        ("多喝水，多喝水，多喝水，多喝水。", "loop"),
+        ("建议去医院检查。" * 4, "loop"),
+        ("建议您到正规医院的消化内科检查一下再决定如何治疗比较好" * 3, "loop"),
+        ("注意休息。\n用户：还有吗", "role_leak"),
+        ("Please drink more water and rest well.", "not_chinese"),
+        ("感冒发烧吃什么药好得快呢？", "echo"),
+        ("您好，感冒时多休息，多喝温水，饮食清淡一些，体温超过38.5度可以咨询药师。", None),
+    ],
+)
+def test_degenerate(text: str, reason: str | None) -> None:
+    assert degenerate(text, "感冒发烧吃什么药好得快呢") == reason
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet="孕妇宝可以吃用阿莫西林头孢一次两片治疗mg0123，。根治", max_size=30))
+def test_checks_never_fail_on_junk(text: str) -> None:
+    verdict = RULES.check_sentence(text, Context("model", "多喝水"))
+    assert verdict.ok is (verdict.rule is None)
+    degenerate(text, text)
