@@ -109,7 +109,8 @@ class OutputCheck:
         grounds = plain(context.grounds)
         if doses(text):
             return self._refused("dose")
-        if any(not _stands_in(name, grounds) for name in _DRUG_LIKE.findall(text)):
+        known = [name for name in self._gate.names(sentence) if name not in comparison_key(context.grounds)]
+        if known or any(not _stands_in(name, grounds) for name in _DRUG_LIKE.findall(text)):
             return self._refused("unknown_drug")
         return Verdict(True) if self.grounded(sentence, context.grounds) else self._refused("ungrounded")
 
@@ -165,8 +166,8 @@ def _pairs(text: str) -> set[str]:
 
 
 def _stands_in(name: str, grounds: str) -> bool:
-    """Whether a drug-like word, or its last four letters (the pattern takes words before it too), stands in the grounds."""
-    return name in grounds or name[-4:] in grounds
+    """Whether a drug-like word, or its last five letters (the pattern takes words before it too), stands in the grounds."""
+    return name in grounds or name[-5:] in grounds
 
 
 def _compile(patterns: Iterable[str]) -> list[re.Pattern[str]]:

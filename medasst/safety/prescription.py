@@ -96,6 +96,10 @@ class PrescriptionGate:
         }
         return [name for name in dict.fromkeys(self.mentions(text)) if name not in told]
 
+    def names(self, text: str) -> list[str]:
+        """Every drug that `text` names and this shop knows of, sold freely or not."""
+        return [span.name for span in self._names.find(text)]
+
     def subject(self, text: str) -> bool | None:
         """Whether the drug named last in `text` needs a prescription; None if it names none."""
         labels = [span.values[0] for span in self._names.find(text)]
