@@ -25,7 +25,7 @@ HAN = "头痛发热咳嗽腹泻便秘失眠皮疹口干乏力恶心胸闷腰酸�
 
 def qa(n: int, seed: int = 1) -> list[dict[str, Any]]:
     rng = random.Random(seed)
-    words = [HAN[i : i + 2] for i in range(0, len(HAN) - 1)]
+    words = [HAN[i : i + 2] for i in range(len(HAN) - 1)]
 
     def said(k: int) -> str:
         return "".join(rng.choices(words, k=k))

@@ -36,7 +36,9 @@ def test_numbers_that_share_a_neighbour_are_all_masked(numbers: list[str], betwe
 
 @st.composite
 def id_cards(draw: st.DrawFn) -> str:
-    body = f"{draw(st.integers(110000, 659000))}19{draw(st.integers(50, 99))}{draw(st.integers(1, 12)):02d}{draw(st.integers(1, 28)):02d}{draw(st.integers(0, 999)):03d}"
+    region, year, month = draw(st.integers(110000, 659000)), draw(st.integers(1950, 1999)), draw(st.integers(1, 12))
+    day, serial = draw(st.integers(1, 28)), draw(st.integers(0, 999))
+    body = f"{region}{year}{month:02d}{day:02d}{serial:03d}"
     weights = [2 ** (17 - i) % 11 for i in range(17)]
     return body + "10X98765432"[sum(int(d) * w for d, w in zip(body, weights, strict=True)) % 11]
 
