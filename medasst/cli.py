@@ -19,11 +19,11 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from medasst import __version__
 from medasst.config import load, load_defaults
-from medasst.errors import MedasstError
+from medasst.errors import ConfigError, MedasstError
 from medasst.progress import Progress as ProgressCall
 
 if TYPE_CHECKING:
-    from medasst.service import ServeConfig
+    from medasst.service.config import ServeConfig
 
 LOG_EVERY = 30.0  # seconds between lines where stderr is a file
 stderr = Console(stderr=True, highlight=False)
@@ -35,8 +35,8 @@ examples:
   medasst train configs/real/train.toml --set lora.r=8
   medasst evaluate configs/real/evaluate.toml      base against tuned, in runs/real/evaluate
   medasst score predictions.jsonl                  BLEU-4 and ROUGE of any file with predict and label
-  medasst chat                                     talk in the terminal
-  medasst serve --port 8000                        chat page and OpenAI-compatible API
+  medasst chat configs/demo/serve.toml             talk in the terminal
+  medasst serve configs/demo/serve.toml            chat page and OpenAI-compatible API; without a file: no model
 
 Long work says how far it is, can be stopped with Ctrl-C, and goes on when the same command is given again.
 """
@@ -82,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "evaluate", _evaluate, "systems × tasks → predictions, scores, a report")
     score = _command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
     score.add_argument("file", type=Path, metavar="FILE", help="JSONL with predict and label on each line, id if there is one")
-    _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
+    chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
+    chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
     _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
     return parser
 
@@ -160,7 +161,7 @@ def _score(arguments: argparse.Namespace) -> Path:
 
 def _demo(arguments: argparse.Namespace) -> None:
     from medasst.demo import demo, serve_config
-    from medasst.service import serve
+    from medasst.service.server import serve
 
     with _bar() as progress:
         result = demo(arguments.out or Path("runs") / "demo", progress, _say)
@@ -170,13 +171,17 @@ def _demo(arguments: argparse.Namespace) -> None:
 
 
 def _chat(arguments: argparse.Namespace) -> None:
-    from medasst.service import chat, open_assistant
+    from medasst.service.server import open_assistant
+    from medasst.service.terminal import chat
 
-    chat(open_assistant(_serve_config(arguments), _say))
+    assistant = open_assistant(_serve_config(arguments), _say)
+    if arguments.bare and assistant.model is None:
+        raise ConfigError("--bare needs a model; give a job file that names one, e.g. configs/demo/serve.toml")
+    chat(assistant.model if arguments.bare and assistant.model else assistant)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from medasst.service import serve
+    from medasst.service.server import serve
 
     serve(_serve_config(arguments), _say, _announce)
 
@@ -191,7 +196,7 @@ def _announce(address: str) -> None:
 
 
 def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
-    from medasst.service import ServeConfig
+    from medasst.service.config import ServeConfig
 
     given = {key: getattr(arguments, key, None) for key in ("host", "port")}
     overrides = [*arguments.set, *(f"{key}={value}" for key, value in given.items() if value is not None)]

@@ -141,7 +141,9 @@ def _explain(kind: type[BaseModel], problem: Any, name: str, text: str) -> str:
         return f"{place}: unknown key {key!r}{did_you_mean(str(loc[-1]), _fields_at(kind, loc[:-1]))}"
     if problem["type"] == "missing":
         return f"{place}: the key {key!r} is missing; add it"
-    return f"{place}: {key}: {problem['msg']} (got {problem['input']!r})"
+    message = problem["msg"].removeprefix("Value error, ")
+    got = "" if isinstance(problem["input"], Mapping) else f" (got {problem['input']!r})"
+    return f"{place}: {f'{key}: ' if key else ''}{message}{got}"
 
 
 def _line_of(text: str, loc: Sequence[str | int]) -> int | None:

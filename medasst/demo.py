@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from medasst.config import load, load_defaults
+from medasst.config import load
 from medasst.data import PrepareConfig, prepare
 from medasst.errors import ConfigError
 from medasst.evaluation import EvaluateConfig, evaluate
 from medasst.progress import Progress, silent
-from medasst.service import ServeConfig
+from medasst.service.config import ServeConfig
 from medasst.train import TrainConfig, train
 from medasst.weights import find_base, terms_notice
 
@@ -54,9 +54,9 @@ def demo(out: Path, progress: Progress = silent, say: Callable[[str], None] = la
 
 def serve_config(result: DemoResult, host: str | None = None, port: int | None = None) -> ServeConfig:
     """Settings that serve the adapter of a demo."""
-    model = {"name": "demo", "engine": "llama.cpp", "base": result.base, "adapter": str(result.adapter)}
-    given = {**{f"model.{key}": value for key, value in model.items()}, "host": host, "port": port}
-    return load_defaults(ServeConfig, [f"{key}={value}" for key, value in given.items() if value is not None])
+    given = {"model.base": result.base, "model.adapter": result.adapter, "host": host, "port": port}
+    overrides = [f"{key}={value}" for key, value in given.items() if value is not None]
+    return load(ServeConfig, CONFIGS / "serve.toml", overrides)
 
 
 def _places(out: Path) -> list[str]:

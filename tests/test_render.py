@@ -25,7 +25,7 @@ TALK = Conversation.of(
 def test_known_ids(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2)
     assert renderer.encode("感冒发烧吃什么药好?") == [107061, 113079, 114725, 99471, 52801, 30]
-    assert renderer.stop_ids == {151643, 151645} or renderer.stop_ids == {151645}
+    assert 151645 in renderer.stop_ids <= {151643, 151645}
 
 
 @pytest.mark.parametrize("turns", [2, 3, 4, 5])
@@ -108,7 +108,8 @@ def test_bos_comes_first_once(tiny_qwen2: Path, tmp_path: Path) -> None:
     import json
 
     config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
-    config |= {"add_bos_token": True, "bos_token": "<|endoftext|>", "chat_template": "{{ bos_token }}" + config["chat_template"]}
+    template = "{{ bos_token }}" + config["chat_template"]
+    config |= {"add_bos_token": True, "bos_token": "<|endoftext|>", "chat_template": template}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
     (tmp_path / "tokenizer.json").write_bytes((tiny_qwen2 / "tokenizer.json").read_bytes())
     for template in ("chat", "plain"):

@@ -143,7 +143,7 @@ def test_ctrl_c_keeps_the_last_step_and_the_rest_is_as_if_nothing_had_happened(t
             (tmp_path / "stopped").touch()
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(Stopped, match="step 1 of .*again"):
+    with pytest.raises(Stopped, match=r"step 1 of .*again"):
         train(settings, tmp_path / "parts", progress=interrupt)
     assert not (tmp_path / "parts/run.json").exists()
     with pytest.raises(ConfigError, match="unfinished run with other settings"):

@@ -35,7 +35,11 @@ def serve(
     with open_socket(config.host, config.port) as listener:
         if not is_loopback(listener):
             log.warning("listening beyond this machine (%s): the service has no login", config.host)
-        model = open_model(config.model, progress) if config.model else None
-        assistant = Assistant.from_samples(model)
-        app = create_app(assistant, {BARE: model} if model else {}, config)
+        assistant = open_assistant(config, progress)
+        app = create_app(assistant, {BARE: assistant.model} if assistant.model else {}, config)
         run(app, listener, (lambda: ready(address(listener))) if ready else None)
+
+
+def open_assistant(config: ServeConfig, progress: Callable[[str], None] | None = None) -> Assistant:
+    """The guarded assistant over the settings' model. Raises ModelError: no such base, or an adapter for another one."""
+    return Assistant.from_samples(open_model(config.model, progress) if config.model else None)

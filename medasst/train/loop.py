@@ -14,14 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from medasst.data import load_split
+from medasst.data import load_manifest, load_split
 from medasst.errors import ConfigError, DataError, ModelError, Stopped
 from medasst.progress import Progress
 from medasst.render import Renderer
@@ -77,7 +77,7 @@ class _Tally:
 
 def run(config: TrainConfig, out: Path, sample: Callable[[Any], list[str]] | None, progress: Progress) -> TrainResult:
     """See `medasst.train.train`."""
-    manifest = _manifest(config.data)
+    manifest = _manifest_sha256(config.data)
     settings = _settings_key(config, manifest)
     if (finished := _finished(out, settings)) is not None:
         return finished
@@ -246,7 +246,7 @@ class _Trainer:
         rows = [line for line in metrics.read_text("utf-8").splitlines() if _row_step(line) <= self.tally.step]
         metrics.write_text("".join(f"{row}\n" for row in rows), "utf-8")
 
-    def finish(self, base: Base, renderer: Renderer, manifest: dict[str, Any]) -> TrainResult:
+    def finish(self, base: Base, renderer: Renderer, manifest: str) -> TrainResult:
         """Write the adapter and `run.json`; `run.json` comes last, it marks the run as finished."""
         tally = self.tally
         result = TrainResult(
@@ -266,7 +266,7 @@ class _Trainer:
             "settings": self.config.model_dump(mode="json"),
             "settings_key": self.settings,
             "result": {k: v for k, v in asdict(result).items() if k not in ("adapter", "reused")},
-            "manifest_sha256": manifest["sha256"],
+            "manifest_sha256": manifest,
             "fingerprints": str(self.config.data / "fingerprints.parquet"),
             "versions": {"torch": torch.__version__, **{name: _version(name) for name in ("transformers", "peft", "medasst")}},
         }
@@ -332,8 +332,8 @@ def _build(config: TrainConfig, base: Base) -> tuple[PeftModel, torch.device]:
         raise ConfigError(f"lora.targets: {error}") from error
 
 
-def _tokens(config: TrainConfig, split: str, manifest: dict[str, Any], renderer: Renderer) -> TokenSet:
-    return tokenise(load_split(config.data, split), renderer, config.cutoff, f"{manifest['sha256']}/{split}")
+def _tokens(config: TrainConfig, split: Literal["train", "validation"], manifest: str, renderer: Renderer) -> TokenSet:
+    return tokenise(load_split(config.data, split), renderer, config.cutoff, f"{manifest}/{split}")
 
 
 def _collate(tokens: TokenSet, batch: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor | None, Tensor]:
@@ -370,21 +370,18 @@ def _rate(step: int, steps: int, config: TrainConfig) -> float:
     return config.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _manifest(data: Path) -> dict[str, Any]:
-    file = data / "manifest.json"
-    try:
-        text = file.read_bytes()
-    except OSError:
-        raise DataError("not a prepared set (no manifest.json); make one with: medasst prepare CONFIG.toml", data) from None
-    return {**json.loads(text), "sha256": hashlib.sha256(text).hexdigest()}
+def _manifest_sha256(data: Path) -> str:
+    """Names a prepared set. Raises DataError where there is none."""
+    load_manifest(data)
+    return hashlib.sha256((data / "manifest.json").read_bytes()).hexdigest()
 
 
-def _settings_key(config: TrainConfig, manifest: dict[str, Any]) -> str:
+def _settings_key(config: TrainConfig, manifest: str) -> str:
     """Changes with whatever changes the result; paths, threads and how often one looks don't."""
     shown = config.model_dump(
         mode="json", exclude={"data", "threads", "validate_every", "checkpoint_every", "validation_items"}
     )
-    return hashlib.sha256(json.dumps([shown, manifest["sha256"]], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([shown, manifest], sort_keys=True).encode()).hexdigest()
 
 
 def _finished(out: Path, settings: str) -> TrainResult | None:

@@ -40,7 +40,7 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return gradient * grad_outputs[0].to(gradient.dtype), None, None, None
 
 
-def answer_loss(model: nn.Module, ids: Tensor, attention: Tensor | None, answers: Tensor, chunk: int) -> tuple[Tensor, int]:
+def answer_loss(model: Any, ids: Tensor, attention: Tensor | None, answers: Tensor, chunk: int) -> tuple[Tensor, int]:
     """Summed cross-entropy of a causal language model over the tokens it is to learn.
 
     Args:
