@@ -8,6 +8,7 @@ import os
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,3 +116,101 @@ def _byte_alphabet() -> dict[int, str]:
     shown = [*range(33, 127), *range(161, 173), *range(174, 256)]
     hidden = [b for b in range(256) if b not in shown]
     return {b: chr(b) for b in shown} | {b: chr(256 + i) for i, b in enumerate(hidden)}
+
+
+TINY_TEXTS = (
+    "感冒发烧吃什么药好？",
+    "孩子咳嗽有痰怎么办？",
+    "多喝温水，注意休息。",
+    "体温38.5℃以上可以吃退烧药。",
+    "I feel ill.",
+)
+TINY_SIZES = {
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Llama with a small SmolLM-like vocabulary and ChatML: shared, so leave it as it is."""
+    torch = pytest.importorskip("torch")
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train_from_iterator(
+        TINY_TEXTS, trainers.BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    )
+    about = {"add_bos_token": False, "chat_template": QWEN2_TEMPLATE, "bos_token": special[1], "eos_token": special[2]}
+    _save_tokenizer(tokenizer, folder, about | {"unk_token": special[0], "pad_token": special[2]})
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        **TINY_SIZES,
+        vocab_size=tokenizer.get_vocab_size(),
+        tie_word_embeddings=True,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        rope_theta=100000.0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_gemma3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Gemma 3 with a small SentencePiece-like vocabulary, BOS and no chat template: shared."""
+    torch = pytest.importorskip("torch")
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    folder = tmp_path_factory.mktemp("tiny-gemma3")
+    characters = sorted(set("".join(TINY_TEXTS)) - {" "})
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    tokens = [*special, *(f"<0x{b:02X}>" for b in range(256)), "\u2581", *characters, "感冒", "发烧", "咳嗽"]
+    merges = [(t[0], t[1]) for t in tokens[-3:]]
+    tokenizer = Tokenizer(
+        models.BPE({t: i for i, t in enumerate(tokens)}, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
+    )
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.add_special_tokens(special)
+    about = {f"{name}_token": f"<{name}>" for name in ("pad", "eos", "bos", "unk")}
+    _save_tokenizer(tokenizer, folder, about | {"add_bos_token": True})
+    torch.manual_seed(0)
+    config = Gemma3TextConfig(
+        **TINY_SIZES,
+        head_dim=32,
+        query_pre_attn_scalar=32,
+        sliding_window=64,
+        vocab_size=len(tokens),
+        bos_token_id=2,
+        eos_token_id=1,
+        pad_token_id=0,
+    )
+    model = Gemma3ForCausalLM(config)
+    with torch.no_grad():  # fresh norms are all zero, which would hide whether they are carried over
+        for name, weight in model.named_parameters():
+            if name.endswith("norm.weight"):
+                weight.normal_(std=0.2)
+    model.save_pretrained(folder)
+    return folder
+
+
+def _save_tokenizer(tokenizer: Any, folder: Path, about: dict[str, Any]) -> None:
+    tokenizer.save(str(folder / "tokenizer.json"))
+    text = json.dumps({**about, "tokenizer_class": "PreTrainedTokenizerFast"}, ensure_ascii=False)
+    (folder / "tokenizer_config.json").write_text(text, "utf-8")

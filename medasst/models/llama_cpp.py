@@ -17,6 +17,7 @@ from medasst.errors import MedasstError, ModelError
 from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason
 from medasst.models.config import SystemConfig
 from medasst.models.prepared import prepare
+from medasst.models.texts import TextStream, cut_at
 from medasst.render import Renderer
 from medasst.weights import adapter_to_gguf, base_to_gguf
 
@@ -79,16 +80,33 @@ class LlamaCppModel:
 
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
         request = {**self._request(conversation, decoding), "stream": True}
-        # Leaving the block closes the connection, at which the server ends the task and frees its slot.
-        async with httpx.AsyncClient(**self._http) as client, client.stream("POST", "/completion", json=request) as response:
-            if response.status_code != 200:
-                raise MedasstError(f"{self.name}: {_reason(await response.aread())}")
-            async for line in response.aiter_lines():
-                kind, _, data = line.partition(": ")
-                if kind == "error":
-                    raise MedasstError(f"{self.name}: {_reason(data)}")
-                if kind == "data":
-                    yield _delta(json.loads(data))
+        text = TextStream(self.renderer.decode, decoding.stop)
+        try:
+            # Leaving the block closes the connection, at which the server ends the task and frees its slot.
+            async with (
+                httpx.AsyncClient(**self._http) as client,
+                client.stream("POST", "/completion", json=request) as response,
+            ):
+                if response.status_code != 200:
+                    raise MedasstError(f"{self.name}: {_reason(await response.aread())}")
+                async for line in response.aiter_lines():
+                    event = self._event(line)
+                    if event is None:
+                        continue
+                    if piece := text.push(self._answer(event)) + (text.end() if event["stop"] else ""):
+                        yield Delta(piece)
+                    if event["stop"]:
+                        yield Delta("", _finish(event), event["tokens_evaluated"], event["tokens_predicted"])
+        except httpx.HTTPError as error:
+            raise MedasstError(f"{self.name}: llama.cpp broke off ({error or type(error).__name__}); try again") from error
+
+    def _event(self, line: str) -> dict[str, Any] | None:
+        """One line of the server's stream."""
+        kind, _, data = line.partition(": ")
+        if kind == "error":
+            raise MedasstError(f"{self.name}: {_reason(data)}")
+        event: dict[str, Any] | None = json.loads(data) if kind == "data" else None
+        return event
 
     def generate(self, conversations: Sequence[Conversation], decoding: Decoding) -> Iterator[Completion]:
         with httpx.Client(**self._http) as client, ThreadPoolExecutor(self.parallel) as pool:
@@ -104,12 +122,15 @@ class LlamaCppModel:
             response = client.post("/completion", json=self._request(conversation, decoding))
             if response.status_code != 200:
                 raise MedasstError(_reason(response.content))
-            delta = _delta(response.json())
+            event = response.json()
         except (httpx.HTTPError, MedasstError) as error:
             return Completion(conversation.id, "", "error", error=str(error) or type(error).__name__)
-        return Completion(
-            conversation.id, delta.text, delta.finish_reason or "stop", delta.prompt_tokens, delta.completion_tokens
-        )
+        text, _ = cut_at(self.renderer.decode(self._answer(event)), decoding.stop)
+        return Completion(conversation.id, text, _finish(event), event["tokens_evaluated"], event["tokens_predicted"])
+
+    def _answer(self, event: dict[str, Any]) -> list[int]:
+        """The ids of an event without the one that ends the answer: text is made of ids here, as in every engine."""
+        return [i for i in event["tokens"] if i not in self.renderer.stop_ids]
 
     def _request(self, conversation: Conversation, decoding: Decoding) -> dict[str, Any]:
         prompt = self.renderer.prompt(conversation)
@@ -131,6 +152,7 @@ class LlamaCppModel:
             "seed": decoding.seed,
             "stop": list(decoding.stop),
             "cache_prompt": True,
+            "return_tokens": True,
         }
 
     def close(self) -> None:
@@ -164,11 +186,8 @@ def _start(model: Path, adapter: Path | None, threads: int, *, parallel: int, co
         raise ModelError(f"llama.cpp can't load {model} ({error}); is the file whole, and is there memory for it?") from error
 
 
-def _delta(event: dict[str, Any]) -> Delta:
-    if not event.get("stop"):
-        return Delta(event["content"])
-    finish: FinishReason = "length" if event["stop_type"] == "limit" else "stop"
-    return Delta(event["content"], finish, event["tokens_evaluated"], event["tokens_predicted"])
+def _finish(event: dict[str, Any]) -> FinishReason:
+    return "length" if event["stop_type"] == "limit" else "stop"
 
 
 def _reason(body: bytes | str) -> str:

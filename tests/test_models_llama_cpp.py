@@ -1,0 +1,99 @@
+"""The llama.cpp engine on a tiny random model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("xllamacpp")
+
+from medasst.conversation import Conversation
+from medasst.errors import ModelError
+from medasst.models import Decoding
+from medasst.models.llama_cpp import LlamaCppModel
+from medasst.render import Renderer
+from medasst.weights import base_to_gguf, find_base
+
+TALKS = [Conversation.of([("user", text)]) for text in ("感冒发烧吃什么药好？", "咳嗽", "孩子咳嗽有痰怎么办？体温38.5℃。")]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LlamaCppModel]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEDASST_CACHE", str(tmp_path_factory.mktemp("cache")))
+        file = base_to_gguf(find_base(str(tiny_llama)))
+    model = LlamaCppModel(file, Renderer.from_folder(tiny_llama), threads=1, parallel=1, context=256)
+    yield model
+    model.close()
+
+
+async def test_stream_says_what_generate_says(model: LlamaCppModel) -> None:
+    whole = {c.id: c for c in model.generate(TALKS, Decoding(max_new_tokens=20))}
+    assert whole.keys() == {talk.id for talk in TALKS}
+    for talk in TALKS:
+        deltas = [d async for d in model.stream(talk, Decoding(max_new_tokens=20))]
+        done = whole[talk.id]
+        assert "".join(d.text for d in deltas) == done.text != ""
+        assert (deltas[-1].finish_reason, done.finish_reason) == ("length", "length")
+        assert deltas[-1].completion_tokens == done.completion_tokens == 20
+        assert deltas[-1].prompt_tokens == done.prompt_tokens == len(model.renderer.prompt(talk))
+
+
+async def test_stop_texts(model: LlamaCppModel) -> None:
+    (whole,) = model.generate(TALKS[:1], Decoding(max_new_tokens=20))
+    stop = whole.text[3:5]
+    expected = whole.text[: whole.text.find(stop)]
+    (cut,) = model.generate(TALKS[:1], Decoding(max_new_tokens=20, stop=(stop,)))
+    deltas = [d async for d in model.stream(TALKS[0], Decoding(max_new_tokens=20, stop=(stop,)))]
+    assert cut.text == "".join(d.text for d in deltas) == expected
+    assert (cut.finish_reason, deltas[-1].finish_reason) == ("stop", "stop")
+
+
+async def test_a_closed_stream_frees_its_only_slot(model: LlamaCppModel) -> None:
+    stream = model.stream(TALKS[0], Decoding(max_new_tokens=10_000))
+    async for delta in stream:
+        if delta.text:
+            break
+    await stream.aclose()  # type: ignore[attr-defined]
+    (done,) = await asyncio.wait_for(
+        asyncio.to_thread(lambda: list(model.generate(TALKS[1:2], Decoding(max_new_tokens=2)))), timeout=60
+    )
+    assert done.error is None
+
+
+async def test_too_long_a_conversation(model: LlamaCppModel) -> None:
+    long = Conversation.of([("user", "发烧" * 300)])
+    done = {c.id: c for c in model.generate([long, TALKS[0]], Decoding(max_new_tokens=2))}
+    assert done[long.id].finish_reason == "error"
+    assert "256" in (done[long.id].error or "")
+    assert done[TALKS[0].id].error is None
+    with pytest.raises(ModelError, match="shorten"):
+        await anext(aiter(model.stream(long, Decoding())))
+
+
+def test_sampling_follows_its_seed(model: LlamaCppModel) -> None:
+    def say(seed: int) -> str:
+        return next(model.generate(TALKS[:1], Decoding(max_new_tokens=20, temperature=1.0, seed=seed))).text
+
+    assert say(1) == say(1)
+    assert say(1) != say(2)
+
+
+def test_others_on_this_machine_are_kept_out(model: LlamaCppModel) -> None:
+    with httpx.Client(base_url=model._http["base_url"], trust_env=False) as stranger:
+        assert stranger.post("/completion", json={"prompt": [1], "n_predict": 1}).status_code == 401
+
+
+def test_it_scores_no_choices(model: LlamaCppModel) -> None:
+    assert model.capabilities == {"stream"}
+
+
+def test_a_file_that_is_no_model(tmp_path: Path, tiny_llama: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"nothing")
+    with pytest.raises(ModelError, match="can't load"):
+        LlamaCppModel(tmp_path / "x.gguf", Renderer.from_folder(tiny_llama))
