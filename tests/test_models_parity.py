@@ -157,3 +157,21 @@ def test_adapter_parity(  # noqa: PLR0917  its fixtures
     for name, value in wrong.items():
         assert value >= 3 * base_only, name
         assert value >= 3 * with_adapter, name
+
+
+def test_tokenizer_is_that_of_llama_cpp(served: LlamaCppModel, renderer: Renderer) -> None:
+    odd = [
+        "　全角空格　１２３ＡＢＣ",
+        "  two  blanks\n\n\n换行\t\t制表 \r\n",
+        "阿莫西林（0.5g×24粒）一日3次，每次1～2粒；儿童酌减…",
+        "😷口罩🤒发烧👨‍👩‍👧 ①②㎎㎏℃μg/mL 㐂龘𠮷",
+        "BMI＞28，血压140/90mmHg e\u0301 ñ https://a.b/c?d=1&e=%20",
+        "<eos>不是控制符</s> <|im_end|> <0x0A> <start_of_turn>user\n你好<end_of_turn>",
+        "",
+        " ",
+    ]
+    assert renderer.text("头疼")[:1] == [renderer.tokenizer.token_to_id("<bos>")]
+    with httpx.Client(**served._http) as client:
+        for text in [*odd, *TEXTS]:
+            request = {"content": text, "add_special": False, "parse_special": True}
+            assert client.post("/tokenize", json=request).json()["tokens"] == renderer.encode(text), text
