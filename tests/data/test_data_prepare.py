@@ -159,7 +159,8 @@ def test_a_test_question_without_an_explanation_is_kept_out_of_train_all_the_sam
     stem = next(s for s in (f"下列哪一项是青霉素类药物最常见的不良反应类型{i}" for i in range(99)) if shares.of(s) == "test")
     twin = next(t for t in (f"{stem}？（　　）{tail}" for tail in "甲乙丙丁戊己庚辛壬癸") if shares.of(t) == "train")
     option = {"options": ["过敏", "耳鸣"], "answer": "A"}
-    rows = exams(30, 5) + [
+    rows = [
+        *exams(30, 5),
         {"question": stem, **option},
         {"question": twin, **option, "explanation": "青霉素类药物最常见过敏反应。"},
     ]
