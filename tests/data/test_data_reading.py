@@ -129,7 +129,7 @@ def test_missing_and_unknown_files_are_named(tmp_path: Path) -> None:
         ({"messages": [{"role": "user", "content": "头痛"}, {"role": "assistant", "content": "休息"}]}, ["头痛", "休息"]),
         ({"_id": 1, "source": "x", "conversation": [{"human": "头痛", "assistant": "休息"}]}, ["头痛", "休息"]),
         ({"dialog": ["患者：头痛", "患者：两天", "医生：吃[MASK]"], "label": ["布洛芬"]}, ["头痛，两天", "吃布洛芬"]),
-        ({"dialogue-content": [{"speaker": w, "sentence": t} for w, t in (("医生", "您好"), ("患者", "咳"), ("医生", "好"))]}, ["咳", "好"]),
+        ({"dialogue-content": [{"speaker": "患者", "sentence": "咳"}, {"speaker": "医生", "sentence": "好"}]}, ["咳", "好"]),
     ],
 )  # fmt: skip
 def test_layouts_are_told_from_their_fields(tmp_path: Path, row: dict[str, Any], turns: list[str]) -> None:
