@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from medasst.conversation import Conversation
-from medasst.errors import MedasstError, ModelError
+from medasst.errors import DependencyError, MedasstError, ModelError
 from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason
 from medasst.models.config import SystemConfig
 from medasst.models.prepared import prepare
@@ -160,11 +163,25 @@ class LlamaCppModel:
         self._server = None
 
 
-def _start(model: Path, adapter: Path | None, threads: int, *, parallel: int, context: int, key: str) -> Any:
-    # Read once, when the library's OpenMP loads: threads that wait by spinning slow two cores down by tens of times.
+def _library() -> Any:
+    """xllamacpp. A bare system may lack the OpenMP library it needs; torch carries one."""
+    # Read once, when OpenMP loads: threads that wait by spinning slow two cores down by tens of times.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    import xllamacpp
+    try:
+        return import_module("xllamacpp")
+    except ModuleNotFoundError as error:
+        raise DependencyError("xllamacpp", "serve") from error
+    except ImportError as error:
+        torch = find_spec("torch")
+        carried = Path(torch.origin).parent / "lib" / "libgomp.so.1" if torch and torch.origin else None
+        if carried is None or not carried.is_file():
+            raise MedasstError(f"llama.cpp can't be loaded ({error}); on Debian or Ubuntu: apt-get install libgomp1") from error
+        ctypes.CDLL(str(carried), ctypes.RTLD_GLOBAL)
+        return import_module("xllamacpp")
 
+
+def _start(model: Path, adapter: Path | None, threads: int, *, parallel: int, context: int, key: str) -> Any:
+    xllamacpp = _library()
     params = xllamacpp.CommonParams()
     params.model.path = str(model)
     params.n_parallel, params.n_ctx = parallel, context * parallel
