@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,23 @@ TALKS = {
 
 
 @pytest.fixture(scope="module")
-def adapter(tiny_qwen2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def base(tiny_qwen2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with louder embeddings: its own are so small that no frozen head could tell 151,646 tokens apart."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("base")
+    model = AutoModelForCausalLM.from_pretrained(tiny_qwen2, dtype=torch.float32)
+    with torch.no_grad():
+        model.get_input_embeddings().weight.mul_(15)
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_qwen2 / name, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("chain")
     rows = [{"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]} for q, a in TALKS.items()]
     (folder / "talks.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
@@ -44,12 +61,12 @@ def adapter(tiny_qwen2: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setenv("MEDASST_CACHE", str(folder / "cache"))
         report = prepare(parse(PrepareConfig, job), folder / "data")
         settings = {
-            "base": str(tiny_qwen2),
+            "base": str(base),
             "data": report.folder,
-            "epochs": 60,
+            "epochs": 110,
             "batch_tokens": 512,
-            "learning_rate": 2e-2,
-            "lora": {"r": 32, "alpha": 32},
+            "learning_rate": 1e-2,
+            "lora": {"r": 64, "alpha": 64},
             "checkpoint_every": 1000,
             "validate_every": 1000,
         }
@@ -59,8 +76,8 @@ def adapter(tiny_qwen2: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.mark.parametrize("engine", ["transformers", "llama.cpp"])
-def test_the_api_repeats_what_was_learnt(engine: str, adapter: Path, tiny_qwen2: Path) -> None:
-    model = open_model(SystemConfig(name="tiny", engine=engine, base=str(tiny_qwen2), adapter=adapter))
+def test_the_api_repeats_what_was_learnt(engine: str, adapter: Path, base: Path) -> None:
+    model = open_model(SystemConfig(name="tiny", engine=engine, base=str(base), adapter=adapter))
     app = create_app(Assistant.from_samples(None), {"medasst-bare": model}, ServeConfig())
     with open_socket("127.0.0.1", 0) as listener:
         ready = threading.Event()

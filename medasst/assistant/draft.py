@@ -193,20 +193,17 @@ class Drafter:
             tail = [*ask, HandOff("", 0, "population", self._say.ask_pharmacist)]
             return Draft(tuple(warnings), tuple(tail), _grounds(products), "stop")
         body: list[Event] = [Text("", 0, self._say.symptom_intro.format(symptoms=symptoms) + "\n")]
-        for product in fit:
-            body += self._section(product, "indications", first=True)
-            body.append(self._card(product))
+        body += [self._card(product) for product in fit]  # a card says what its product is for
         body.append(Text("", 0, self._say.see_doctor + "\n"))
         return Draft(tuple(body), tuple(self._ask(question)), _grounds(fit), "stop")
 
     # Pieces
 
-    def _section(self, product: Product, key: str, *, first: bool = False) -> list[Event]:
+    def _section(self, product: Product, key: str) -> list[Event]:
         section = product.section(key)
         if section is None:
             return []
         said = self._checked(f"{product.short_name}【{section.section}】{section.text}")
-        said = said[:1] if first else said
         return [*_paragraph(said), Citation("", 0, section.document, section.section)]
 
     def _checked(self, text: str) -> list[Text]:
