@@ -9,6 +9,7 @@ import argparse
 import errno
 import textwrap
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,8 @@ Long work says how far it is, can be stopped with Ctrl-C, and goes on when the s
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. The one place where errors become words."""
     arguments = _parser().parse_args(argv)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # nothing a user can act on
+    warnings.showwarning = lambda message, *_, **__: _say(f"note: {message}")
     try:
         result: Path | None = arguments.run(arguments)
     except MedasstError as error:

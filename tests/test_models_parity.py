@@ -136,7 +136,7 @@ def served(base: Base, renderer: Renderer, adapter: Path) -> Iterator[LlamaCppMo
     model.close()
 
 
-def test_adapter_parity(  # noqa: PLR0917  its fixtures
+def test_adapter_parity(
     base: Base, renderer: Renderer, peft_model: Any, adapter: Path, served: LlamaCppModel, ids: list[list[int]], tmp_path: Path
 ) -> None:
     tuned = expected(peft_model, ids)

@@ -7,15 +7,14 @@ Predictions are not even opened: what the page says comes from report.json, run.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-import tyro
+from typing import Any
 
 from medasst.errors import DataError, InputError, MedasstError
 from medasst.evaluation.metrics import METRICS, Interval, paired_bootstrap
@@ -310,18 +309,19 @@ def _json(path: Path, command: str) -> Mapping[str, Any]:
     return content
 
 
-def main(
-    run: tyro.conf.Positional[Path],
-    train: Annotated[Path | None, tyro.conf.arg(help="the training run")] = None,
-    system: str = "tuned",
-    command: str = "medasst evaluate configs/real/evaluate.toml",
-) -> None:
+def main() -> None:
     """Write the results page of a finished evaluation to stdout."""
-    sys.stdout.write(results_page(run, train, system=system, command=command))
+    parser = argparse.ArgumentParser(prog="python -m medasst.evaluation.results", description=main.__doc__)
+    parser.add_argument("run", type=Path, help="what medasst evaluate wrote")
+    parser.add_argument("--train", type=Path, help="the training run")
+    parser.add_argument("--system", default="tuned", help="the system that the page is about")
+    parser.add_argument("--command", default="medasst evaluate configs/real/evaluate.toml", help="how the run was made")
+    given = parser.parse_args()
+    sys.stdout.write(results_page(given.run, given.train, system=given.system, command=given.command))
 
 
 if __name__ == "__main__":
     try:
-        tyro.cli(main)
+        main()
     except MedasstError as error:
         sys.exit(f"{error}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers.utils import logging as transformers_logging
 
 from medasst.conversation import Conversation
 from medasst.errors import MedasstError, ModelError
@@ -34,6 +35,7 @@ def open_model(config: SystemConfig, progress: Callable[[str], None] | None = No
 def load(folder: Path, adapter: Path | None = None) -> Any:
     """The model, ready to answer: float32 on a CPU, bfloat16 on a GPU."""
     gpu = torch.cuda.is_available()
+    transformers_logging.disable_progress_bar()  # its bar for a local file would tear the command line's
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16 if gpu else torch.float32)
     except (OSError, ValueError, KeyError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -42,13 +43,20 @@ def write_curves(metrics: Path, target: Path) -> None:
             steps=[place(p) for p in steps],
             smooth=[place(p) for p in smoothed(steps)],
             validation=[place(p) for p in validation],
-            across=[(place(Point(far * i / 4, 0)).tokens, f"{far * i / 4 / 1000:.0f}k") for i in range(5)],
-            up=[(place(Point(0, high * i / 4)).loss, f"{high * i / 4:.1f}") for i in range(5)],
+            across=[(place(Point(tick, 0)).tokens, f"{tick / 1000:g}k") for tick in ticks(far)],
+            up=[(place(Point(0, tick)).loss, f"{tick:g}") for tick in ticks(high)],
             last=rows[-1],
             table=[row for row in rows if row.get("validation_loss") is not None],
         ),
         "utf-8",
     )
+
+
+def ticks(high: float) -> list[float]:
+    """Round numbers from 0 up to `high`, at most seven."""
+    unit = 10 ** math.floor(math.log10(high))
+    step = next(unit * part for part in (0.2, 0.5, 1, 2) if high / (unit * part) <= 6)
+    return [round(step * i, 10) for i in range(int(high / step) + 1)]
 
 
 def smoothed(points: list[Point], keep: float = 0.9) -> list[Point]:

@@ -20,6 +20,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 from transformers import AutoModelForCausalLM
+from transformers.utils import logging as transformers_logging
 
 from medasst.data import load_manifest, load_split
 from medasst.errors import ConfigError, DataError, ModelError, Stopped
@@ -317,6 +318,7 @@ def _build(config: TrainConfig, base: Base) -> tuple[PeftModel, torch.device]:
         _keep_memory()
     torch.manual_seed(config.seed)
     random.seed(config.seed)
+    transformers_logging.disable_progress_bar()  # its bar for a local file would tear ours
     model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=getattr(torch, precision)).to(device)
     targets = config.lora.targets if isinstance(config.lora.targets, str) else list(config.lora.targets)
     lora = LoraConfig(

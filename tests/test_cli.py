@@ -1,0 +1,112 @@
+"""The command line: exit codes, one clear line for what a user can mend, results on stdout."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+
+from medasst import cli
+from medasst.errors import Stopped
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def test_score_writes_and_prints_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"id": 7, "predict": "多喝水。", "label": "多喝水。"}, {"predict": "休息", "label": "多喝水"}, {"predict": "x"}]
+    file = write(tmp_path / "p.jsonl", "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    assert cli.main(["score", file, "--out", str(tmp_path / "out")]) == 0
+    report = json.loads(Path(capsys.readouterr().out.strip()).read_text("utf-8"))
+    assert (report["n"], report["skipped"]) == (2, 1)
+    scores = [json.loads(line) for line in (tmp_path / "out/scores.jsonl").read_text("utf-8").splitlines()]
+    assert [row["id"] for row in scores] == [7, 2] and scores[0]["rouge_l"] == 100.0
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "message"),
+    [
+        ("prepare", "seed = 7", "the key 'sources' is missing"),
+        ("prepare", '[[sources]]\nname = "a"\npaht = "x"', "job.toml:3: unknown key 'sources.0.paht'; did you mean 'path'?"),
+        ("prepare", '[[sources]]\nname = "a"\npath = "${NO_SUCH_DATA}/x"', "NO_SUCH_DATA is not set"),
+        ("prepare", '[[sources]]\nname = "a"\npath = "nothing-*.gz"', "nothing-*.gz"),
+        ("train", 'base = "embedded"\ndata = "nowhere"', "no prepared set here (no manifest.json); make one with"),
+        ("evaluate", '[[tasks]]\nname = "t"\nkind = "qa"\npath = "x.parquet"', "[[systems]]"),
+        ("serve", '[model]\nengine = "lama.cpp"\nbase = "x"', "unknown engine 'lama.cpp'; did you mean 'llama.cpp'?"),
+        ("serve", '[model]\nengine = "llama.cpp"\nbase = "smolm2"', "no base model 'smolm2'; did you mean 'smollm2'?"),
+    ],
+)
+def test_bad_input_is_one_clear_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, text: str, message: str
+) -> None:
+    job = write(tmp_path / "job.toml", text)
+    out = [] if command == "serve" else ["--out", str(tmp_path / "out")]
+    assert cli.main([command, job, *out]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err.replace("\n", "") and "Traceback" not in printed.err and not printed.out
+
+
+def test_a_missing_job_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "nowhere.toml"]) == 2
+    assert "nowhere.toml: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (Stopped("stopped after step 3; run the same command again"), 130, "step 3"),
+        (KeyboardInterrupt(), 130, "run the same command again"),
+        (OSError(errno.ENOSPC, "No space left on device", "/data/x"), 1, "disk is full (/data/x)"),
+    ],
+)
+def test_interruptions_and_a_full_disk_say_how_to_go_on(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+    message: str,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("medasst.train.train", fail)
+    job = write(tmp_path / "job.toml", 'base = "embedded"\ndata = "x"')
+    assert cli.main(["train", job, "--out", str(tmp_path)]) == code
+    assert message in capsys.readouterr().err.replace("\n", "")
+
+
+def test_anything_else_is_a_bug_and_shows_its_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("medasst.train.train", fail)
+    job = write(tmp_path / "job.toml", 'base = "embedded"\ndata = "x"')
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["train", job, "--out", str(tmp_path)])
+
+
+@pytest.mark.parametrize("command", ["demo", "prepare", "train", "evaluate", "score", "chat", "serve"])
+def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        cli.main([command, "--help"])
+    assert exit_.value.code == 0 and len(capsys.readouterr().out) > 150
+
+
+def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    from medasst.config import load
+    from medasst.data import PrepareConfig
+    from medasst.evaluation import EvaluateConfig
+    from medasst.service.config import ServeConfig
+    from medasst.train import TrainConfig
+
+    monkeypatch.setenv("MEDASST_DATA", "/data")
+    kinds = {"prepare": PrepareConfig, "train": TrainConfig, "evaluate": EvaluateConfig, "serve": ServeConfig}
+    files = sorted((Path(__file__).parents[1] / "configs").glob("*/*.toml"))
+    assert len(files) >= 8
+    for file in files:
+        load(kinds[file.stem], file)  # type: ignore[type-var]
