@@ -147,8 +147,9 @@ class LlamaCppModel:
             "n_predict": min(decoding.max_new_tokens, room),
             "temperature": decoding.temperature,
             "top_p": decoding.top_p,
-            # llama.cpp cuts the tail by default, and looks back 64 tokens for repetition; transformers does neither.
-            "top_k": 0,
+            # Greedy: the best token alone, else a vocabulary of 262,144 is sorted for each (a quarter of the time).
+            # Sampling: llama.cpp cuts the tail by default, and looks back 64 tokens for repetition; transformers does neither.
+            "top_k": 0 if decoding.temperature > 0 else 1,
             "min_p": 0.0,
             "repeat_penalty": decoding.repetition_penalty,
             "repeat_last_n": self.context,
