@@ -36,14 +36,15 @@ TALKS = {
 
 @pytest.fixture(scope="module")
 def base(tiny_qwen2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model with louder embeddings: its own are so small that no frozen head could tell 151,646 tokens apart."""
+    """The tiny model with larger weights: its own are so small that no adapter could make one token of 151,646 likely."""
     import torch
     from transformers import AutoModelForCausalLM
 
     folder = tmp_path_factory.mktemp("base")
     model = AutoModelForCausalLM.from_pretrained(tiny_qwen2, dtype=torch.float32)
     with torch.no_grad():
-        model.get_input_embeddings().weight.mul_(15)
+        for name, weight in model.named_parameters():
+            weight.mul_(15 if "embed" in name else 6 if weight.ndim == 2 else 1)
     model.save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(tiny_qwen2 / name, folder)
@@ -63,15 +64,15 @@ def adapter(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pa
         settings = {
             "base": str(base),
             "data": report.folder,
-            "epochs": 110,
+            "epochs": 80,
             "batch_tokens": 512,
-            "learning_rate": 1e-2,
-            "lora": {"r": 64, "alpha": 64},
+            "learning_rate": 5e-3,
+            "lora": {"r": 32, "alpha": 32},
             "checkpoint_every": 1000,
             "validate_every": 1000,
         }
         result = train(TrainConfig.model_validate(settings), folder / "run")
-        assert result.conversations == len(TALKS) and result.loss < 0.05
+        assert result.conversations == len(TALKS) and result.loss < 0.2
         yield result.adapter
 
 
