@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 import openai
@@ -13,6 +12,7 @@ from medasst.conversation import Conversation
 from medasst.errors import ConfigError, MedasstError
 from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason
 from medasst.models.config import SystemConfig
+from medasst.models.requests import as_answered
 
 PARALLEL = 8
 
@@ -63,13 +63,8 @@ class EndpointModel:
         yield Delta("", finish, prompt_tokens, completion_tokens)
 
     def generate(self, conversations: Sequence[Conversation], decoding: Decoding) -> Iterator[Completion]:
-        with openai.OpenAI(**self._client) as client, ThreadPoolExecutor(self.parallel) as pool:
-            tasks = [pool.submit(self._complete, client, talk, decoding) for talk in conversations]
-            try:
-                for task in as_completed(tasks):
-                    yield task.result()
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+        with openai.OpenAI(**self._client) as client:
+            yield from as_answered(lambda talk: self._complete(client, talk, decoding), conversations, self.parallel)
 
     def _complete(self, client: openai.OpenAI, conversation: Conversation, decoding: Decoding) -> Completion:
         try:

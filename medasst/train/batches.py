@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,7 @@ def schedule(
         rng = random.Random(f"{seed}/{epoch}")
         rng.shuffle(order)
         order = order[: round(len(order) * min(left, 1.0))]
-        epoch_batches = list(_bucketed(order, lengths, batch_tokens))
+        epoch_batches = list(bucketed(order, lengths, batch_tokens))
         rng.shuffle(epoch_batches)
         for batch in epoch_batches:
             batches.append(batch)
@@ -117,7 +117,11 @@ def schedule(
     raise AssertionError("an endless count ended")
 
 
-def _bucketed(order: list[int], lengths: npt.NDArray[np.int64], batch_tokens: int, window: int = 2048) -> Iterator[list[int]]:
+def bucketed(
+    order: Sequence[int], lengths: npt.NDArray[np.int64], batch_tokens: int, window: int = 2048
+) -> Iterator[list[int]]:
+    """Batches of near lengths, made within windows of `order`; none fills more than `batch_tokens`, padding counted,
+    but for a conversation that is longer alone."""
     for start in range(0, len(order), window):
         batch: list[int] = []
         for place in sorted(order[start : start + window], key=lambda i: (lengths[i], i)):

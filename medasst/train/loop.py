@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,7 @@ from medasst.data import load_manifest, load_split
 from medasst.errors import ConfigError, DataError, ModelError, Stopped
 from medasst.progress import Progress
 from medasst.render import Renderer
-from medasst.train.batches import TokenSet, schedule, tokenise
+from medasst.train.batches import TokenSet, bucketed, schedule, tokenise
 from medasst.train.config import TrainConfig
 from medasst.train.curves import write_curves
 from medasst.train.loss import answer_loss
@@ -121,8 +121,8 @@ class _Trainer:
         self.tokens, self.progress = tokens, progress
         self.batches = schedule(tokens.lengths, config.batch_tokens, config.epochs, config.max_tokens, config.seed)
         self.total_tokens = int(sum(tokens.lengths[batch].sum() for batch in self.batches))
-        first = list(range(min(len(validation), config.validation_items)))
-        self.validation_batches = list(_in_batches(validation, first, config.batch_tokens))
+        first = range(min(len(validation), config.validation_items))
+        self.validation_batches = list(bucketed(first, validation.lengths, config.batch_tokens))
         self.validation = validation
         self.params = [p for p in model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.params, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -350,17 +350,6 @@ def _collate(tokens: TokenSet, batch: Sequence[int], device: torch.device) -> tu
         answers[i, : len(row.mask)] = torch.tensor(row.mask)
     padded = not bool(attention.all())
     return ids.to(device), attention.to(device) if padded else None, answers.to(device)
-
-
-def _in_batches(tokens: TokenSet, places: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
-    batch: list[int] = []
-    for place in sorted(places, key=lambda i: (int(tokens.lengths[i]), i)):
-        if batch and tokens.lengths[place] * (len(batch) + 1) > batch_tokens:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 def _rate(step: int, steps: int, config: TrainConfig) -> float:
