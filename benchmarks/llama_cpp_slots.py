@@ -15,7 +15,8 @@ from pathlib import Path
 import medasst
 from medasst.conversation import Conversation
 from medasst.data import read_conversations
-from medasst.models import Decoding, SystemConfig, open_model
+from medasst.models import Decoding, SystemConfig
+from medasst.models.llama_cpp import open_model
 
 
 def main() -> None:
