@@ -13,6 +13,7 @@ from medasst.errors import DataError
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
 JSON = Any  # what json.loads returns
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,5 +96,9 @@ def check_role(role: str) -> Role:
 
 def conversation_id(messages: Iterable[Message]) -> str:
     """First 16 hex digits of sha256 over the compact JSON of [[role, content], …]."""
-    pairs = [[m.role, m.content] for m in messages]
-    return hashlib.sha256(json.dumps(pairs, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()[:16]
+    return turns_id((m.role, m.content) for m in messages)
+
+
+def turns_id(turns: Iterable[tuple[str, str]]) -> str:
+    """`conversation_id` of (role, content) pairs."""
+    return hashlib.sha256(_compact([list(turn) for turn in turns]).encode()).hexdigest()[:16]

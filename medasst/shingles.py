@@ -5,6 +5,7 @@ Everything works on many texts at once: their n-grams lie in one flat array with
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,11 +20,12 @@ N = 5  # characters per shingle
 BITS = 44  # of a hash; the other 20 of a 64-bit word hold the text's number while sorting
 PERMUTATIONS = 64
 SEED = 20261122
+BLOCK = 1 << 15  # numbers worked on at once: they stay in the processor's cache
 _BASE = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Shingles(NamedTuple):
-    """The distinct n-gram hashes of many texts: text i owns `values[offsets[i]:offsets[i + 1]]`, sorted."""
+    """The n-gram hashes of many texts: text i owns `values[offsets[i]:offsets[i + 1]]`. From `shingles` distinct and sorted."""
 
     values: U64
     offsets: I64
@@ -33,12 +35,12 @@ class Shingles(NamedTuple):
         return len(self.offsets) - 1
 
     def of(self, i: int) -> U64:
-        """The sorted distinct hashes of text i."""
+        """The hashes of text i."""
         return self.values[self.offsets[i] : self.offsets[i + 1]]
 
     @property
     def sizes(self) -> I64:
-        """How many distinct hashes each text has."""
+        """How many hashes each text has."""
         return np.diff(self.offsets)
 
     @property
@@ -47,50 +49,71 @@ class Shingles(NamedTuple):
         return np.repeat(np.arange(len(self)), self.sizes)
 
 
-def _mix(x: U64) -> U64:
-    """The finaliser of splitmix64 (Steele, Lea, Flood 2014): spreads every input bit over all output bits."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+def _mix(x: U64) -> None:
+    """The finaliser of splitmix64 (Steele, Lea, Flood 2014), in place: spreads every input bit over all output bits."""
+    x ^= x >> np.uint64(30)
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+
+
+def ngrams(texts: Sequence[str], n: int = N) -> Shingles:
+    """The character n-grams of each text, hashed, in order and with repeats: enough for `minhash`, and cheaper than `shingles`.
+
+    A shorter text is one n-gram, an empty one has none. Give comparison keys (`text.comparison_key`) where punctuation and
+    case should not count.
+    """
+    # A missing character counts as 0, a real one as its code point + 1.
+    lengths = np.fromiter((len(text) for text in texts), np.int64, len(texts))
+    short = np.flatnonzero((lengths > 0) & (lengths < n))
+    if len(short):
+        texts = [text.ljust(n) if 0 < len(text) < n else text for text in texts]
+    padded = np.maximum(lengths, n * (lengths > 0))
+    ends = np.cumsum(padded)
+    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32) + np.uint32(1)
+    for i in short:
+        points[ends[i] - (n - lengths[i]) : ends[i]] = 0
+    hashed = np.empty(max(len(points) - n + 1, 0), np.uint64)
+    for begin in range(0, len(hashed), BLOCK):
+        part = hashed[begin : begin + BLOCK]
+        wide = points[begin : begin + len(part) + n - 1].astype(np.uint64)
+        part[:] = wide[: len(part)]
+        for k in range(1, n):
+            part *= _BASE
+            part += wide[k : k + len(part)]
+        _mix(part)
+    counts = np.maximum(padded - n + 1, 0)
+    # An n-gram that begins among the last n - 1 characters of a text would reach into the next one.
+    inside = np.ones(len(hashed), bool)
+    for k in range(1, n):
+        inside[(ends[padded > 0] - k)[:-1]] = False
+    return Shingles(hashed[inside] >> np.uint64(64 - BITS), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
 
 def shingles(texts: Sequence[str], n: int = N) -> Shingles:
-    """The distinct character n-grams of each text, hashed. A shorter text is one shingle, an empty one has none.
-
-    Give comparison keys (`text.comparison_key`) where punctuation and case should not count.
-    """
+    """`ngrams`, each once and sorted: the sets that Jaccard similarity is about."""
     if len(texts) > 2 ** (64 - BITS):
         raise ValueError(f"at most {2 ** (64 - BITS)} texts at once")
-    lengths = np.fromiter((len(t) for t in texts), np.int64, len(texts))
-    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    padded = np.concatenate([points, np.zeros(n, np.uint64)])
-    place = np.arange(len(points))
-    owner = np.repeat(np.arange(len(texts)), lengths)
-    left = starts[owner + 1] - place if len(points) else place  # characters from here to the end of the text
-    whole = (left >= n) | (place == starts[owner]) if len(points) else place.astype(bool)
-    hashed = np.zeros(len(points), np.uint64)
-    for k in range(n):
-        # +1 tells a missing character (0) from a NUL.
-        hashed = hashed * _BASE + np.where(left > k, padded[k : k + len(points)] + np.uint64(1), np.uint64(0))
+    grams = ngrams(texts, n)
     # One integer sort of (owner, hash) is several times faster than a lexsort.
-    keys = np.sort((owner[whole].astype(np.uint64) << np.uint64(BITS)) | (_mix(hashed[whole]) >> np.uint64(64 - BITS)))
+    keys = np.sort((grams.owners.astype(np.uint64) << np.uint64(BITS)) | grams.values)
     first = np.ones(len(keys), bool)
     first[1:] = keys[1:] != keys[:-1]
     keys = keys[first]
-    hashed, owner = keys & np.uint64(2**BITS - 1), (keys >> np.uint64(BITS)).astype(np.int64)
-    counts = np.bincount(owner, minlength=len(texts)) if len(texts) else np.zeros(0, np.int64)
-    return Shingles(hashed, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
+    counts = np.bincount((keys >> np.uint64(BITS)).astype(np.int64), minlength=len(texts))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Shingles(keys & np.uint64(2**BITS - 1), offsets)
 
 
-def minhash(sets: Shingles, permutations: int = PERMUTATIONS, seed: int = SEED, block: int = 500_000) -> U32:
+def minhash(sets: Shingles, permutations: int = PERMUTATIONS, seed: int = SEED, block: int = BLOCK) -> U32:
     """One row of `permutations` 32-bit minima per text (Broder 1997); equal places estimate the Jaccard similarity.
 
     The permutations are `(a·x + b) mod 2^64`, upper half, with odd `a` (Dietzfelbinger's multiply-shift). A text without
-    shingles has all ones in every place and is equal to nothing of interest: leave it out.
+    shingles has all ones in every place and is equal to nothing of interest: leave it out. Repeats change nothing.
 
     Args:
-        block: shingles held at once; memory, not the result, depends on it.
+        block: shingles worked on at once; speed, not the result, depends on it.
     """
     random = np.random.Generator(np.random.PCG64(seed))
     a = random.integers(0, 2**64, permutations, dtype=np.uint64) | np.uint64(1)
@@ -104,9 +127,13 @@ def minhash(sets: Shingles, permutations: int = PERMUTATIONS, seed: int = SEED, 
         rows = filled[begin:end]
         low, high = sets.offsets[rows[0]], sets.offsets[rows[-1] + 1]
         values, starts = sets.values[low:high], sets.offsets[rows] - low
+        permuted = np.empty_like(values)
+        # The upper halves of little-endian words, without a copy.
+        upper = permuted.view(np.uint32)[1::2] if sys.byteorder == "little" else permuted.view(np.uint32)[::2]
         for p in range(permutations):
-            hashed = ((values * a[p] + b[p]) >> np.uint64(32)).astype(np.uint32)
-            result[rows, p] = np.minimum.reduceat(hashed, starts)
+            np.multiply(values, a[p], out=permuted)
+            permuted += b[p]
+            result[rows, p] = np.minimum.reduceat(upper, starts)
         begin = end
     return result
 

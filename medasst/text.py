@@ -24,7 +24,12 @@ def comparison_key(text: str) -> str:
 
 def bucket(text: str) -> int:
     """The split bucket, 0-9999: sha256 of the text's comparison key mod 10,000."""
-    return int(hashlib.sha256(comparison_key(text).encode()).hexdigest(), 16) % 10_000
+    return bucket_of_key(comparison_key(text))
+
+
+def bucket_of_key(key: str) -> int:
+    """The split bucket of a text whose comparison key is at hand."""
+    return int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10_000
 
 
 def sentences(text: str) -> list[str]:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
-
 import polars as pl
 
-from medasst.conversation import Message, conversation_id
 from medasst.data.filters import CleanSettings, drop_reason, views
+from medasst.data.keys import buckets, comparison_keys, conversation_ids
 from medasst.data.layouts import Record
 from medasst.data.privacy import mask, mask_json, masked
 from medasst.data.recipes import Bad
 from medasst.data.settings import Source, SplitSettings
 from medasst.data.tidy import tidied
-from medasst.text import bucket, comparison_key, normalise
+from medasst.text import normalise
 
 _TEXT, _TEXTS = pl.String(), pl.List(pl.String())
 RECORD: dict[str, pl.DataType] = {
@@ -42,12 +40,23 @@ REJECTED: dict[str, pl.DataType] = {
 
 def to_frame(records: Iterable[tuple[str, int, Record]]) -> pl.DataFrame:
     """Records with their file and line as a frame of RECORD's columns; meta is masked here, as one JSON string."""
-    rows = []
-    for file, line, record in records:
-        roles, texts = [role for role, _ in record.turns], [text for _, text in record.turns]
-        meta = json.dumps(mask_json(dict(record.meta)), ensure_ascii=False, sort_keys=True) if record.meta else "{}"
-        rows.append((file, line, roles, texts, record.department, meta, record.key, record.stem))
-    return pl.DataFrame(rows, schema=RECORD, orient="row")
+    rows = list(records)
+    known = [record for _, _, record in rows]
+    columns = {
+        "file": [file for file, _, _ in rows],
+        "line": [line for _, line, _ in rows],
+        "roles": [[role for role, _ in record.turns] for record in known],
+        "texts": [[text for _, text in record.turns] for record in known],
+        "department": [record.department for record in known],
+        "meta": [_meta(record) for record in known],
+        "key": [record.key for record in known],
+        "stem": [record.stem for record in known],
+    }
+    return pl.DataFrame(columns, schema=RECORD)
+
+
+def _meta(record: Record) -> str:
+    return json.dumps(mask_json(dict(record.meta)), ensure_ascii=False, sort_keys=True) if record.meta else "{}"
 
 
 def bad_rows(source: str, bad: Sequence[Bad]) -> pl.DataFrame:
@@ -65,18 +74,14 @@ def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool) -> pl.D
 
 def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSettings) -> pl.DataFrame:
     """Columns that later stages go by added; `question` becomes what contamination compares."""
-    ids = [
-        conversation_id(Message(role, text) for role, text in zip(roles, texts, strict=True))
-        for roles, texts in zip(frame["roles"], frame["texts"], strict=True)
-    ]
-    buckets = [bucket(key or question) for key, question in zip(frame["key"], frame["question"], strict=True)]
+    asked = frame.select(pl.when(pl.col("key") != "").then("key").otherwise("question").alias("asked"))["asked"]
     return frame.with_columns(
-        pl.Series("id", ids, pl.String),
+        conversation_ids(frame),
         pl.lit(source.name).alias("source"),
         pl.lit(licence).alias("licence"),
         pl.lit(source.trust, pl.Int32).alias("trust"),
         pl.struct("department", "meta").struct.json_encode().alias("tie"),
-        pl.Series("split", [split.of_bucket(place) for place in buckets], pl.String),
+        pl.Series("split", [split.of_bucket(place) for place in buckets(asked)], pl.String),
         pl.when(pl.col("stem") != "").then("stem").otherwise("question").alias("question"),
     )
 
@@ -85,17 +90,17 @@ def as_rejected(frame: pl.DataFrame, stage: str) -> pl.DataFrame:
     """Records with `reason` (and `matched_id`) in the shape of rejected-*.parquet."""
     if "matched_id" not in frame.columns:
         frame = frame.with_columns(pl.lit("").alias("matched_id"))
-    text = pl.Series("text", [_shown(r, t) for r, t in zip(frame["roles"], frame["texts"], strict=True)], pl.String)
+    rows = zip(frame["roles"].to_list(), frame["texts"].to_list(), strict=True)
+    text = pl.Series("text", [_shown(roles, texts) for roles, texts in rows], pl.String)
     return frame.with_columns(text, pl.lit(stage).alias("stage")).select(
         [pl.col(name).cast(kind) for name, kind in REJECTED.items()]
     )
 
 
-def _shown(roles: Any, texts: Any) -> str:
+def _shown(roles: list[str], texts: list[str]) -> str:
     return "\n".join(f"{role}: {text}" for role, text in zip(roles, texts, strict=True))
 
 
 def comparison_texts(frame: pl.DataFrame) -> list[str]:
     """What near duplicates are compared by: questions and answers together, as comparison keys."""
-    joined = frame.select(pl.col("texts").list.join("\n"))["texts"]
-    return [comparison_key(text) for text in joined]
+    return comparison_keys(frame.select(pl.col("texts").list.join("\n"))["texts"])
