@@ -1,0 +1,75 @@
+"""Traditional Chinese → simplified, characters and phrases but no regional vocabulary.
+
+OpenCC's `tw2s`, which unlike `t2s` also tells 看著 → 看着 from 著名.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import opencc
+import polars as pl
+
+# GB 2312 has these too (in names, say 於), but in running text they are traditional.
+_TRADITIONAL_ALL_THE_SAME = "後於麽"
+# Words of simplified medical Chinese: 磺胺甲噁唑 (the official name of the drug), 癥瘕 (told apart from 症).
+_MEDICAL = "噁癥"
+_FIRST = {"噁心": "恶心", "麽": "么"}  # what the converter leaves, or what `keep` would
+_HAN = (*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000))
+
+
+class _Rules(NamedTuple):
+    converter: opencc.OpenCC
+    sign: str  # a regular expression: characters that simplified text never has
+    keep: frozenset[str]  # characters that stay whatever the converter says
+
+
+@cache
+def _rules() -> _Rules:
+    converter = opencc.OpenCC("tw2s")
+    every = [chr(code) for code in _HAN]
+    table = {old: new for old, new in zip(every, converter.convert("\n".join(every)).split("\n"), strict=True) if old != new}
+    # Simple forms that few fonts and no tokenizer know (嗰 → 𠮶), and those that would be converted again (薴 → 苧 → 苎).
+    keep = {old for old, new in table.items() if not "\u4e00" <= new <= "\u9fff" or new in table} | {"噁"}
+    only = {old for old in table if old not in keep and not _in_gb2312(old)} | set(_TRADITIONAL_ALL_THE_SAME)
+    return _Rules(converter, f"[{''.join(sorted(only - set(_MEDICAL)))}]|噁心", frozenset(keep))
+
+
+def _in_gb2312(char: str) -> bool:
+    """Whether a character belongs to the national set of simplified Chinese (GB/T 2312-1980)."""
+    try:
+        char.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def simplify(text: str) -> str:
+    """The text in simplified characters. Phrases decide where a character alone can't: 頭髮 → 头发, 乾燥 → 干燥 but 乾隆 stays.
+
+    A text without a single character that is only traditional is returned as it is: 皇后, 著名, 慰藉 are simplified Chinese.
+    """
+    column = simplified_series(pl.Series([text]))
+    return str(column[0])
+
+
+def simplified(text: pl.Expr) -> pl.Expr:
+    """`simplify` on a column; only texts with a traditional character go through Python."""
+    return text.map_batches(simplified_series, return_dtype=pl.String)
+
+
+def simplified_series(texts: pl.Series) -> pl.Series:
+    """`simplify` on each text."""
+    places = texts.str.contains(_rules().sign).fill_null(value=False).arg_true()
+    return texts.scatter(places, [_converted(text) for text in texts.gather(places)]) if len(places) else texts
+
+
+def _converted(text: str) -> str:
+    rules = _rules()
+    for old, new in _FIRST.items():
+        text = text.replace(old, new)
+    simple = rules.converter.convert(text)
+    # Each character gives one, so what stays is put back by place.
+    assert len(simple) == len(text), "the converter changed the length of a text"
+    return "".join([old if old in rules.keep else new for old, new in zip(text, simple, strict=True)])
