@@ -15,14 +15,15 @@ _BIN = 50  # characters
 _LAST = 500
 
 
-def write_card(folder: Path, manifest: dict[str, JSON], *, texts: bool) -> None:
-    """Write card.html beside the set's other files. `texts` allows a few example records."""
+def write_card(folder: Path, manifest: dict[str, JSON], changed: pl.DataFrame, *, texts: bool) -> None:
+    """Write card.html beside the set's other files. `texts` allows a few example records, and of `changed` (`source, id,
+    before, after`) what cleaning did to some."""
     page = Path(__file__).with_name("card.html").read_text("utf-8")
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(page)
-    (folder / "card.html").write_text(template.render(facts(folder, manifest, texts=texts)), "utf-8")
+    (folder / "card.html").write_text(template.render(facts(folder, manifest, changed, texts=texts)), "utf-8")
 
 
-def facts(folder: Path, manifest: dict[str, JSON], *, texts: bool) -> dict[str, Any]:
+def facts(folder: Path, manifest: dict[str, JSON], changed: pl.DataFrame, *, texts: bool) -> dict[str, Any]:
     """Everything that the page shows."""
     train = pl.scan_parquet(folder / "train-*.parquet")
     rejected = pl.scan_parquet(folder / "rejected-*.parquet")
@@ -42,6 +43,7 @@ def facts(folder: Path, manifest: dict[str, JSON], *, texts: bool) -> dict[str, 
         "clusters": _clusters(rejected),
         "contamination": list(lost.group_by("set").len().sort("set").collect().iter_rows()),
         "examples": _examples(train, rejected) if texts else [],
+        "changed": _changed(changed) if texts else [],
     }
 
 
@@ -86,10 +88,16 @@ def _clusters(rejected: pl.LazyFrame) -> list[tuple[str, int]]:
     return [(name, n) for name, n in counted if n]
 
 
+def _changed(changed: pl.DataFrame, of_each: int = 2) -> list[tuple[str, str, str]]:
+    """A few records of each source, lowest id first, so that the same set shows the same ones."""
+    first = changed.unique(["source", "id"], keep="first", maintain_order=True).sort("source", "id")
+    return list(first.group_by("source", maintain_order=True).head(of_each).select("source", "before", "after").iter_rows())
+
+
 def _examples(train: pl.LazyFrame, rejected: pl.LazyFrame) -> list[tuple[str, str]]:
     kept = [
         (f"Kept, {row['source']}", "\n".join(f"{m['role']}: {m['content']}" for m in row["messages"]))
-        for row in train.group_by("source").agg(pl.all().sort_by("id").first()).sort("source").collect().iter_rows(named=True)
+        for row in _lowest_ids(train).iter_rows(named=True)
     ]
     first = (
         rejected.group_by("stage", "reason")
@@ -97,3 +105,9 @@ def _examples(train: pl.LazyFrame, rejected: pl.LazyFrame) -> list[tuple[str, st
         .sort("stage", "reason")
     )
     return kept + [(f"Dropped, {stage}: {reason}", text[:1000]) for stage, reason, text in first.collect().iter_rows()]
+
+
+def _lowest_ids(train: pl.LazyFrame) -> pl.DataFrame:
+    """The record of lowest id of each source; texts are read of these only."""
+    ids = train.group_by("source").agg(pl.col("id").min()).collect()["id"]
+    return train.filter(pl.col("id").is_in(ids.implode())).unique("id", keep="first").sort("source").collect()

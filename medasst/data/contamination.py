@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from medasst.data.keys import comparison_keys
 from medasst.shingles import shingles
-from medasst.text import comparison_key
 
 LONG_ENOUGH = 12  # 5-grams: a shorter test question inside a longer one proves nothing
 
@@ -42,7 +42,7 @@ class QuestionIndex:
 
     def __init__(self, items: Sequence[str], questions: Sequence[str], threshold: float = 0.8, contained: float = 0.9) -> None:
         self.threshold, self.contained = threshold, contained
-        keys = [comparison_key(question) for question in questions]
+        keys = comparison_keys(pl.Series(questions, dtype=pl.String))
         # The lowest name speaks for several equal questions, whatever order they came in.
         unique = sorted({key: item for key, item in sorted(zip(keys, items, strict=True), reverse=True) if key}.items())
         self.items = [item for _, item in unique]
@@ -60,9 +60,9 @@ class QuestionIndex:
         self._prefix = rarest.filter(pl.col("rank") < pl.col("prefix")).select("item", "hash")
         self._all = frame
 
-    def find(self, questions: Sequence[str]) -> list[Match]:
+    def find(self, questions: Sequence[str] | pl.Series) -> list[Match]:
         """The best match of each question that has one, by place."""
-        keys = [comparison_key(question) for question in questions]
+        keys = comparison_keys(pl.Series(questions, dtype=pl.String))
         found = {
             i: Match(i, self.items[place], "exact", 1.0)
             for i, key in enumerate(keys)

@@ -12,10 +12,15 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.stats import binom
 
-from medasst.shingles import U64, Shingles, jaccard, minhash
+from medasst.progress import Progress, silent
+from medasst.shingles import U32, U64, Shingles, jaccard
 
 BANDS = 16  # of 4 minima each: a pair of Jaccard 0.8 shares a band with probability 0.9998
+MISSED = 1e-4  # share of the pairs at the threshold that the estimate from all minima may miss
+REACH = 8  # neighbours of equal band keys looked at in the first round; each later round looks as many times as far
+COMPARED = 100_000  # pairs whose n-grams are held at once
 Pairs = NDArray[np.int64]
 Rows = NDArray[np.uint32]
 DROPPED = {"row": pl.UInt32, "matched_id": pl.String}
@@ -27,68 +32,85 @@ _DESCENDING = [True, False, False, False, False, False]
 
 def exact(records: pl.DataFrame) -> pl.DataFrame:
     """`row, matched_id` of the records to drop because another of the same id is kept. Reads `row` and the columns of ORDER."""
-    ranked = records.sort(ORDER, descending=_DESCENDING)
-    return ranked.filter(pl.col("id").is_duplicated() & ~pl.col("id").is_first_distinct()).select("row", matched_id="id")
+    ranked = records.filter(pl.col("id").is_duplicated()).sort(ORDER, descending=_DESCENDING)
+    return ranked.filter(~pl.col("id").is_first_distinct()).select("row", matched_id="id")
 
 
-def near(records: pl.DataFrame, bands: U64, sets: Callable[[Rows], Shingles], threshold: float) -> pl.DataFrame:
+def near(
+    records: pl.DataFrame, minima: U32, sets: Callable[[Rows], Shingles], threshold: float, progress: Progress = silent
+) -> pl.DataFrame:
     """`row, matched_id` of the records to drop because a near duplicate is kept.
 
+    Candidates share a band of their minima and agree in about as many minima as `threshold` lets expect; each is then compared
+    exactly. Records that are connected already are not compared again, so a large cluster costs little more than its size.
+
     Args:
-        records: `row` and the columns of ORDER, one record per id.
-        bands: `band_keys` of each record, in the order of `records`.
+        records: `row` (ascending), `trust` and `id`, one record per id.
+        minima: `shingles.minhash` of each record, in the order of `records`.
         sets: the shingles of the rows (ascending) that it is given.
         threshold: least Jaccard similarity.
+        progress: told of the pairs compared.
     """
-    ranked = records.with_row_index("place").sort(ORDER, descending=_DESCENDING)
-    rows = ranked["row"].to_numpy()
-    pairs = _verified(candidates(bands[ranked["place"].to_numpy()]), rows, sets, threshold)
-    n = len(rows)
-    graph = coo_matrix((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, label = connected_components(graph, directed=False)
-    # Ranked order: the first place of a component is the record that is kept.
-    _, first = np.unique(label, return_index=True)
-    kept = first[label]
+    rows, n = records["row"].to_numpy(), len(records)
+    label = np.arange(n)
+    compared, first, further = 0, 1, True
+    while further:
+        last = first * REACH - 1
+        pairs, further = _candidates(minima, label, first, last, threshold)
+        for start in range(0, len(pairs), COMPARED):
+            block = pairs[start : start + COMPARED]
+            block = block[label[block[:, 0]] != label[block[:, 1]]]
+            label = _joined(label, _verified(block, rows, sets, threshold))
+            compared += len(block)
+            progress("near duplicates", compared)
+        first = last + 1
+    rank = np.empty(n, np.int64)
+    order = records.with_row_index("place").sort("trust", "id", descending=[True, False])["place"].to_numpy()
+    rank[order] = np.arange(n)
+    kept_rank = np.full(n, n)
+    np.minimum.at(kept_rank, label, rank)
+    kept = order[kept_rank[label]] if n else label
     dropped = np.flatnonzero(kept != np.arange(n))
-    return pl.DataFrame({"row": rows[dropped], "matched_id": ranked["id"].gather(kept[dropped])}, schema=DROPPED)
+    return pl.DataFrame({"row": rows[dropped], "matched_id": records["id"].gather(kept[dropped])}, schema=DROPPED)
 
 
-def band_keys(sets: Shingles, bands: int = BANDS) -> U64:
-    """One 64-bit key per band of a text's MinHash; 0 where the text has no shingles."""
-    signatures = minhash(sets).astype(np.uint64).reshape(len(sets), bands, -1)
-    keys = np.zeros((len(sets), bands), np.uint64)
-    for part in range(signatures.shape[2]):
-        keys = (keys + signatures[:, :, part] + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+def _candidates(minima: U32, label: NDArray[np.int64], first: int, last: int, threshold: float) -> tuple[Pairs, bool]:
+    """Unconnected pairs of places (lower first), `first` to `last` apart among the equals of a band, that are probably near;
+    and whether some equals lie further apart."""
+    least = int(binom.ppf(MISSED, minima.shape[1], threshold))
+    found: list[U64] = [np.zeros(0, np.uint64)]
+    further = False
+    for band in np.split(minima, BANDS, axis=1):
+        places, keys = _sorted_band(band)
+        alive = np.arange(len(keys))
+        for distance in range(first, last + 2):  # the last turn only looks whether there is more
+            alive = alive[alive + distance < len(keys)]
+            alive = alive[keys[alive] == keys[alive + distance]]
+            if distance > last:
+                further |= bool(len(alive))
+                break
+            pairs = np.stack([places[alive], places[alive + distance]], axis=1)
+            pairs = pairs[label[pairs[:, 0]] != label[pairs[:, 1]]]
+            for start in range(0, len(pairs), COMPARED):
+                block = pairs[start : start + COMPARED]
+                alike = (minima[block[:, 0]] == minima[block[:, 1]]).sum(axis=1) >= least
+                found.append((block[alike, 0].astype(np.uint64) << np.uint64(32)) | block[alike, 1].astype(np.uint64))
+    packed = np.unique(np.concatenate(found))
+    return np.stack([packed >> np.uint64(32), packed & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int64), further
+
+
+def _sorted_band(minima: U32) -> tuple[NDArray[np.int64], U64]:
+    """Places by band key, ascending among equals, and the keys; texts without shingles are left out."""
+    keys = np.zeros(len(minima), np.uint64)
+    for column in minima.T:
+        keys = (keys + column + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         keys ^= keys >> np.uint64(29)
-    keys[sets.sizes == 0] = 0
-    return keys
+    places = np.flatnonzero((minima != 0xFFFFFFFF).any(axis=1))
+    places = places[np.argsort(keys[places], kind="stable")]
+    return places, keys[places]
 
 
-def candidates(bands: U64) -> Pairs:
-    """Pairs of places (lower first) that share a band key, each once."""
-    found = np.zeros(0, np.uint64)
-    for band in range(bands.shape[1]):
-        found = np.union1d(found, _pairs_of_equals(bands[:, band]))
-    return np.stack([found >> np.uint64(32), found & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int64)
-
-
-def _pairs_of_equals(keys: U64) -> U64:
-    """All pairs of places with the same key other than 0, packed as low << 32 | high."""
-    order = np.argsort(keys, kind="stable").astype(np.uint64)
-    ordered = keys[order]
-    parts = [np.zeros(0, np.uint64)]
-    alive = np.flatnonzero(ordered)
-    distance = 1
-    while len(alive):  # pairs at distance 1, 2, … within a run: as many steps as the largest run has members
-        alive = alive[alive + distance < len(order)]
-        alive = alive[ordered[alive] == ordered[alive + distance]]
-        # The sort is stable: within a run places ascend.
-        parts.append((order[alive] << np.uint64(32)) | order[alive + distance])
-        distance += 1
-    return np.concatenate(parts)
-
-
-def _verified(pairs: Pairs, rows: NDArray[np.uint32], sets: Callable[[Rows], Shingles], threshold: float) -> Pairs:
+def _verified(pairs: Pairs, rows: Rows, sets: Callable[[Rows], Shingles], threshold: float) -> Pairs:
     """The pairs whose exact Jaccard similarity reaches the threshold."""
     if not len(pairs):
         return pairs
@@ -101,3 +123,13 @@ def _verified(pairs: Pairs, rows: NDArray[np.uint32], sets: Callable[[Rows], Shi
     for i in np.flatnonzero(good):
         good[i] = jaccard(found.of(left[i]), found.of(right[i])) >= threshold
     return pairs[good]
+
+
+def _joined(label: NDArray[np.int64], pairs: Pairs) -> NDArray[np.int64]:
+    """Component labels once the pairs are connected too."""
+    if not len(pairs):
+        return label
+    size = len(label)
+    graph = coo_matrix((np.ones(len(pairs), np.int8), (label[pairs[:, 0]], label[pairs[:, 1]])), shape=(size, size))
+    joined: NDArray[np.int64] = connected_components(graph, directed=False)[1].astype(np.int64)
+    return joined[label]

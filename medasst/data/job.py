@@ -13,7 +13,7 @@ from medasst.data.recipes import Reader, reader, recipe
 from medasst.data.settings import Decontaminate, PrepareConfig, Source
 from medasst.progress import Progress, silent
 
-FORMAT = 1  # counts up whenever the same input would give another result
+FORMAT = 2  # counts up whenever the same input would give another result
 
 
 class Input(NamedTuple):
@@ -48,7 +48,7 @@ class Job:
 
 def settings(config: PrepareConfig) -> dict[str, Any]:
     """The resolved settings without absolute paths, sources in order of name."""
-    data = config.model_dump(mode="json")
+    data = config.model_dump(mode="json", exclude={"workers"})
     for table in (*data["sources"], *data["decontaminate"]):
         table["path"] = Path(table["path"]).name
     data["sources"].sort(key=lambda source: source["name"])
@@ -80,6 +80,22 @@ def check(config: PrepareConfig, progress: Progress = silent) -> Job:
     ]
     named_inputs.sort(key=lambda item: (item[0], item[1].split, [i.name for i in item[2]]))
     return Job(config, list(zip(chosen, readers, inputs, strict=False)), named_inputs, warnings)
+
+
+def changed_inputs(job: Job, work: Path) -> list[str]:
+    """What to tell of files that changed since an interrupted run left `work`; this run's files are noted there."""
+    now = {f"{source.name}/{item.name}": item.sha256 for source, _, inputs in job.sources for item in inputs}
+    now |= {f"{name}/{item.name}": item.sha256 for name, _, inputs in job.named for item in inputs}
+    note = work / "inputs.json"
+    before: dict[str, str] = json.loads(note.read_text("utf-8")) if note.exists() else {}
+    part = note.with_suffix(".part")
+    part.write_text(json.dumps(now, ensure_ascii=False, indent=1), "utf-8")
+    part.replace(note)
+    return [
+        f"{name} changed since the interrupted run; it is read again"
+        for name in sorted(now.keys() & before.keys())
+        if now[name] != before[name]
+    ]
 
 
 def chance(seed: int, id_: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import time
@@ -14,18 +13,19 @@ import polars as pl
 from numpy.typing import NDArray
 
 from medasst.data import duplicates, stages
-from medasst.data.contamination import QuestionIndex
-from medasst.data.job import Input, Job, chance, check
-from medasst.data.layouts import Record
-from medasst.data.manifest import PrepareReport, load_manifest, write_result, write_run
-from medasst.data.recipes import Bad, Reader, read_conversations, read_exam, read_records, recipe
-from medasst.data.settings import Decontaminate, PrepareConfig, Source
-from medasst.data.store import Chunks, once, write_parquet
+from medasst.data.contamination import Match, QuestionIndex
+from medasst.data.job import Job, chance, changed_inputs, check
+from medasst.data.manifest import PrepareReport, load_manifest, write_run
+from medasst.data.raw import read
+from medasst.data.recipes import read_conversations, read_exam, recipe
+from medasst.data.result import Writer
+from medasst.data.settings import Decontaminate, PrepareConfig
+from medasst.data.store import Chunks, once
+from medasst.data.workers import in_order
 from medasst.errors import DataError
 from medasst.progress import Progress, silent
-from medasst.shingles import Shingles, shingles
+from medasst.shingles import PERMUTATIONS, Shingles, minhash, ngrams, shingles
 
-BATCH = 20_000  # records held as Python objects at once
 DROPPED = {"row": pl.UInt32, "matched_id": pl.String, "reason": pl.String, "stage": pl.String}
 
 
@@ -52,17 +52,19 @@ def prepare(config: PrepareConfig, out: Path | str, progress: Progress = silent)
             raise DataError("this folder exists and is no prepared set; give another --out or remove it", out)
         if found and found["fingerprint"] == job.fingerprint:
             return PrepareReport(out, found, reused=True)
-    work = out.with_name(out.name + ".work") / job.fingerprint[:16]
+    work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
-    chunks, rejected = _read(job, work, progress)
+    notes = changed_inputs(job, work)
+    chunks = read(job, work, progress)
     if not len(chunks):
-        raise DataError(_nothing(rejected, "no usable record"), config.sources[0].path)
-    dropped = _drops(job, chunks, work, progress)
-    result = work / "result"
-    shutil.rmtree(result, ignore_errors=True)
-    result.mkdir()
-    progress("write", 0, 1)
-    manifest = write_result(job, chunks, dropped, rejected, result)
+        raise DataError(_nothing(chunks), config.sources[0].path)
+    stage = work / f"stages-{job.fingerprint[:16]}"
+    dropped = _drops(job, chunks, stage, progress)
+    result, runs = stage / "result", stage / "runs"
+    for folder in (result, runs):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    manifest = Writer(job, chunks, dropped, result, runs, progress).write()
     write_run(config, result, started)
     if not manifest["splits"]["train"]["records"]:
         raise DataError(
@@ -72,79 +74,38 @@ def prepare(config: PrepareConfig, out: Path | str, progress: Progress = silent)
     if out.exists():
         shutil.rmtree(out)
     result.rename(out)
-    shutil.rmtree(work.parent, ignore_errors=True)
-    progress("write", 1, 1)
-    return PrepareReport(out, manifest, reused=False)
+    shutil.rmtree(work, ignore_errors=True)
+    return PrepareReport(out, manifest, reused=False, notes=notes)
 
 
-def _nothing(rejected: list[Path], what: str) -> str:
-    reasons = pl.concat([pl.read_parquet(path, columns=["reason"]) for path in rejected])["reason"].value_counts(sort=True)
+def _nothing(chunks: Chunks) -> str:
+    rejected = [chunks.beside(chunk, "rejected")["reason"] for chunk in range(len(chunks.folders))]
+    reasons = pl.concat([pl.Series("reason", [], pl.String), *rejected]).value_counts(sort=True)
     told = ", ".join(f"{reason} {count}" for reason, count in reasons.iter_rows()) or "the files are empty"
-    return f"{what} in the sources ({told}); check the recipe or layout"
-
-
-# ---- read, clean, mask -----------------------------------------------------------------------------------------------
-
-
-def _read(job: Job, work: Path, progress: Progress) -> tuple[Chunks, list[Path]]:
-    """Every file as chunks of clean records and of rejected ones; a file that was finished before is not read again."""
-    records: list[Path] = []
-    rejected: list[Path] = []
-    done = 0
-    for s, (source, how, inputs) in enumerate(job.sources):
-        for f, item in enumerate(inputs):
-            folder = work / f"read-{s:03d}-{f:05d}"
-            if not folder.exists():
-                part = folder.with_name(folder.name + ".part")
-                shutil.rmtree(part, ignore_errors=True)
-                part.mkdir()
-                for n, (kept, bad) in enumerate(_cleaned_batches(job.config, source, how, item)):
-                    write_parquet(kept, part / f"records-{n:05d}.parquet")
-                    write_parquet(bad, part / f"rejected-{n:05d}.parquet")
-                    done += len(kept) + len(bad)
-                    progress("read and clean", done)
-                part.rename(folder)
-            records += sorted(folder.glob("records-*.parquet"))
-            rejected += sorted(folder.glob("rejected-*.parquet"))
-    return Chunks(records), rejected
-
-
-def _cleaned_batches(
-    config: PrepareConfig, source: Source, how: Reader, item: Input
-) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    rows = read_records(item.path, item.name, how.parse)
-    while batch := list(itertools.islice(rows, BATCH)):
-        bad = [row for row in batch if isinstance(row, Bad)]
-        good: list[tuple[str, int, Record]] = [(item.name, *row) for row in batch if not isinstance(row, Bad)]
-        frame = stages.cleaned(stages.to_frame(good), config.clean, config.privacy)
-        frame = stages.identified(frame, source, source.licence or how.recipe.licence, config.split)
-        dropped = stages.as_rejected(frame.filter(pl.col("reason").is_not_null()), "clean")
-        kept = frame.filter(pl.col("reason").is_null()).drop("reason", "answer", "key", "stem")
-        yield kept, pl.concat([stages.bad_rows(source.name, bad), dropped])
+    return f"no usable record in the sources ({told}); check the recipe or layout"
 
 
 # ---- duplicates, contamination, mix ----------------------------------------------------------------------------------
 
 
-def _drops(job: Job, chunks: Chunks, work: Path, progress: Progress) -> pl.DataFrame:
+def _drops(job: Job, chunks: Chunks, stage: Path, progress: Progress) -> pl.DataFrame:
     """`row, matched_id, reason, stage` of every record that a later stage drops; each stage's result is kept on disk."""
-    light = pl.concat(list(chunks.frames([*duplicates.ORDER, "split"])))
+    light = pl.concat([chunks.kept(chunk, [*duplicates.ORDER, "split"]) for chunk in range(len(chunks.folders))])
     dropped = pl.DataFrame(schema=DROPPED)
 
     def left() -> pl.DataFrame:
         return light.join(dropped, on="row", how="anti").sort("row")
 
-    progress("duplicates", 0, 3)
-    exact = once(work / "exact.parquet", lambda: duplicates.exact(light))
+    exact = once(stage / "exact.parquet", lambda: duplicates.exact(light))
     dropped = _with(dropped, exact, "duplicate", "exact")
-    progress("duplicates", 1, 3)
+    light = light.drop("tie", "file", "line")
     if job.config.near_duplicates.enabled:
-        near = once(work / "near.parquet", lambda: _near(left(), chunks, job.config.near_duplicates.threshold))
+        near = once(stage / "near.parquet", lambda: _near(job, left(), chunks, progress))
         dropped = _with(dropped, near, "duplicate", "near")
-    progress("duplicates", 3, 3)
-    contaminated = once(work / "contaminated.parquet", lambda: _contaminated(job, left(), chunks, progress))
+    contaminated = once(stage / "contaminated.parquet", lambda: _contaminated(job, left(), chunks, progress))
     dropped = pl.concat([dropped, contaminated.with_columns(pl.lit("decontaminate").alias("stage")).select(list(DROPPED))])
-    return pl.concat([dropped, _over_cap(job, left())]).sort("row")
+    dropped = pl.concat([dropped, _over_cap(job, left())])
+    return pl.concat([dropped, _too_general(job, left())]).sort("row")
 
 
 def _with(dropped: pl.DataFrame, more: pl.DataFrame, stage: str, reason: str) -> pl.DataFrame:
@@ -153,16 +114,23 @@ def _with(dropped: pl.DataFrame, more: pl.DataFrame, stage: str, reason: str) ->
     )
 
 
-def _near(records: pl.DataFrame, chunks: Chunks, threshold: float) -> pl.DataFrame:
-    rows = records["row"].to_numpy()
-    keys = [duplicates.band_keys(shingles(stages.comparison_texts(frame))) for frame in chunks.gather(rows, ["texts"])]
+def _near(job: Job, records: pl.DataFrame, chunks: Chunks, progress: Progress) -> pl.DataFrame:
+    rows, workers = records["row"].to_numpy(), job.config.threads
+    minima = np.empty((len(rows), PERMUTATIONS), np.uint32)
+    done = 0
+    texts = chunks.gather(rows, ["texts"])
+    for part in in_order(lambda frame: minhash(ngrams(stages.comparison_texts(frame))), texts, workers):
+        minima[done : done + len(part)] = part
+        done += len(part)
+        progress("minhash", done, len(rows))
 
     def sets(wanted: NDArray[np.uint32]) -> Shingles:
-        parts = [shingles(stages.comparison_texts(frame)) for frame in chunks.gather(wanted, ["texts"])]
+        texts = chunks.gather(wanted, ["texts"])
+        parts = list(in_order(lambda frame: shingles(stages.comparison_texts(frame)), texts, workers))
         sizes = np.concatenate([part.sizes for part in parts])
         return Shingles(np.concatenate([part.values for part in parts]), np.concatenate([[0], np.cumsum(sizes)]))
 
-    return duplicates.near(records, np.concatenate(keys), sets, threshold)
+    return duplicates.near(records, minima, sets, job.config.near_duplicates.threshold, progress)
 
 
 def _contaminated(job: Job, left: pl.DataFrame, chunks: Chunks, progress: Progress) -> pl.DataFrame:
@@ -171,8 +139,11 @@ def _contaminated(job: Job, left: pl.DataFrame, chunks: Chunks, progress: Progre
     train = left.filter(pl.col("split") == "train")["row"].to_numpy()
     found: list[tuple[int, str, str]] = []
     done = 0
-    for frame in chunks.gather(train, ["question"]):
-        matches = index.find(frame["question"].to_list())
+
+    def matched(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Match]]:
+        return frame, index.find(frame["question"])
+
+    for frame, matches in in_order(matched, chunks.gather(train, ["question"]), job.config.threads):
         found += [(int(frame["row"][m.place]), m.item, f"{m.kind}:{m.item.partition('/')[0]}") for m in matches]
         done += len(frame)
         progress("decontaminate", done, len(train))
@@ -213,6 +184,8 @@ def _over_cap(job: Job, left: pl.DataFrame) -> pl.DataFrame:
     """Train records over their source's cap or left out by a weight below 1: by hash, so that the choice is stable."""
     parts = [pl.DataFrame(schema=DROPPED)]
     for source, _, _ in job.sources:
+        if source.cap is None and source.weight >= 1:
+            continue
         mine = left.filter((pl.col("source") == source.name) & (pl.col("split") == "train"))
         share = pl.Series([chance(job.config.seed, id_) for id_ in mine["id"]], dtype=pl.Float64)
         mine = mine.select("row", "id").with_columns(share.alias("chance")).sort("chance", "id")
@@ -221,3 +194,18 @@ def _over_cap(job: Job, left: pl.DataFrame) -> pl.DataFrame:
         over = mine.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
         parts.append(over.select("row", matched_id=pl.lit(""), reason="reason", stage=pl.lit("mix")))
     return pl.concat(parts)
+
+
+def _too_general(job: Job, left: pl.DataFrame) -> pl.DataFrame:
+    """Train records of general sources beyond their share, chosen by hash."""
+    share, weights = job.config.general_share, {source.name: max(source.weight, 1.0) for source, _, _ in job.sources}
+    general = [source.name for source, _, _ in job.sources if source.general]
+    if share is None or not general:
+        return pl.DataFrame(schema=DROPPED)
+    train = left.filter(pl.col("split") == "train").select("row", "id", "source")
+    train = train.with_columns(copies=pl.col("source").replace_strict(weights, return_dtype=pl.Float64))
+    mine = train.filter(pl.col("source").is_in(general))
+    allowed = share / (1 - share) * (float(train["copies"].sum()) - float(mine["copies"].sum()))
+    mine = mine.with_columns(chance=pl.Series([chance(job.config.seed, id_) for id_ in mine["id"]], dtype=pl.Float64))
+    over = mine.sort("chance", "id").filter(pl.col("copies").cum_sum() > allowed)
+    return over.select("row", matched_id=pl.lit(""), reason=pl.lit("general_share"), stage=pl.lit("mix"))

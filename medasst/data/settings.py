@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -27,6 +28,7 @@ class Source(Config):
     trust: int = 1  # of two equal records the one of higher trust is kept
     weight: float = Field(default=1.0, ge=0)  # expected copies in train
     cap: int | None = Field(default=None, ge=0)  # at most so many records in train
+    general: bool = False  # everyday conversations, no medicine: `general_share` counts them
     enabled: bool = True
 
 
@@ -89,6 +91,14 @@ class PrepareConfig(Config):
     decontaminate: tuple[Decontaminate, ...] = ()
     contamination: Contamination = Contamination()
     split: SplitSettings = SplitSettings()
+    # At most so much of train comes from general sources, so that the model keeps what it can do besides; the rest is left out.
+    general_share: float | None = Field(default=None, ge=0, lt=1)
+    workers: int | None = Field(default=None, ge=1)  # all processors by default; the result doesn't depend on it
+
+    @property
+    def threads(self) -> int:
+        """How many workers there are."""
+        return self.workers or os.cpu_count() or 1
 
     @model_validator(mode="after")
     def _names(self) -> PrepareConfig:

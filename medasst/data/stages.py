@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+
 import polars as pl
 
 from medasst.data.filters import CleanSettings, drop_reason, views
@@ -26,6 +27,7 @@ RECORD: dict[str, pl.DataType] = {
     "key": _TEXT,
     "stem": _TEXT,
 }
+CHANGED: dict[str, pl.DataType] = {"source": _TEXT, "id": _TEXT, "before": _TEXT, "after": _TEXT}
 REJECTED: dict[str, pl.DataType] = {
     "id": _TEXT,
     "source": _TEXT,
@@ -84,6 +86,18 @@ def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSe
         pl.Series("split", [split.of_bucket(place) for place in buckets(asked)], pl.String),
         pl.when(pl.col("stem") != "").then("stem").otherwise("question").alias("question"),
     )
+
+
+def changed(before: pl.DataFrame, after: pl.DataFrame, most: int = 2) -> pl.DataFrame:
+    """`source, id, before, after` of the few records of lowest id whose words the cleaning changed; `before` is masked too."""
+    both = after.select("source", "id", "roles", "texts").with_columns(before["texts"].alias("raw"))
+    differ = pl.col("texts").list.join("\n") != pl.col("raw").list.join("\n")
+    rows = both.filter(differ & (pl.col("texts").list.join("") != "")).sort("id").head(most)
+    shown = [
+        (source, id_, mask(normalise(_shown(roles, raw))), _shown(roles, texts))
+        for source, id_, roles, texts, raw in rows.iter_rows()
+    ]
+    return pl.DataFrame(shown, schema=CHANGED, orient="row")
 
 
 def as_rejected(frame: pl.DataFrame, stage: str) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The working files of one run: Parquet chunks of records, and stage results that are written once.
+"""The working files of one run: chunks of records in Parquet, and stage results that are written once.
 
 Everything is written beside its name and renamed, so a killed run leaves only whole files and the next one goes on from them.
 """
@@ -28,30 +28,34 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
 def once(path: Path, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
     """The frame in the file if it is there, else what `make` makes, kept for the next run."""
     if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_parquet(make(), path)
     return pl.read_parquet(path)
 
 
 class Chunks:
-    """Records in Parquet files; a record's `row` is its place over all files in order."""
+    """Records in chunk folders (`kept`, beside it `rejected` and `changed`); a record's `row` is its place over all chunks."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self.files = list(files)
-        counts = [pl.scan_parquet(file).select(pl.len()).collect().item() for file in self.files]
+    def __init__(self, units: Sequence[Path]) -> None:
+        self.folders = [folder for unit in units for folder in sorted(unit.iterdir())]
+        counts = [pl.scan_parquet(folder / "kept.parquet").select(pl.len()).collect().item() for folder in self.folders]
         self.starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
 
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def frames(self, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Each file's columns, with `row`."""
-        for file, start in zip(self.files, self.starts, strict=False):
-            yield pl.read_parquet(file, columns=list(columns)).with_row_index("row", int(start))
+    def kept(self, chunk: int, columns: Sequence[str]) -> pl.DataFrame:
+        """Some columns of a chunk's records, with `row`."""
+        path = self.folders[chunk] / "kept.parquet"
+        return pl.read_parquet(path, columns=list(columns)).with_row_index("row", int(self.starts[chunk]))
+
+    def beside(self, chunk: int, name: str) -> pl.DataFrame:
+        """What else the chunk holds: "rejected" or "changed"."""
+        return pl.read_parquet(self.folders[chunk] / f"{name}.parquet")
 
     def gather(self, rows: NDArray[np.uint32], columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """The columns of some rows (ascending), file by file, with `row`."""
-        for file, start, end in zip(self.files, self.starts, self.starts[1:], strict=False):
+        """The columns of some rows (ascending), chunk by chunk, with `row`."""
+        for chunk, (start, end) in enumerate(zip(self.starts, self.starts[1:], strict=False)):
             low, high = np.searchsorted(rows, [start, end])
             if low < high:
-                frame = pl.read_parquet(file, columns=list(columns)).with_row_index("row", int(start))
-                yield frame[(rows[low:high] - start).astype(np.int64)]
+                yield self.kept(chunk, columns)[(rows[low:high] - start).astype(np.int64)]

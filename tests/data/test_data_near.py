@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from medasst.data import duplicates
 from medasst.data.contamination import LONG_ENOUGH, QuestionIndex
-from medasst.shingles import N, Shingles, jaccard, minhash, shingles
+from medasst.shingles import N, Shingles, jaccard, minhash, ngrams, shingles
 from medasst.text import comparison_key
 
 HAN = "头痛发热咳嗽吃什么药好建议休息多喝水请到医院检查一下"
@@ -35,6 +35,14 @@ def test_shingles_and_jaccard_equal_sets_of_strings(texts: list[str]) -> None:
     assert sets.sizes.tolist() == [len(grams(text)) for text in texts]
     for i, j in combinations(range(len(texts)), 2):
         assert jaccard(sets.of(i), sets.of(j)) == pytest.approx(brute(texts[i], texts[j]))
+
+
+def test_ngrams_are_the_shingles_with_repeats() -> None:
+    texts = ["头痛头痛头痛头痛", "", "药", "头痛发热", "一二三四五", "头痛发热咳嗽腹泻便秘"]
+    grams, sets = ngrams(texts), shingles(texts)
+    assert grams.sizes.tolist() == [4, 0, 1, 1, 1, 6]
+    assert [sorted(set(grams.of(i).tolist())) for i in range(6)] == [sets.of(i).tolist() for i in range(6)]
+    assert (minhash(grams) == minhash(sets)).all()
 
 
 @given(TEXTS)
@@ -88,8 +96,8 @@ def find_near(texts: list[str], records: pl.DataFrame) -> dict[str, str]:
     def sets(rows: np.ndarray) -> Shingles:
         return shingles([texts[row] for row in rows])
 
-    keys = duplicates.band_keys(shingles([texts[row] for row in records["row"]]))
-    dropped = duplicates.near(records, keys, sets, 0.8)
+    minima = minhash(ngrams([texts[row] for row in records["row"]]))
+    dropped = duplicates.near(records, minima, sets, 0.8)
     ids = dict(records.select("row", "id").iter_rows())
     return {ids[row]: kept for row, kept in dropped.iter_rows()}
 
@@ -121,7 +129,27 @@ def test_near_duplicates_equal_brute_force_components() -> None:
 def test_near_duplicates_do_not_depend_on_order() -> None:
     texts = corpus(120, 5)
     records = frame(texts, 5)
-    assert find_near(texts, records) == find_near(texts, records.sample(fraction=1, shuffle=True, seed=1))
+    order = random.Random(1).sample(range(120), 120)
+    shuffled = records[order].drop("row").with_row_index("row")
+    assert find_near(texts, records) == find_near([texts[i] for i in order], shuffled)
+
+
+@pytest.mark.parametrize(("reach", "compared"), [(2, 7), (3, 100), (8, 100_000)])
+def test_near_duplicates_of_a_large_cluster(monkeypatch: pytest.MonkeyPatch, reach: int, compared: int) -> None:
+    """However small the rounds and blocks: a chain of edits is one cluster, and its ends need not be alike."""
+    monkeypatch.setattr(duplicates, "REACH", reach)
+    monkeypatch.setattr(duplicates, "COMPARED", compared)
+    rng = random.Random(4)
+    text = "".join(rng.choices(HAN, k=100))
+    texts = corpus(60, 8)
+    for _ in range(60):
+        place = rng.randrange(100)
+        text = text[:place] + rng.choice(HAN) + text[place + 1 :]
+        texts.append(text)
+    assert jaccard(*(shingles([texts[i]]).of(0) for i in (60, 119))) < 0.8
+    found = find_near(texts, frame(texts, 4))
+    assert len({kept for dropped, kept in found.items()} & set(frame(texts, 4)["id"][60:])) == 1
+    assert len(set(frame(texts, 4)["id"][60:]) - set(found)) == 1
 
 
 def test_texts_without_shingles_are_nobodys_duplicates() -> None:

@@ -8,6 +8,9 @@ import json
 import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ import polars as pl
 import pytest
 
 from medasst.config import load
-from medasst.data import PrepareConfig, SplitSettings, load_manifest, load_split, prepare, read_exam
+from medasst.data import PrepareConfig, SplitSettings, load_manifest, load_split, prepare, raw, read_exam, result
 from medasst.errors import ConfigError, DataError
 from medasst.text import bucket
 
@@ -107,6 +110,15 @@ test = 0.2
     return tmp_path
 
 
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many chunks, units, runs and files even of a small set."""
+    monkeypatch.setattr(raw, "BATCH", 50)
+    monkeypatch.setattr(raw, "UNIT", 20_000)
+    monkeypatch.setattr(result, "RUN", 3)
+    monkeypatch.setattr(result, "SHARD", 100)
+
+
 def run(folder: Path, out: str = "out", *overrides: str) -> Any:
     return prepare(load(PrepareConfig, folder / "prepare.toml", overrides), folder / out)
 
@@ -191,7 +203,10 @@ def test_a_finished_run_is_reused_until_something_changes(job: Path) -> None:
     assert run(job, "out", "split.test=0.1").manifest["read"] == 625
 
 
-@pytest.mark.parametrize("stop", ["read and clean", "duplicates", "decontaminate", "write"])
+STAGES = ["read and clean", "minhash", "near duplicates", "decontaminate", "sort", "write train"]
+
+
+@pytest.mark.parametrize("stop", STAGES)
 def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_bytes(job: Path, stop: str) -> None:
     run(job, "whole")
 
@@ -207,6 +222,70 @@ def test_a_run_that_was_stopped_anywhere_goes_on_to_the_same_bytes(job: Path, st
     run(job)
     assert contents(job / "out") == contents(job / "whole")
     assert not (job / "out.work").exists()
+
+
+def test_killed_three_times_it_ends_with_the_same_bytes(job: Path, small_chunks: None) -> None:
+    """Killed as `kill -9` does, at another place each time, in a process of its own."""
+    run(job, "whole", "workers=1")
+    program = """
+import os, signal, sys
+from medasst.config import load
+from medasst.data import PrepareConfig, prepare, raw, result
+raw.BATCH, raw.UNIT, result.RUN, result.SHARD = 50, 20_000, 3, 100
+def kill(stage, done, total=None, **facts):
+    if stage == sys.argv[2] and done >= float(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+prepare(load(PrepareConfig, sys.argv[1] + "/prepare.toml"), sys.argv[1] + "/out", kill)
+"""
+    for stage, done in [("read and clean", 250), ("near duplicates", 0), ("write train", 2)]:
+        command = [sys.executable, "-c", program, str(job), stage, str(done)]
+        killed = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+        assert not (job / "out").exists()
+    run(job)
+    assert contents(job / "out") == contents(job / "whole")
+
+
+@pytest.mark.parametrize("workers", [2, 5])
+def test_same_bytes_for_any_number_of_workers_and_any_order_of_files(job: Path, small_chunks: None, workers: int) -> None:
+    run(job, "one", "workers=1")
+    assert len(list((job / "one").glob("train-*.parquet"))) > 3
+    # The same records in other files: only which file a dropped one stood in may differ.
+    rows = (job / "raw/a/1.jsonl").read_text("utf-8").splitlines() + (job / "raw/a/2.jsonl").read_text("utf-8").splitlines()
+    run(job, "many", f"workers={workers}")
+    assert contents(job / "one") == contents(job / "many")
+    random.Random(3).shuffle(rows)
+    lines(job / "raw/a/1.jsonl", rows[:20])
+    lines(job / "raw/a/2.jsonl", rows[20:])
+    run(job, "shuffled", f"workers={workers}")
+    ours = {"fingerprints.parquet", "test.parquet", "validation.parquet"} | {p.name for p in (job / "one").glob("train-*")}
+    one, shuffled = contents(job / "one"), contents(job / "shuffled")
+    assert {name: one[name] for name in ours} == {name: shuffled[name] for name in ours}
+
+
+def test_chunks_change_nothing(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(job, "large")
+    monkeypatch.setattr(raw, "BATCH", 37)
+    monkeypatch.setattr(raw, "UNIT", 10_000)
+    monkeypatch.setattr(result, "RUN", 2)
+    run(job, "small")
+    assert contents(job / "large") == contents(job / "small")
+
+
+def test_a_file_that_changed_since_an_interrupted_run_is_told_and_read_again(job: Path) -> None:
+    def interrupt(stage: str, done: float, total: float | None = None, **facts: float) -> None:
+        if stage == "minhash":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(load(PrepareConfig, job / "prepare.toml"), job / "out", interrupt)
+    with (job / "raw/a/2.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(qa(1, 77)[0], ensure_ascii=False) + "\n")
+    report = run(job)
+    assert report.notes == ["a/2.jsonl changed since the interrupted run; it is read again"]
+    assert report.notes[0] in report.summary()
+    run(job, "fresh")
+    assert contents(job / "out") == contents(job / "fresh")
 
 
 def test_a_full_disk_leaves_nothing_that_looks_finished(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,6 +354,27 @@ def test_cap_and_weight_change_train_only(job: Path) -> None:
     copies = Counter(c.id for c in load_split(job / "out", "train") if c.source == "exam")
     assert set(copies.values()) == {2, 3}
     assert len(pl.read_parquet(job / "out/fingerprints.parquet")) == splits["train"]["distinct"]
+
+
+def test_general_conversations_keep_to_their_share(job: Path) -> None:
+    whole = run(job, "whole", "sources.1.general=true").manifest
+    assert whole["general_share"] > 0.3
+    report = run(job, "out", "sources.1.general=true", "general_share=0.1", "sources.0.weight=2")
+    train = report.manifest["splits"]["train"]
+    assert train["copies"]["b"] / train["records"] == pytest.approx(0.1, abs=0.005)
+    assert report.manifest["general_share"] == pytest.approx(0.1, abs=0.005)
+    assert report.manifest["dropped"]["mix: general_share"] > 50
+    assert report.manifest["splits"]["test"] == whole["splits"]["test"]
+    plenty = run(job, "plenty", "sources.1.general=true", "general_share=0.9").manifest
+    assert plenty["splits"] == whole["splits"]
+
+
+def test_the_card_shows_what_cleaning_changed_and_masks_it(job: Path) -> None:
+    run(job)
+    card = (job / "out/card.html").read_text("utf-8")
+    before, after = card.split("Before and after cleaning")[1].split("<pre>")[1:3]
+    assert "[电话]" in before and "[电话]" in after
+    assert "13812345678" not in card
 
 
 def test_card_shows_texts_only_when_allowed(job: Path) -> None:
