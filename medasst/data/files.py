@@ -1,6 +1,8 @@
-"""Containers: JSON, JSONL, CSV/TSV, Parquet, XLSX, each also .gz or .zip, as rows with their place.
+"""Containers: JSON, JSONL, CSV/TSV, Parquet, XLSX and plain text, each also .gz or .zip, as rows with their place.
 
-What a row means is the layouts' business. A bad row never stops a file: it comes out as a `Row` with an error.
+What a row means is the layouts' business. Bad data never stops a file: it comes out as a `Row` with an error, and only
+what is wrong with the settings (no such file, an unknown kind of file) is raised. Text is read as a stream: no more than
+one record, at most `LONGEST` characters of it, is held at a time.
 """
 
 from __future__ import annotations
@@ -11,26 +13,40 @@ import glob
 import gzip
 import hashlib
 import io
-import itertools
 import json
 import os
 import re
+import shutil
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import polars as pl
+import polars.selectors as cs
 
 from medasst.conversation import JSON
 from medasst.errors import DataError
 
-LONGEST = 16_000_000  # characters of one record; a longer one is set aside, not loaded
+LONGEST = 1_000_000  # characters of one record; a longer one is set aside, not loaded
+_HEAD = 65_536  # bytes by which the form of a text file is told
+_BATCH = 20_000  # table rows held at once
 _TEXT_SUFFIXES = {".json", ".jsonl", ".ndjson", ".txt", ".csv", ".tsv"}
-_ENCODINGS = ("utf-8-sig", "gb18030")
-_NEXT_OBJECT = re.compile(r"\}\s*,\s*(?=\{)")
+_ASCII = re.compile(r"[\x00-\x7f]+")
+_DAMAGED = (EOFError, OSError, zlib.error, zipfile.BadZipFile)
+_NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
+_BLANK = re.compile(r"[ \t\r\n,]*")
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+_CONSULTATION = re.compile(r"id\s*=\s*\d+\s*$")
+
+# A turn of a written-down dialogue begins so. Who speaks is the layouts' business.
+TURN = re.compile(
+    r"^\s*(病人|患者|用户|顾客|医生|医师|药师|客服|助手|问|答|[Pp]atient|[Dd]octor|[Uu]ser|[Aa]ssistant|Human|Q|A)\s*[:：]\s*",
+    re.MULTILINE,
+)
 
 
 class Row(NamedTuple):
@@ -62,34 +78,71 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_rows(path: Path) -> Iterator[Row]:
-    """The file's records in order.
+def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
+    """The file's records in order; a file without any gives one `Row` that says so.
+
+    Args:
+        path: the file; its kind is told from its suffixes, its encoding and form from its first bytes.
+        columns: the headings of a CSV, TSV or tab-separated text file that has none.
 
     Raises:
-        DataError: the file can't be opened or its kind is unknown; everything later is a `Row` with an error.
+        DataError: the file's kind is unknown; everything else is a `Row` with an error.
     """
-    suffix, packed = _kinds(path)
-    if suffix == ".parquet":
-        yield from _from_table(path, pl.read_parquet)
-    elif suffix == ".xlsx":
-        yield from _from_table(path, _read_excel)
-    elif suffix not in _TEXT_SUFFIXES:
-        raise DataError(
-            f"unknown kind of file {suffix!r}; use {', '.join(sorted(_TEXT_SUFFIXES))}, .parquet, .xlsx, or those as .gz, .zip",
-            path,
-        )
+    line = 0
+    try:
+        with _unpacked(path) as (suffix, opened):
+            if suffix in {".parquet", ".xlsx"}:
+                rows = _parquet_rows(opened.path()) if suffix == ".parquet" else _excel_rows(opened.path())
+            elif suffix in _TEXT_SUFFIXES:
+                rows = _text_rows(opened, suffix, columns)
+            else:
+                kinds = ", ".join(sorted(_TEXT_SUFFIXES))
+                raise DataError(f"unknown kind of file {suffix!r}; use {kinds}, .parquet, .xlsx, or those as .gz, .zip", path)
+            for row in rows:
+                line = row.line
+                yield row
+    except _DAMAGED as error:
+        yield Row(line + 1, error=f"unreadable: damaged or truncated from here on ({error}); fetch the file again")
     else:
-        with _open_text(path, packed) as text:
-            yield from _guarded(_text_rows(text, suffix))
+        if not line:
+            yield Row(1, error="empty_file: no record in it; fetch the file again or take it out of the pattern")
 
 
-def _kinds(path: Path) -> tuple[str, str]:
+class _Opened(NamedTuple):
+    """A file that may be packed: as bytes, as often as wanted, or as a plain file."""
+
+    file: Path
+    packed: str
+    folder: str
+
+    def bytes(self) -> IO[bytes]:
+        if self.packed == ".zip":
+            archive = zipfile.ZipFile(self.file)
+            try:
+                return archive.open(_member(self.file, archive))
+            except RuntimeError as error:  # encrypted, or packed in a way that isn't known
+                raise OSError(str(error)) from error
+        return cast("IO[bytes]", gzip.open(self.file, "rb")) if self.packed else self.file.open("rb")
+
+    def path(self) -> Path:
+        """Tables are read from a place on disk: a packed one is unpacked into a temporary folder, not into memory."""
+        if not self.packed:
+            return self.file
+        target = Path(self.folder) / "table"
+        with self.bytes() as packed, target.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+        return target
+
+
+@contextmanager
+def _unpacked(path: Path) -> Iterator[tuple[str, _Opened]]:
     suffixes = [s.lower() for s in path.suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in {".gz", ".zip"} else ""
-    if packed == ".zip" and not (suffixes and suffixes[-1] in _TEXT_SUFFIXES):
-        with _opening(path), zipfile.ZipFile(path) as archive:
+    if packed == ".zip" and not (suffixes and suffixes[-1] in {*_TEXT_SUFFIXES, ".parquet", ".xlsx"}):
+        with zipfile.ZipFile(path) as archive:
             suffixes = [Path(_member(path, archive)).suffix.lower()]
-    return (suffixes[-1] if suffixes else ""), packed
+    with tempfile.TemporaryDirectory(prefix="medasst-") as folder:
+        yield (suffixes[-1] if suffixes else ""), _Opened(path, packed, folder)
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> str:
@@ -99,144 +152,227 @@ def _member(path: Path, archive: zipfile.ZipFile) -> str:
     return names[0]
 
 
-@contextmanager
-def _opening(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"can't be opened: {error}", path) from error
+# ---- text ------------------------------------------------------------------------------------------------------------
 
 
-def _binary(path: Path, packed: str) -> IO[bytes]:
-    with _opening(path):
-        if packed == ".zip":
-            archive = zipfile.ZipFile(path)
-            return archive.open(_member(path, archive))
-        if packed == ".gz":
-            return cast("IO[bytes]", gzip.open(path, "rb"))
-        return path.open("rb")
-
-
-@contextmanager
-def _open_text(path: Path, packed: str) -> Iterator[IO[str]]:
-    with _binary(path, packed) as sample:
-        encoding = _encoding(sample)
-    with _binary(path, packed) as raw:
+def _text_rows(opened: _Opened, suffix: str, columns: Sequence[str]) -> Iterator[Row]:
+    encoding, head = _sniffed(opened)
+    if not encoding:
+        yield Row(1, error="wrong_encoding: neither UTF-8 nor GB18030; save the file as UTF-8", raw=head[:200])
+        return
+    table = suffix in {".csv", ".tsv"} or bool(columns)
+    with opened.bytes() as raw:
         # A stray byte becomes U+FFFD, which the cleaning counts as a broken encoding; it must not end the file.
-        yield io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
+        text = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="" if table else "\n")
+        if table:
+            # Plain text has no quoting: a lone quotation mark in it must not swallow the lines below.
+            quoting = csv.QUOTE_NONE if suffix == ".txt" else csv.QUOTE_MINIMAL
+            yield from _csv_rows(_Lines(text), "," if suffix == ".csv" else "\t", quoting, list(columns))
+        else:
+            yield from _form(head, suffix)(text)
 
 
-def _encoding(sample: IO[bytes]) -> str:
-    head = b""
-    try:
-        while len(head) < 1_000_000 and (part := sample.read(65536)):
-            head += part
-    except (EOFError, OSError, zlib.error):
-        pass  # a truncated archive: judge by what there is; reading it reports the truncation
-    for encoding in _ENCODINGS:
+def _sniffed(opened: _Opened) -> tuple[str, str]:
+    """The encoding ("" if it is none of ours) and the beginning of the text."""
+    head = sample = b""
+    with opened.bytes() as file:
         try:
-            codecs.getincrementaldecoder(encoding)("strict").decode(head, final=False)
-            return encoding
-        except UnicodeDecodeError:
-            continue
-    return _ENCODINGS[0]
+            # Escaped JSON may begin with megabytes of ASCII: judge by what isn't.
+            while len(sample) < 1_000_000 and (part := file.read(_HEAD)):
+                head = head or part
+                if sample or not part.isascii():
+                    sample += part
+        except _DAMAGED:
+            pass  # judge by what there is; reading it reports the damage
+    encoding = _encoding(sample)
+    return encoding, head.decode(encoding or "utf-8", "replace").lstrip("\ufeff")
 
 
-def _guarded(rows: Iterator[Row]) -> Iterator[Row]:
-    """Damage of the container becomes one last bad row."""
-    line = 0
+def _encoding(sample: bytes) -> str:
+    if sample[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+        return "utf-16"
+    text = codecs.getincrementaldecoder("utf-8-sig")("replace").decode(sample, final=False)
+    lost = text.count("\ufffd")
+    if not lost or lost < 0.1 * len(_beyond_ascii(text)):  # a few stray bytes are broken records, not another encoding
+        return "utf-8-sig"
+    if _is_chinese(sample.decode("gb18030", "replace")):
+        return "gb18030"
+    return "utf-8-sig" if lost < 20 else ""
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether most characters are common ones: almost any bytes decode as GB18030, Big5 and Shift-JIS too."""
+    seen = _beyond_ascii(text)[:20_000]
+    common = seen.encode("gb2312", "ignore")[::2]  # first bytes: those below D8 are punctuation and the 3,755 commonest
+    return sum(byte < 0xD8 for byte in common) > 0.55 * len(seen)
+
+
+def _beyond_ascii(text: str) -> str:
+    return "".join(_ASCII.split(text))
+
+
+def _form(head: str, suffix: str) -> Any:
+    """The reader for a text file that begins so."""
+    first, _, more = head.lstrip().partition("\n")
+    second = more.lstrip().partition("\n")[0]
+    if first.startswith("{"):
+        lines = suffix in {".jsonl", ".ndjson"} or _is_json(first) or _is_json(second)
+        return _line_rows if lines else _value_rows
+    if first.startswith("["):
+        # A whole list on the first line and more below it: each line is a record.
+        return _line_rows if second and _is_json(first) else _value_rows
+    if suffix == ".txt" and _CONSULTATION.match(first):
+        return _consultations
+    return _whole if suffix == ".txt" and TURN.match(first) else _line_rows
+
+
+def _is_json(text: str) -> bool:
     try:
-        for row in rows:
-            line = row.line
-            yield row
-    except (EOFError, OSError, zlib.error, zipfile.BadZipFile) as error:
-        yield Row(line + 1, error=f"unreadable: the file is damaged or truncated from here on ({error}); fetch it again")
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
-def _text_rows(text: IO[str], suffix: str) -> Iterator[Row]:
-    if suffix in {".csv", ".tsv"}:
-        return _csv_rows(text, "\t" if suffix == ".tsv" else ",")
-    head = ""
-    while not head.strip() and (part := text.read(4096)):
-        head += part
-    if head.lstrip().startswith("["):
-        return _array_rows(text, head)
-    return _line_rows(text, head)
+class _Lines:
+    """Lines of bounded length. What a line has beyond `LONGEST` characters is passed over; `cut` then says so."""
 
+    def __init__(self, text: IO[str]) -> None:
+        self._text, self.cut = text, False
 
-def _line_rows(text: IO[str], head: str) -> Iterator[Row]:
-    # `head` ends anywhere: its last line goes on in the file.
-    rest = head + text.readline(LONGEST) if head else ""
-    lines = itertools.chain(rest.splitlines(keepends=True) if "\r" not in rest else io.StringIO(rest), _long_lines(text))
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield _parsed(number, line)
+    def __iter__(self) -> Iterator[str]:
+        return self
 
-
-def _long_lines(text: IO[str]) -> Iterator[str]:
-    while line := text.readline(LONGEST):
+    def __next__(self) -> str:
+        line = self._text.readline(LONGEST)
         if len(line) == LONGEST and not line.endswith("\n"):
-            while (part := text.readline(LONGEST)) and not part.endswith("\n"):
+            self.cut = True
+            while (part := self._text.readline(LONGEST)) and not part.endswith("\n"):
                 pass
-        yield line
+            # Without quotation marks a table's cut row ends here.
+            return line.replace('"', "") + "\n"
+        if not line:
+            raise StopIteration
+        return line
 
 
-def _parsed(number: int, line: str) -> Row:
-    if len(line) >= LONGEST:
-        return Row(number, error=f"too_long: one record of more than {LONGEST:,} characters", raw=line[:200])
-    try:
-        return Row(number, json.loads(line))
-    except (ValueError, RecursionError) as error:
-        return Row(number, error=f"not_json: {error}", raw=line.strip()[:2000])
+def _too_long(line: int, raw: str) -> Row:
+    return Row(line, error=f"too_long: one record of more than {LONGEST:,} characters; split it or leave it out", raw=raw[:200])
 
 
-def _array_rows(text: IO[str], head: str) -> Iterator[Row]:
-    """The elements of one JSON array, one at a time."""
-    decoder = json.JSONDecoder()
-    line = 1 + head[: head.index("[") + 1].count("\n")
-    buffer = head[head.index("[") + 1 :]
-    ended = False
-    while True:
-        stripped = buffer.lstrip(" \t\r\n,")
-        line += buffer[: len(buffer) - len(stripped)].count("\n")
-        buffer = stripped
-        if buffer.startswith("]"):
-            return
+def _line_rows(text: IO[str]) -> Iterator[Row]:
+    lines = _Lines(text)
+    for number, line in enumerate(lines, 1):
+        if lines.cut:
+            lines.cut = False
+            yield _too_long(number, line)
+        elif not line.isspace():
+            try:
+                yield _checked(number, json.loads(line), line)
+            except (ValueError, RecursionError) as error:
+                problem = f"not_json: {error}; a line must hold one whole JSON value"
+                yield Row(number, error=problem, raw=line.strip()[:2000])
+
+
+def _checked(line: int, value: JSON, text: str) -> Row:
+    """The row, unless its text can't be written: JSON may hold one half of an escaped surrogate pair."""
+    if _HALF_PAIR.search(text):
         try:
-            value, end = decoder.raw_decode(buffer) if buffer else (None, 0)
-            complete = bool(buffer) and (end < len(buffer) or ended)
-        except (ValueError, RecursionError):
-            complete, end = False, 0
-        if complete:
-            yield Row(line, value)
-            line += buffer.count("\n", 0, end)
-            buffer = buffer[end:]
-            continue
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return Row(line, error="broken_encoding: half of a \\ud… pair; the character was cut in two", raw=text[:2000])
+    return Row(line, value)
+
+
+def _value_rows(text: IO[str]) -> Iterator[Row]:
+    """The elements of one JSON array, or values that follow each other over many lines, one at a time."""
+    buffer = _Buffer(text)
+    buffer.skip()
+    array = buffer.held.startswith("[", buffer.at)
+    buffer.at += array
+    while True:
+        buffer.skip()
+        if buffer.at == len(buffer.held):
+            if array:
+                yield Row(buffer.line, error="not_json: the array is not closed; the file is truncated, fetch it again")
+            return
+        if array and buffer.held[buffer.at] == "]":
+            buffer.at += 1
+            buffer.skip()
+            if buffer.at < len(buffer.held):
+                problem = "not_json: text after the end of the array; put one value on each line"
+                yield Row(buffer.line, error=problem, raw=buffer.held[buffer.at :][:2000])
+            return
+        row, known = buffer.value()
+        yield row
+        if not known:
+            return
+
+
+class _Buffer:
+    """What is held of a stream of JSON values: `held[at:]` is yet to be read, and begins on `line`."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text, self.held, self.at, self.line, self._ended = text, "", 0, 1, False
+        self._scan = json.JSONDecoder().raw_decode
+
+    def _more(self) -> None:
         # Double what is held, so that a long element costs linear time.
-        part = "" if len(buffer) >= LONGEST else text.read(max(1 << 16, len(buffer)))
-        if part:
-            buffer += part
-            continue
-        ended = len(buffer) < LONGEST
-        if not buffer:
-            yield Row(line, error="not_json: the array is not closed; the file is truncated")
-            return
-        skip = _NEXT_OBJECT.search(buffer)
-        yield Row(
-            line,
-            error="not_json: this element of the array is not valid JSON",
-            raw=buffer[: skip.end() if skip else 2000][:2000],
-        )
-        if not skip:
-            return
-        line += buffer.count("\n", 0, skip.end())
-        buffer = buffer[skip.end() :]
+        rest = self.held[self.at :]
+        part = self._text.read(max(1 << 18, len(rest)))
+        self._ended = not part
+        self.held, self.at = rest + part, 0
+
+    def _pass(self, end: int) -> None:
+        self.line += self.held.count("\n", self.at, end)
+        self.at = end
+
+    def skip(self) -> None:
+        """Go to the next value or bracket."""
+        while True:
+            match = _BLANK.match(self.held, self.at)
+            self._pass(match.end() if match else self.at)
+            if self.at < len(self.held) or self._ended:
+                return
+            self._more()
+
+    def value(self) -> tuple[Row, bool]:
+        """The next value, and whether it is known where the one after it begins."""
+        while True:
+            try:
+                value, end = self._scan(self.held, self.at)
+            except (ValueError, RecursionError):
+                end = 0
+            if end and (end < len(self.held) or self._ended):
+                row = _checked(self.line, value, self.held[self.at : end])
+                self._pass(end)
+                return row, True
+            if self._ended or len(self.held) - self.at > LONGEST:
+                return self._broken()
+            self._more()
+
+    def _broken(self) -> tuple[Row, bool]:
+        after = _NEXT_OBJECT.search(self.held, self.at)
+        if not after and not self._ended:
+            row = _too_long(self.line, self.held[self.at : self.at + 200])
+            while not after and not self._ended:
+                self._pass(max(self.at, len(self.held) - 100))  # the brackets may stand across two parts
+                self._more()
+                after = _NEXT_OBJECT.search(self.held, self.at)
+        else:
+            end = after.end() if after else self.at + 2000
+            problem = "not_json: this element is not valid JSON"
+            row = Row(
+                self.line, error=problem + ("" if after else "; what follows it is lost"), raw=self.held[self.at : end][:2000]
+            )
+        if after:
+            self._pass(after.end())
+        return row, bool(after)
 
 
-def _csv_rows(text: IO[str], delimiter: str) -> Iterator[Row]:
+def _csv_rows(lines: _Lines, delimiter: str, quoting: int, header: list[str]) -> Iterator[Row]:
     csv.field_size_limit(LONGEST)
-    reader = csv.reader((line.replace("\0", "") for line in text), delimiter=delimiter)
-    header: list[str] | None = None
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
     while True:
         start = reader.line_num + 1
         try:
@@ -244,32 +380,74 @@ def _csv_rows(text: IO[str], delimiter: str) -> Iterator[Row]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Row(start, error=f"bad_csv: {error}")
+            yield Row(start, error=f"bad_csv: {error}; look for a quotation mark that is not closed")
             continue
-        if not cells:
+        if lines.cut:
+            lines.cut = False
+            yield _too_long(start, delimiter.join(cells))
+        elif not cells:
             continue
-        if header is None:
+        elif not header:
             header = [name.strip() for name in cells]
         elif len(cells) != len(header):
-            yield Row(
-                start, error=f"bad_csv: {len(cells)} cells under {len(header)} headings", raw=delimiter.join(cells)[:2000]
-            )
+            problem = f"bad_csv: {len(cells)} cells under {len(header)} headings; quote cells that hold {delimiter!r}"
+            yield Row(start, error=problem, raw=delimiter.join(cells)[:2000])
         else:
             yield Row(start, dict(zip(header, cells, strict=True)))
 
 
-def _from_table(path: Path, read: Callable[[Path], pl.DataFrame]) -> Iterator[Row]:
-    try:
-        frame = read(path)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"can't be read: {error}", path) from error
-    for number, value in enumerate(frame.iter_rows(named=True), 2 if path.suffix == ".xlsx" else 1):
-        yield Row(number, value)
+def _whole(text: IO[str]) -> Iterator[Row]:
+    """A file that is one dialogue, its turns marked."""
+    held = text.read(LONGEST + 1)
+    yield _too_long(1, held) if len(held) > LONGEST else Row(1, {"transcript": held})
 
 
-def _read_excel(path: Path) -> pl.DataFrame:
+def _consultations(text: IO[str]) -> Iterator[Row]:
+    """Blocks that each begin with a line `id=…`."""
+    block: list[str] = []
+    start = size = 0
+    for number, line in enumerate(_Lines(text), 1):
+        if _CONSULTATION.match(line):
+            if block:
+                yield _too_long(start, block[0]) if size > LONGEST else Row(start, {"consultation": "".join(block)})
+            block, start, size = [], number, 0
+        size += len(line)
+        if size <= LONGEST:
+            block.append(line)
+    if block:
+        yield _too_long(start, block[0]) if size > LONGEST else Row(start, {"consultation": "".join(block)})
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
     try:
-        frame: Any = pl.read_excel(path, infer_schema_length=0)
+        table = pl.scan_parquet(path, glob=False)
+        total = table.select(pl.len()).collect().item()
+        for start in range(0, total, _BATCH):
+            yield from _frame_rows(table.slice(start, _BATCH).collect(), start + 1)
+    except pl.exceptions.PolarsError as error:
+        raise OSError(str(error)) from error
+
+
+def _excel_rows(path: Path) -> Iterator[Row]:
+    """The first sheet; its first row holds the headings."""
+    try:
+        frame: Any = pl.read_excel(path, infer_schema_length=0, drop_empty_rows=False, drop_empty_cols=False)
     except ModuleNotFoundError as error:
         raise DataError("reading .xlsx needs fastexcel: pip install fastexcel, or save the sheet as CSV", path) from error
-    return frame if isinstance(frame, pl.DataFrame) else pl.DataFrame()
+    except pl.exceptions.NoDataError:
+        return
+    except Exception as error:  # fastexcel has exceptions of its own
+        raise OSError(str(error)) from error
+    for row in _frame_rows(frame, 2):
+        if any(value is not None for value in row.value.values()):
+            yield row
+
+
+def _frame_rows(frame: pl.DataFrame, first: int) -> Iterator[Row]:
+    # Dates, times and decimals are no JSON; bytes are no text.
+    frame = frame.drop(cs.binary()).with_columns((cs.temporal() | cs.decimal()).cast(pl.String))
+    for number, value in enumerate(frame.iter_rows(named=True), first):
+        yield Row(number, value)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from medasst.config import Config
 from medasst.conversation import JSON, Role
+from medasst.data.files import TURN
 from medasst.registry import Registry
 
 Turns = list[tuple[Role, str]]
@@ -42,9 +43,14 @@ class Mapped(Config):
     department: str | tuple[str, ...] = ()
     meta: tuple[str, ...] = ()
     join: str = "\n"
+    columns: tuple[str, ...] = ()  # the headings of a table that has none
+    only: Mapping[str, str] = {}  # rows where a field holds anything else are set aside
 
     def read(self, row: Mapping[str, JSON]) -> Record:
-        """Raises RecordError: a field is missing, empty, or no text."""
+        """Raises RecordError: a field is missing, empty, or no text, or the row is not among those wanted."""
+        for name, wanted in self.only.items():
+            if (found := str(row.get(name, "")).strip()) != wanted:
+                raise RecordError("not_wanted", f"{name} is {found[:50]!r}; only rows with {wanted!r} are taken")
         turns: Turns = [("system", text)] if self.system and (text := _optional(row, self.system)) else []
         for pair in row.get(self.history) or [] if self.history else []:
             if not isinstance(pair, list | tuple) or len(pair) != 2:
@@ -92,16 +98,16 @@ LAYOUTS: Registry[Layout] = Registry("layout")
 
 _ROLES: dict[str, Role] = {
     "system": "system",
-    **dict.fromkeys(("user", "human", "Human", "patient", "患者", "病人"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "bot", "Assistant", "doctor", "医生"), "assistant"),
+    **dict.fromkeys(("user", "human", "patient", "q", "患者", "病人", "用户", "顾客", "问"), "user"),
+    **dict.fromkeys(("assistant", "gpt", "bot", "doctor", "a", "医生", "医师", "药师", "客服", "助手", "答"), "assistant"),
 }
 
 
 def _role(name: JSON) -> Role:
     try:
-        return _ROLES[name]
-    except (KeyError, TypeError):
-        raise RecordError("unknown_role", f"role {name!r}") from None
+        return _ROLES.get(name) or _ROLES[name.strip().lower()]
+    except (KeyError, TypeError, AttributeError):
+        raise RecordError("unknown_role", f"role {str(name)[:50]!r}; known: {', '.join(_ROLES)}") from None
 
 
 def _list(row: Mapping[str, JSON], field: str) -> list[Any]:
@@ -131,13 +137,23 @@ def messages(row: Mapping[str, JSON]) -> Record:
 
 @LAYOUTS.register("sharegpt")
 def sharegpt(row: Mapping[str, JSON]) -> Record:
-    """`conversations`: from, value."""
-    return Record(_spoken(row, "conversations", "from", "value"))
+    """`conversations`: from, value; or role, content."""
+    names = ("from", "value") if "from" in _first(row, "conversations") else ("role", "content")
+    return Record(_spoken(row, "conversations", *names), meta={k: row[k] for k in ("category",) if row.get(k)})
 
 
-@LAYOUTS.register("human-assistant")
-def human_assistant(row: Mapping[str, JSON]) -> Record:
-    """`conversation`: a list of {human, assistant} (`_id/source/conversation` dumps)."""
+def _first(row: Mapping[str, JSON], field: str) -> Mapping[str, JSON]:
+    first = _list(row, field)[0]
+    if not isinstance(first, Mapping):
+        raise RecordError("not_text", f"{field} holds {type(first).__name__}, not objects")
+    return first
+
+
+@LAYOUTS.register("conversation")
+def conversation(row: Mapping[str, JSON]) -> Record:
+    """`conversation`: a list of {role, content} or of {human, assistant} (`_id/source/conversation` dumps)."""
+    if "role" in _first(row, "conversation"):
+        return Record(_spoken(row, "conversation", "role", "content"))
     turns: Turns = []
     for item in _list(row, "conversation"):
         if not isinstance(item, Mapping):
@@ -160,20 +176,81 @@ def marked_turns(row: Mapping[str, JSON]) -> Record:
     return Record([*(turns or [("user", parts[0].strip())]), ("assistant", _text(row.get("output"), "output", "no_answer"))])
 
 
+def _marked(said: JSON, field: str) -> tuple[Role, str]:
+    who, colon, text = _text(said, field).replace(":", "：", 1).partition("：")
+    if not colon:
+        raise RecordError("unknown_role", f"a turn of {field!r} doesn't begin with who speaks, as in 患者：")
+    return _role(who), text
+
+
+@LAYOUTS.register("turns")
+def turns_as_text(row: Mapping[str, JSON]) -> Record:
+    """`turns` or `data` (or a bare list, which is read as that): texts that begin 病人： or 医生：, 问： or 答：."""
+    field = "turns" if "turns" in row else "data"
+    return Record([_marked(said, field) for said in _list(row, field)])
+
+
+@LAYOUTS.register("speakers")
+def speakers(row: Mapping[str, JSON]) -> Record:
+    """`dialogue_turns`: speaker, utterance."""
+    return Record(_spoken(row, "dialogue_turns", "speaker", "utterance"))
+
+
+@LAYOUTS.register("transcript")
+def transcript(row: Mapping[str, JSON]) -> Record:
+    """`transcript`: a whole text whose turns begin a line with who speaks; a line without that goes on with the turn."""
+    parts = TURN.split(_text(row.get("transcript"), "transcript", "no_question"))
+    return Record([(_role(who), said) for who, said in zip(parts[1::2], parts[2::2], strict=True)])
+
+
+_SECTION = re.compile(r"^(Doctor faculty|Description|Dialogue|Diagnosis and suggestions)\s*$", re.MULTILINE)
+_HEADING = re.compile(r"^([^\s：:，。]{2,12})[^：:\n]{0,20}[：:][ \t]*", re.MULTILINE)
+_TOLD = ("病情描述", "希望获得的帮助", "希望提供的帮助")
+
+
+@LAYOUTS.register("consultation")
+def consultation(row: Mapping[str, JSON]) -> Record:
+    """`consultation`: a block of `id=…`, Doctor faculty, Description and Dialogue, as MedDialog-CN is published.
+
+    What the patient wrote beforehand is the first question; the doctor's name and the closing summary are left out.
+    """
+    parts = _SECTION.split(_text(row.get("consultation"), "consultation", "no_question"))
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    if "Dialogue" not in sections:
+        raise RecordError("missing_field", "no section Dialogue between this id= and the next")
+    said = _HEADING.split(sections.get("Description", ""))
+    told: Turns = [("user", text) for heading, text in zip(said[1::2], said[2::2], strict=True) if heading.startswith(_TOLD)]
+    return Record(told + transcript({"transcript": sections["Dialogue"]}).turns)
+
+
+_MASK = "[MASK]"
+_MASK_LIST = re.compile(r"\[MASK\](?:\s*(?:[、，,/+]|和|或者?|及|与|以及|还有)?\s*\[MASK\])+")
+_ROUTE = re.compile(r"(?:口服|内服|冲服|含服|服|吃|喝|含|外用|外涂|外擦|涂|抹|擦|搽|敷|喷|滴|洗|泡|吸入|雾化)[^。；;\n]{0,6}$")
+
+
 @LAYOUTS.register("dialmed")
 def dialmed(row: Mapping[str, JSON]) -> Record:
-    """`dialog`: turns that begin 患者： or 医生：, the one medication shown as [MASK], which `label` names."""
-    label = row.get("label") or []
-    turns: Turns = []
-    for said in _list(row, "dialog"):
-        who, colon, text = _text(said, "dialog").partition("：")
-        if not colon:
-            raise RecordError("unknown_role", "a turn without 患者： or 医生：")
-        turns.append((_role(who), text))
-    if len(label) != 1 and any("[MASK]" in text for _, text in turns):
-        raise RecordError("masked_answer", "several medications, and [MASK] doesn't say which")
-    turns = [(role, text.replace("[MASK]", str(label[0]))) if label else (role, text) for role, text in turns]
-    return Record(turns, meta={"disease": row.get("disease") or []})
+    """`dialog`: turns that begin 患者： or 医生：, each medication shown as [MASK]; `label` names them, in no order.
+
+    Raises:
+        RecordError: `masked_answer`, where it isn't certain which medication stands where.
+    """
+    turns = [_marked(said, "dialog") for said in _list(row, "dialog")]
+    disease = {"disease": row.get("disease") or []}
+    masks = sum(text.count(_MASK) for _, text in turns)
+    if not masks:
+        return Record(turns, meta=disease)
+    names = [_text(name, "label") for name in _list(row, "label")]
+    if len(names) == 1:
+        return Record([(role, text.replace(_MASK, names[0])) for role, text in turns], meta=disease)
+    # Several can be told apart only where it makes no difference: as one plain list, with no way of taking before it.
+    for i, (role, text) in enumerate(turns):
+        if (run := _MASK_LIST.search(text)) and run[0].count(_MASK) == masks == len(names):
+            if _ROUTE.search(text[: run.start()]):
+                break
+            turns[i] = (role, text[: run.start()] + "、".join(names) + text[run.end() :])
+            return Record(turns, meta=disease)
+    raise RecordError("masked_answer", f"{masks} masks for {len(names)} medications, and nothing says which is which")
 
 
 @LAYOUTS.register("cmdd")

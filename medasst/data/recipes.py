@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,7 +15,7 @@ from medasst.data.exam import ExamQuestion, explained, parse_exam
 from medasst.data.files import matching, read_rows
 from medasst.data.layouts import LAYOUTS, Layout, Mapped, Record, RecordError, joined
 from medasst.errors import ConfigError, DataError
-from medasst.registry import Registry
+from medasst.registry import Registry, did_you_mean
 from medasst.text import normalise
 
 
@@ -31,6 +31,7 @@ class Recipe(Config):
     records: int = 0  # raw records of the whole set, as published
     hub: str = ""
     tried: bool = False  # on the real file; otherwise the layout is as published
+    note: str = ""  # what the licence line alone doesn't tell
 
 
 @cache
@@ -57,7 +58,12 @@ def recipes() -> dict[str, Recipe]:
 _DETECT: list[tuple[frozenset[str], str]] = [
     (frozenset({"messages"}), "messages"),
     (frozenset({"conversations"}), "sharegpt"),
-    (frozenset({"conversation"}), "human-assistant"),
+    (frozenset({"conversation"}), "conversation"),
+    (frozenset({"dialogue_turns"}), "speakers"),
+    (frozenset({"turns"}), "turns"),
+    (frozenset({"data"}), "turns"),
+    (frozenset({"transcript"}), "transcript"),
+    (frozenset({"consultation"}), "consultation"),
     (frozenset({"dialogue-content"}), "cmdd"),
     (frozenset({"dialog", "label"}), "dialmed"),
     (frozenset({"ask", "answer"}), "title-ask-answer"),
@@ -70,6 +76,8 @@ _DETECT: list[tuple[frozenset[str], str]] = [
 
 def _by_name(name: str) -> Layout:
     flat = _tables()[1]
+    if name not in flat and name not in LAYOUTS:
+        raise ConfigError(f"unknown layout {name!r}{did_you_mean(name, [*flat, *LAYOUTS, 'exam'])}")
     return flat[name].read if name in flat else LAYOUTS[name]
 
 
@@ -81,10 +89,22 @@ def detected(row: Mapping[str, JSON]) -> Record:
     return _by_name(name)(row)
 
 
+@dataclass(frozen=True)
+class Parser:
+    """What makes a record of a row; `columns` are the headings of a table that has none."""
+
+    read: Layout
+    columns: tuple[str, ...] = ()
+
+    def __call__(self, row: Mapping[str, JSON]) -> Record:
+        """Raises RecordError where the row is no record."""
+        return self.read(row)
+
+
 class Reader(NamedTuple):
     """How the rows of a source are read, and what is known about it."""
 
-    parse: Callable[[Mapping[str, JSON]], Record]
+    parse: Parser
     recipe: Recipe
 
 
@@ -102,10 +122,10 @@ def reader(recipe_name: str = "", layout: str = "", mapping: Mapped | None = Non
             f"recipe {recipe_name!r} holds exam questions; for training use {recipe_name}-explanations or exam-explanations"
         )
     if known.kind == "explanations" or layout == "exam":
-        return Reader(lambda row: explained(parse_exam(row)), known)
+        return Reader(Parser(lambda row: explained(parse_exam(row))), known)
     if mapping is not None:
-        return Reader(mapping.read, known)
-    return Reader(detected if layout == "auto" else _by_name(layout), known)
+        return Reader(Parser(mapping.read, mapping.columns), known)
+    return Reader(Parser(detected if layout == "auto" else _by_name(layout)), known)
 
 
 class Bad(NamedTuple):
@@ -119,17 +139,25 @@ class Bad(NamedTuple):
 
 def read_records(path: Path, name: str, parse: Callable[[Mapping[str, JSON]], Record]) -> Iterator[tuple[int, Record] | Bad]:
     """Each row of a file as its line and record, or as what was wrong with it."""
-    for row in read_rows(path):
+    for row in read_rows(path, parse.columns if isinstance(parse, Parser) else ()):
         if row.error:
             yield Bad(name, row.line, row.error.partition(":")[0], f"{row.error}\n{row.raw}".strip())
             continue
         try:
-            if not isinstance(row.value, Mapping):
-                raise RecordError("not_an_object", f"the record is {type(row.value).__name__}, not an object with fields")
-            record = parse(row.value)
+            record = parse(_fields(row.value))
             yield row.line, record._replace(turns=joined(record.turns))
         except RecordError as error:
             yield Bad(name, row.line, error.reason, f"{error.detail}\n{_excerpt(row.value)}")
+
+
+def _fields(value: JSON) -> Mapping[str, JSON]:
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, list) and value and all(isinstance(turn, str) for turn in value):
+        return {"turns": value}
+    raise RecordError(
+        "not_an_object", f"the record is {type(value).__name__}, neither an object with fields nor a list of turns"
+    )
 
 
 def _excerpt(value: Any) -> str:

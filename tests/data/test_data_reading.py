@@ -159,7 +159,9 @@ def test_marked_turns(tmp_path: Path) -> None:
         ({"ask": "头痛", "reply": "好"}, "missing_field"),
         ({"messages": [{"role": "user", "content": "头痛"}]}, "no_answer"),
         ({"messages": [{"role": "wizard", "content": "头痛"}]}, "unknown_role"),
-        (["头痛", "好"], "not_an_object"),
+        (["头痛", "好"], "unknown_role"),
+        (["头痛", 3], "not_an_object"),
+        ("头痛", "not_an_object"),
     ],
 )
 def test_a_row_that_is_no_conversation_is_reported_with_its_reason(tmp_path: Path, row: Any, reason: str) -> None:
