@@ -38,6 +38,7 @@ _TEXT_SUFFIXES = {".json", ".jsonl", ".ndjson", ".txt", ".csv", ".tsv"}
 _ASCII = re.compile(r"[\x00-\x7f]+")
 _DAMAGED = (EOFError, OSError, zlib.error, zipfile.BadZipFile)
 _NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
+_ARRAY = re.compile(r'\[(?!\s*")')  # a list of texts is one record: the turns of a dialogue
 _BLANK = re.compile(r"[ \t\r\n,]*")
 _HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _CONSULTATION = re.compile(r"id\s*=\s*\d+\s*$")
@@ -288,7 +289,7 @@ def _value_rows(text: IO[str]) -> Iterator[Row]:
     """The elements of one JSON array, or values that follow each other over many lines, one at a time."""
     buffer = _Buffer(text)
     buffer.skip()
-    array = buffer.held.startswith("[", buffer.at)
+    array = bool(_ARRAY.match(buffer.held, buffer.at))
     buffer.at += array
     while True:
         buffer.skip()

@@ -58,8 +58,9 @@ class Mapped(Config):
             turns += [("user", _text(pair[0], self.history)), ("assistant", _text(pair[1], self.history))]
         turns.append(("user", self._joined(row, self.question, "no_question")))
         turns.append(("assistant", self._joined(row, self.answer, "no_answer")))
-        departments = [text for name in _names(self.department) if (text := _optional(row, name))]
-        return Record(turns, "/".join(dict.fromkeys(departments)), {name: row[name] for name in self.meta if row.get(name)})
+        departments = [text for name in _names(self.department) if (text := _optional(row, name))] if self.department else []
+        meta = {name: row[name] for name in self.meta if row.get(name)} if self.meta else {}
+        return Record(turns, "/".join(dict.fromkeys(departments)), meta)
 
     def _joined(self, row: Mapping[str, JSON], fields: str | tuple[str, ...], reason: str) -> str:
         names = _names(fields)
@@ -67,10 +68,16 @@ class Mapped(Config):
         if not present:
             raise RecordError("missing_field", f"no field {' or '.join(names)}; the row has {', '.join(map(str, row))[:200]}")
         parts = [text for name in present if (text := _text(row[name], name, reason).strip())]
+        if len(parts) == 1:
+            return parts[0]
         if not parts:
             raise RecordError(reason, f"{' and '.join(names)} is empty")
+        parts = [part for part in parts if part not in _NOTHING] or parts[:1]
         # A title is often the beginning of the question itself.
         return self.join.join(part for i, part in enumerate(parts) if not any(part in other for other in parts[i + 1 :]))
+
+
+_NOTHING = {"无", "暂无", "null", "None", "nan"}  # what stands in a field that was left blank
 
 
 def _names(fields: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -79,6 +86,8 @@ def _names(fields: str | tuple[str, ...]) -> tuple[str, ...]:
 
 def _text(value: JSON, name: str, reason: str = "not_text") -> str:
     """The text of a field; of a list (of lists) the first."""
+    if isinstance(value, str):
+        return value
     while isinstance(value, list) and value:
         value = value[0]
     if value is None or value == []:

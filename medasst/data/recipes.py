@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -83,10 +83,16 @@ def _by_name(name: str) -> Layout:
 
 def detected(row: Mapping[str, JSON]) -> Record:
     """The row by the layout that its fields tell. Raises RecordError where they tell none."""
-    name = next((name for fields, name in _DETECT if fields <= row.keys()), None)
-    if name is None:
+    layout = _layout_of(tuple(row))
+    if layout is None:
         raise RecordError("missing_field", f"no known layout has the fields {', '.join(map(str, row))[:200]}; state a mapping")
-    return _by_name(name)(row)
+    return layout(row)
+
+
+@lru_cache(maxsize=1000)
+def _layout_of(fields: tuple[str, ...]) -> Layout | None:
+    name = next((name for needed, name in _DETECT if needed <= set(fields)), None)
+    return _by_name(name) if name else None
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def read_records(path: Path, name: str, parse: Callable[[Mapping[str, JSON]], Re
 
 
 def _fields(value: JSON) -> Mapping[str, JSON]:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return value
     if isinstance(value, list) and value and all(isinstance(turn, str) for turn in value):
         return {"turns": value}

@@ -125,6 +125,7 @@ def test_missing_and_unknown_files_are_named(tmp_path: Path) -> None:
         ({"question": "头痛", "answer": "休息"}, ["头痛", "休息"]),
         ({"questions": [["头痛", "头疼"]], "answers": ["休息"]}, ["头痛", "休息"]),
         ({"title": "头痛", "ask": "头痛怎么办", "answer": "休息", "department": "内科"}, ["头痛怎么办", "休息"]),
+        ({"title": "头痛", "ask": "无", "answer": "休息", "department": "内科"}, ["头痛", "休息"]),
         ({"conversations": [{"from": "human", "value": "头痛"}, {"from": "gpt", "value": "休息"}]}, ["头痛", "休息"]),
         ({"messages": [{"role": "user", "content": "头痛"}, {"role": "assistant", "content": "休息"}]}, ["头痛", "休息"]),
         ({"_id": 1, "source": "x", "conversation": [{"human": "头痛", "assistant": "休息"}]}, ["头痛", "休息"]),
