@@ -131,3 +131,21 @@ def test_the_mix_holds_back_the_sets_that_evaluations_ask(corpus: PrepareConfig)
     assert held >= {name for name, found in recipes().items() if found.kind == "exam"}
     sources = {source.path for source in corpus.sources}
     assert not sources & {named.path for named in corpus.decontaminate}
+
+
+def test_the_documentation_tells_of_every_recipe_what_it_says_itself() -> None:
+    lines = (ROOT / "docs/data.md").read_text("utf-8").splitlines()
+    told = {line.split("`")[1]: line for line in lines if line.startswith("| `") and line.count("|") == 7}
+    assert told.keys() == recipes().keys() - {"exam-explanations"}
+    for name, line in told.items():
+        found = recipe(name)
+        cells = [cell.strip() for cell in line.split("|")[2:6]]
+        allowed, tried = "yes" if found.commercial else "no", "yes" if found.tried else "as published"
+        assert cells == [f"{found.records:,}", found.licence, allowed, tried], name
+        assert found.hub in line, name
+
+
+def test_the_documentation_adds_the_mix_up_as_the_settings_do(corpus: PrepareConfig) -> None:
+    text = (ROOT / "docs/data.md").read_text("utf-8")
+    total = sum(recipe(source.recipe).records for source in corpus.sources if source.enabled)
+    assert f"{total:,} raw records" in text
