@@ -20,8 +20,8 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -63,13 +63,16 @@ def matching(pattern: str) -> list[tuple[str, Path]]:
     """The files of a glob pattern with their names relative to its fixed part, sorted by name.
 
     Raises:
-        DataError: no file matches.
+        DataError: no file matches, or one is of a kind that can't be read.
     """
     fixed = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
     root = Path(fixed) if fixed.endswith(os.sep) else Path(fixed).parent
     found = [Path(p) for p in glob.glob(pattern, recursive=True) if Path(p).is_file()]  # noqa: PTH207 - absolute patterns
     if not found:
         raise DataError("no file matches; check the path and the pattern", pattern)
+    for path in found:
+        with suppress(*_DAMAGED):  # damage is told when the file is read
+            _kind(path)
     return sorted((p.relative_to(root).as_posix(), p) for p in found)
 
 
@@ -87,18 +90,14 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
         columns: the headings of a CSV, TSV or tab-separated text file that has none.
 
     Raises:
-        DataError: the file's kind is unknown; everything else is a `Row` with an error.
+        DataError: the file's kind can't be read; everything else is a `Row` with an error.
     """
     line = 0
     try:
-        with _unpacked(path) as (suffix, opened):
-            if suffix in {".parquet", ".xlsx"}:
-                rows = _parquet_rows(opened.path()) if suffix == ".parquet" else _excel_rows(opened.path())
-            elif suffix in _TEXT_SUFFIXES:
-                rows = _text_rows(opened, suffix, columns)
-            else:
-                kinds = ", ".join(sorted(_TEXT_SUFFIXES))
-                raise DataError(f"unknown kind of file {suffix!r}; use {kinds}, .parquet, .xlsx, or those as .gz, .zip", path)
+        suffix, packed = _kind(path)
+        with tempfile.TemporaryDirectory(prefix="medasst-") as folder:
+            opened = _Opened(path, packed, folder)
+            rows = _TABLES[suffix](opened.path()) if suffix in _TABLES else _text_rows(opened, suffix, columns)
             for row in rows:
                 line = row.line
                 yield row
@@ -135,15 +134,18 @@ class _Opened(NamedTuple):
         return target
 
 
-@contextmanager
-def _unpacked(path: Path) -> Iterator[tuple[str, _Opened]]:
+def _kind(path: Path) -> tuple[str, str]:
+    """The suffix of what is in the file, and how it is packed. Raises DataError where that can't be read."""
     suffixes = [s.lower() for s in path.suffixes]
     packed = suffixes.pop() if suffixes and suffixes[-1] in {".gz", ".zip"} else ""
-    if packed == ".zip" and not (suffixes and suffixes[-1] in {*_TEXT_SUFFIXES, ".parquet", ".xlsx"}):
+    suffix = suffixes[-1] if suffixes else ""
+    if packed == ".zip":
         with zipfile.ZipFile(path) as archive:
-            suffixes = [Path(_member(path, archive)).suffix.lower()]
-    with tempfile.TemporaryDirectory(prefix="medasst-") as folder:
-        yield (suffixes[-1] if suffixes else ""), _Opened(path, packed, folder)
+            suffix = Path(_member(path, archive)).suffix.lower()
+    if suffix not in _TEXT_SUFFIXES and suffix not in _TABLES:
+        kinds = ", ".join(sorted([*_TEXT_SUFFIXES, *_TABLES]))
+        raise DataError(f"unknown kind of file {suffix!r}; use {kinds}, or those as .gz or .zip", path)
+    return suffix, packed
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> str:
@@ -212,7 +214,7 @@ def _beyond_ascii(text: str) -> str:
     return "".join(_ASCII.split(text))
 
 
-def _form(head: str, suffix: str) -> Any:
+def _form(head: str, suffix: str) -> Callable[[IO[str]], Iterator[Row]]:
     """The reader for a text file that begins so."""
     first, _, more = head.lstrip().partition("\n")
     second = more.lstrip().partition("\n")[0]
@@ -452,3 +454,6 @@ def _frame_rows(frame: pl.DataFrame, first: int) -> Iterator[Row]:
     frame = frame.drop(cs.binary()).with_columns((cs.temporal() | cs.decimal()).cast(pl.String))
     for number, value in enumerate(frame.iter_rows(named=True), first):
         yield Row(number, value)
+
+
+_TABLES: dict[str, Callable[[Path], Iterator[Row]]] = {".parquet": _parquet_rows, ".xlsx": _excel_rows}

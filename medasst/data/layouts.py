@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from pydantic import model_validator
+
 from medasst.config import Config
 from medasst.conversation import JSON, Role
 from medasst.data.files import TURN
-from medasst.registry import Registry
+from medasst.registry import Registry, did_you_mean
 
 Turns = list[tuple[Role, str]]
 
@@ -45,6 +47,14 @@ class Mapped(Config):
     join: str = "\n"
     columns: tuple[str, ...] = ()  # the headings of a table that has none
     only: Mapping[str, str] = {}  # rows where a field holds anything else are set aside
+
+    @model_validator(mode="after")
+    def _fields_are_columns(self) -> Mapped:
+        used = {*_names(self.question), *_names(self.answer), *_names(self.department), *self.meta, *self.only}
+        used |= {name for name in (self.system, self.history) if name}
+        if self.columns and (unknown := sorted(used - set(self.columns))):
+            raise ValueError(f"{unknown[0]!r} is none of the columns{did_you_mean(unknown[0], self.columns)}")
+        return self
 
     def read(self, row: Mapping[str, JSON]) -> Record:
         """Raises RecordError: a field is missing, empty, or no text, or the row is not among those wanted."""

@@ -218,7 +218,7 @@ def read_exam(path: str, recipe: str = "", *, source: str = "", on_bad: OnBad | 
                 yield replace(parse_exam(row.value), source=source or recipe or name)
             except RecordError as error:
                 if on_bad:
-                    on_bad(Bad(name, row.line, error.reason, f"{error.detail}\n{_excerpt(row.value)}"))
+                    on_bad(Bad(name, row.line, error.reason, f"{error.detail}\n{row.raw or _excerpt(row.value)}"))
 
 
 def require(items: list[Any], path: str, what: str) -> list[Any]:

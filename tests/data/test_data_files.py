@@ -17,7 +17,7 @@ import pytest
 
 from medasst.config import load
 from medasst.data import PrepareConfig, prepare, read_conversations
-from medasst.data.files import Row, read_rows
+from medasst.data.files import Row, matching, read_rows
 from medasst.data.recipes import Bad
 from medasst.errors import ConfigError, DataError
 
@@ -223,8 +223,19 @@ def test_a_zip_of_many_files_is_a_matter_of_settings(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr("a.jsonl", "{}")
         archive.writestr("b.jsonl", "{}")
-    with pytest.raises(DataError, match="holds 2 files"):
-        rows(tmp_path / "a.zip")
+    for look in (rows, lambda path: matching(str(path))):
+        with pytest.raises(DataError, match="holds 2 files"):
+            look(tmp_path / "a.zip")
+
+
+def test_an_unknown_kind_of_file_stops_a_run_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.jsonl").write_text(jsonl(QA), "utf-8")
+    (tmp_path / "raw/README.md").write_text("words")
+    (tmp_path / "prepare.toml").write_text('[[sources]]\nname = "a"\npath = "raw/*"\n')
+    with pytest.raises(DataError, match=r"README\.md: unknown kind of file '\.md'; use \.csv"):
+        prepare(load(PrepareConfig, tmp_path / "prepare.toml"), tmp_path / "out")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["prepare.toml", "raw"]
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt"])

@@ -107,6 +107,14 @@ def test_a_mapping_names_the_columns_of_a_table_without_headings(tmp_path: Path)
         assert (line, record.turns) == (1, [("user", "头痛"), ("assistant", "休息")])
 
 
+def test_a_mapping_may_name_only_columns_that_there_are(tmp_path: Path) -> None:
+    (tmp_path / "prepare.toml").write_text(
+        '[[sources]]\nname = "a"\npath = "a"\nmapping = { columns = ["ask", "reply"], question = "ask", answer = "replly" }\n'
+    )
+    with pytest.raises(ConfigError, match="'replly' is none of the columns; did you mean 'reply'"):
+        load(PrepareConfig, tmp_path / "prepare.toml")
+
+
 def test_a_mapping_in_toml(tmp_path: Path) -> None:
     (tmp_path / "prepare.toml").write_text(
         '[[sources]]\nname = "a"\npath = "a.csv"\n'
