@@ -90,7 +90,8 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
         columns: the headings of a CSV, TSV or tab-separated text file that has none.
 
     Raises:
-        DataError: the file's kind can't be read; everything else is a `Row` with an error.
+        DataError: the file's kind can't be read; what is wrong in it is a `Row` with an error.
+        OSError: the file is gone or may not be read, or there is no room to unpack it.
     """
     line = 0
     try:
@@ -102,6 +103,8 @@ def read_rows(path: Path, columns: Sequence[str] = ()) -> Iterator[Row]:
                 line = row.line
                 yield row
     except _DAMAGED as error:
+        if getattr(error, "errno", None) is not None:
+            raise  # the disk is full or the file is gone: nothing the file itself could tell
         yield Row(line + 1, error=f"unreadable: damaged or truncated from here on ({error}); fetch the file again")
     else:
         if not line:
@@ -164,9 +167,10 @@ def _text_rows(opened: _Opened, suffix: str, columns: Sequence[str]) -> Iterator
         yield Row(1, error="wrong_encoding: neither UTF-8 nor GB18030; save the file as UTF-8", raw=head[:200])
         return
     table = suffix in {".csv", ".tsv"} or bool(columns)
+    ends = "" if table else None if suffix == ".txt" else "\n"  # csv and people know several ends of a line, JSON lines one
     with opened.bytes() as raw:
         # A stray byte becomes U+FFFD, which the cleaning counts as a broken encoding; it must not end the file.
-        text = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="" if table else "\n")
+        text = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline=ends)
         if table:
             # Plain text has no quoting: a lone quotation mark in it must not swallow the lines below.
             quoting = csv.QUOTE_NONE if suffix == ".txt" else csv.QUOTE_MINIMAL

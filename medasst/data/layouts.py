@@ -62,7 +62,8 @@ class Mapped(Config):
             if (found := str(row.get(name, "")).strip()) != wanted:
                 raise RecordError("not_wanted", f"{name} is {found[:50]!r}; only rows with {wanted!r} are taken")
         turns: Turns = [("system", text)] if self.system and (text := _optional(row, self.system)) else []
-        for pair in row.get(self.history) or [] if self.history else []:
+        earlier = row.get(self.history) or [] if self.history else []
+        for pair in earlier if isinstance(earlier, list) else [earlier]:
             if not isinstance(pair, list | tuple) or len(pair) != 2:
                 raise RecordError("bad_history", f"{self.history} must hold [question, answer] pairs")
             turns += [("user", _text(pair[0], self.history)), ("assistant", _text(pair[1], self.history))]

@@ -150,13 +150,14 @@ def read_records(path: Path, name: str, parse: Callable[[Mapping[str, JSON]], Re
             yield Bad(name, row.line, row.error.partition(":")[0], f"{row.error}\n{row.raw}".strip())
             continue
         try:
-            record = parse(_fields(row.value))
+            record = parse(as_fields(row.value))
             yield row.line, record._replace(turns=joined(record.turns))
         except RecordError as error:
             yield Bad(name, row.line, error.reason, f"{error.detail}\n{_excerpt(row.value)}")
 
 
-def _fields(value: JSON) -> Mapping[str, JSON]:
+def as_fields(value: JSON) -> Mapping[str, JSON]:
+    """A row as an object; a bare list of texts as `turns`. Raises RecordError where it is neither."""
     if isinstance(value, dict):
         return value
     if isinstance(value, list) and value and all(isinstance(turn, str) for turn in value):

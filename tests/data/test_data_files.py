@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -217,6 +218,16 @@ def test_an_encrypted_zip_is_told_of(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(bytes(data))
     (row,) = rows(tmp_path / "a.zip")
     assert row.error.startswith("unreadable") and "encrypted" in row.error
+
+
+def test_a_full_disk_is_no_damage_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a.parquet.gz").write_bytes(gzip.compress(parquet()))
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(OSError, match="No space left"):
+        rows(tmp_path / "a.parquet.gz")
 
 
 def test_a_zip_of_many_files_is_a_matter_of_settings(tmp_path: Path) -> None:

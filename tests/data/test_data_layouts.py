@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medasst.config import load
 from medasst.data import PrepareConfig, read_conversations
-from medasst.data.layouts import Mapped
-from medasst.data.recipes import Bad, read_records, reader
+from medasst.data.layouts import LAYOUTS, Mapped, RecordError, joined
+from medasst.data.recipes import Bad, as_fields, read_records, reader
 from medasst.errors import ConfigError
 
 
@@ -60,15 +62,42 @@ def test_greetings_and_unanswered_last_words_are_left_out(tmp_path: Path) -> Non
     assert read(path) == [["头痛，两天了。怎么办", "休息"]]
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["", "头痛", "病人：头痛", "医生：好", "[MASK]"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "human", "assistant"]), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = [
+    "instruction", "input", "output", "history", "system", "query", "response", "question", "answer", "questions", "answers",
+    "title", "ask", "department", "messages", "conversations", "conversation", "dialogue_turns", "turns", "data", "transcript",
+    "consultation", "dialog", "label", "disease", "dialogue-content", "group",
+]  # fmt: skip
+
+
+@given(row=st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=5) | JSON)
+@pytest.mark.parametrize("name", ["auto", *LAYOUTS, "alpaca", "questions-answers", "title-ask-answer"])
+def test_no_row_whatever_stops_a_reader(name: str, row: Any) -> None:
+    try:
+        record = reader(layout=name).parse(as_fields(row))
+        turns = joined(record.turns)
+    except RecordError as error:
+        assert error.reason.isidentifier() and error.detail
+    else:
+        assert turns[-1][0] == "assistant" and all(isinstance(text, str) for _, text in turns)
+
+
 # ---- one file per dialogue -------------------------------------------------------------------------------------------
 
 
 def test_one_file_per_dialogue_as_text(tmp_path: Path) -> None:
     (tmp_path / "1.txt").write_text("患者：头痛两天\n  夜里重\n医生：先休息\n\n患者：要吃药吗\n医生： 不用\n", "utf-8")
-    (tmp_path / "2.txt").write_text("\n问：咳嗽\n答：喝水\n", "gb18030")
+    (tmp_path / "2.txt").write_bytes("\r\n问：咳嗽\r\n三天\r\n答：喝水\r\n".encode("gb18030"))
     (tmp_path / "3.txt").write_text("没有人说话的一段文字", "utf-8")
     bad: list[Bad] = []
-    assert read(tmp_path / "*.txt", bad=bad) == [["头痛两天\n  夜里重", "先休息", "要吃药吗", "不用"], ["咳嗽", "喝水"]]
+    assert read(tmp_path / "*.txt", bad=bad) == [["头痛两天\n  夜里重", "先休息", "要吃药吗", "不用"], ["咳嗽\n三天", "喝水"]]
     assert [(b.file, b.reason) for b in bad] == [("3.txt", "not_json")]
 
 
