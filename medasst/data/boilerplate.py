@@ -1,8 +1,9 @@
 """The forms of question sites cut from answers: labels, greetings and good wishes that recur verbatim and say nothing.
 
-Cut are: labels of a form wherever they stand (病情分析：, 指导意见：), courtesy before the first sentence (您好，很高兴为您解答，根据您的
-描述，) and after the last (希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else (or nearly) stays whole, as does the polite end of a dialogue
-(不客气，祝您健康); the filter `placeholder` drops records in which no answer says more.
+Cut are: labels of a form wherever they stand (病情分析：, 指导意见：), courtesy before the first sentence (您好，很高兴为您
+解答，根据您的描述，) and after the last (希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly,
+stays whole, as does the polite end of a dialogue (不客气，祝您健康); the filter `placeholder` drops records in which no answer
+says more.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ _END = r"[，,、。.！!：:；;~～\s]*"
 _PAUSE = r"[，,、。.！!：:；;~～\s]+"
 
 _LABEL = (
-    "(?:病情分析|问题分析|病例分析|心理分析|指导意见|意见建议|指导建议|健康指导|心理指导|医生[询寻]问|生[活存]护理|生活调理|其[他它]提示)"
+    "(?:病情分析|问题分析|病例分析|心理分析|指导意见|意见建议|指导建议|健康指导|心理指导"
+    "|医生[询寻]问|生[活存]护理|生活调理|其[他它]提示)"
 )
 _ABOUT = "(?:的|所|得|这种|这些|此|描述|叙述|讲述|讲解|陈述|提供|提问|讲|说|述|信息|情况|症状|病情|内容|问题)"
 _OPENINGS = (
@@ -30,12 +32,10 @@ _WHOM = f"(?:{_YOU}们?的?|患者|病人|宝宝|宝贝|孩子|小孩|老人|家
 _WELL = "(?:早日|尽快|尽早|身体|永远|恢复|健康|康复|痊愈|好转|快乐|成长|平安|顺利|愉快|幸福|安康|生活|一切|工作)"
 _REPLY = "(?:回答|解答|建议|答案|意见|解释|分析|回复|答复)"
 _MINE = "(?:(?:我们?的?|以上的?|上述的?|这些)(?:问题)?)"
-_HELPS = (
-    f"(?:对|给|帮助?|协助)(?:到|助)?(?:{_YOU}们?|大家)(?:能)?有?(?:所|些|一定的?|点)?(?:帮助|帮到|协助|启发)?到?{_YOU}?"
-)
+_HELPS = f"(?:对|给|帮助?|协助)(?:到|助)?(?:{_YOU}们?|大家)(?:能)?有?(?:所|些|一定的?|点)?(?:帮助|帮到|协助|启发)?到?{_YOU}?"
 _CLOSINGS = (
     rf"(?:最后)?[，,]?(?:衷心|诚心)?(?:祝愿?|希望|期望|愿|望){_WHOM}*{_WELL}(?:{_WELL}|[，,、和吧])*",
-    rf"早日(?:康复|恢复健康)|祝好运?",
+    r"早日(?:康复|恢复健康)|祝好运?",
     rf"(?:(?:希望|期望|但愿|还?望){_MINE}?{_REPLY}?|{_MINE}{_REPLY}(?:希望|期望)?)(?:能够?|可以|会)?{_HELPS}",
     rf"以上(?:就?是|为)(?:我)?对[^\n]{{1,60}}?问题的{_REPLY}",
     rf"以上(?:的|{_REPLY}|内容)*(?:仅|只)?(?:供|可以?[做作]为)(?:{_YOU}|大家)?参考",
@@ -51,7 +51,8 @@ _RUN_ON = rf"[，,、]?(?:(?:{'|'.join(_CLOSINGS)}){_END}(?:{_THANKS}{_END})?)+$
 
 # What a text must hold for any of this to be tried: most texts hold none of it.
 _SIGN = (
-    r"[:：]|^.{0,12}[您你]|朋友|(?:祝|愿|望|早日|帮助|帮到|协助|参考|咨询|提问|追问|我|谢谢|感谢|支持|信任|关注|采纳|答案|健康|康复)"
+    r"[:：]|^.{0,12}[您你]|朋友|[祝愿望我]|早日|帮助|帮到|协助|参考|咨询|提问|追问"
+    "|谢谢|感谢|支持|信任|关注|采纳|答案|健康|康复"
 )
 _POLITE = "^(?:不用?|不必|别|您|你)?太?(?:客气|谢)"
 _LEAST = 4  # letters: what is shorter once cut (再见！, 可以。) stays whole too

@@ -1,22 +1,28 @@
 """The filters that drop a record: pure functions from settings to a column expression, true where the record goes.
 
-They read `question` (the first user turn), `answer` (all assistant turns, a line each) and `texts` (all turns). The first
-filter that is true, in the order of this file, is the reason that is counted. Each can be switched off by name.
+They read `texts` (all turns) and the columns of `views`. The first filter that is true, in the order of this file, is
+the reason that is counted. Each can be switched off by name.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import polars as pl
 from pydantic import Field
 
 from medasst.config import Config
-from medasst.text import comparison_key
+from medasst.data.tidy import OPEN_END
 
 
 class CleanSettings(Config):
     """Limits and switches. Lengths are in characters."""
+
+    simplify: bool = True  # traditional Chinese becomes simplified
+    boilerplate: bool = True  # labels, greetings and good wishes are cut from answers
 
     min_question: int = Field(default=2, ge=0)  # letters, digits and Han characters of the first question
     min_answer: int = Field(default=10, ge=0)  # the same of all answers together
@@ -24,6 +30,7 @@ class CleanSettings(Config):
     max_total: int = Field(default=16_000, ge=1)
     min_han: float = Field(default=0.3, ge=0, le=1)  # least share of Han among the letters of the answers
     max_repeated: float = Field(default=0.3, ge=0, le=1)  # share of the answers that may be clauses said before
+    max_swaps: int = Field(default=2, ge=0)  # marks of machine paraphrase in 300 characters, a clear one counting two
     off: tuple[str, ...] = ()  # names of filters that are switched off
 
 
@@ -46,8 +53,21 @@ def drop_reason(settings: CleanSettings) -> pl.Expr:
 
 
 def views() -> list[pl.Expr]:
-    """The columns `question` and `answer`, from `roles` and `texts`."""
-    return [_said_by("user").list.first().alias("question"), _said_by("assistant").list.join("\n").alias("answer")]
+    """From `roles` and `texts`: `question` (the first user turn), `answer` (all assistant turns, a line each).
+
+    `question_letters` and `answer_letters` are the same with nothing but letters and digits left.
+    """
+    question, answer = _said_by("user").list.first(), _said_by("assistant").list.join("\n")
+    return [
+        question.alias("question"),
+        answer.alias("answer"),
+        question.str.replace_all(_NO_LETTER, "").alias("question_letters"),
+        answer.str.replace_all(_NO_LETTER, "").alias("answer_letters"),
+    ]
+
+
+HELPERS = ("question_letters", "answer_letters")  # columns of `views` that only the filters need
+_NO_LETTER = r"[^\p{L}\p{N}]+"
 
 
 def _said_by(role: str) -> pl.Expr:
@@ -58,34 +78,34 @@ def _lengths() -> pl.Expr:
     return pl.col("texts").list.eval(pl.element().str.len_chars())
 
 
-def _count(column: str, pattern: str) -> pl.Expr:
-    return pl.col(column).str.count_matches(pattern)
-
-
 @_filter
 def empty_turn(_: CleanSettings) -> pl.Expr:
     """A turn is empty once tidied."""
     return _lengths().list.min() == 0
 
 
+_BROKEN = (
+    r"\x{FFFD}|锟斤拷|烫烫烫|屯屯屯|Ã[\x{80}-\x{BF}]|â€|&#x?[0-9a-fA-F]{2,6};"
+    r"|(?:[\x{E4}-\x{E9}][\x{A0}-\x{BF}]{0,2}){3}"  # UTF-8 read as Latin-1: æ¨å¥½ for 您好
+)
+
+
 @_filter
 def broken_encoding(_: CleanSettings) -> pl.Expr:
     """U+FFFD, or the well-known marks of a wrong decoding."""
-    return (
-        pl.col("texts").list.join("\n").str.contains(r"\x{FFFD}|锟斤拷|烫烫烫|屯屯屯|Ã[\x{80}-\x{BF}]|â€|&#x?[0-9a-fA-F]{2,6};")
-    )
+    return pl.col("texts").list.join("\n").str.contains(_BROKEN)
 
 
 @_filter
 def question_short(settings: CleanSettings) -> pl.Expr:
     """Fewer than `min_question` letters and digits in the first question."""
-    return _count("question", r"[\p{L}\p{N}]") < settings.min_question
+    return pl.col("question_letters").str.len_chars() < settings.min_question
 
 
 @_filter
 def answer_short(settings: CleanSettings) -> pl.Expr:
     """Fewer than `min_answer` letters and digits in all answers together."""
-    return _count("answer", r"[\p{L}\p{N}]") < settings.min_answer
+    return pl.col("answer_letters").str.len_chars() < settings.min_answer
 
 
 @_filter
@@ -102,54 +122,119 @@ def total_long(settings: CleanSettings) -> pl.Expr:
 
 @_filter
 def echo(_: CleanSettings) -> pl.Expr:
-    """The answer is the question again."""
-    same_length = _count("question", r"[\p{L}\p{N}]") == _count("answer", r"[\p{L}\p{N}]")  # spares most rows the Python call
-    keys = [pl.when(same_length).then(pl.col(name)).map_elements(comparison_key, pl.String) for name in ("question", "answer")]
-    return (keys[0] == keys[1]).fill_null(value=False)
+    """The answer is the question again, going by letters and digits."""
+    return pl.col("question_letters").str.to_lowercase() == pl.col("answer_letters").str.to_lowercase()
 
 
 @_filter
 def wrong_language(settings: CleanSettings) -> pl.Expr:
     """Fewer than `min_han` of the answers' letters are Han characters."""
-    return _count("answer", r"\p{Han}") < settings.min_han * _count("answer", r"\p{L}").clip(1)
+    answer = pl.col("answer_letters")
+    letters = answer.str.len_chars() - answer.str.count_matches(r"\p{N}")
+    return letters - answer.str.count_matches(r"[\p{L}--\p{Han}]") < settings.min_han * letters.clip(1)
 
 
-_JOINING = (
-    "因为|由于|以及|并且|而且|但是|或者|例如|比如|包括|如果|所以|因此|虽然|通过|根据|对于|关于|其中"
-    "|[和与及或在把被将从对向且并]"
+_WAITING = "|".join(
+    (
+        r"(?:您|你)的(?:问题|咨询|提问|留言)(?:我们)?已?经?(?:收到|提交|受理|转给.{0,8})",
+        r"请(?:您|你)?(?:耐心|稍后|稍等|稍作)?等[待候].{0,8}(?:回复|解答|回答|答复|联系)",
+        r"(?:医生|客服|专家|我们)(?:正在|会|将)(?:尽快|为您|为你|第一时间|在.{1,8}内)*(?:回复|解答|联系)(?:您|你)?",
+        r"(?:暂无|没有)(?:医生)?(?:回答|回复|解答)|(?:该|此)(?:回答|回复|答案)(?:已|被)(?:删除|屏蔽|隐藏)",
+        r"(?:付费|登录|注册|关注)后(?:可|才能|即可)(?:查看|阅读)|点击查看(?:答案|全部|详情)",
+    )
+)
+_COURTESY = (
+    r"(?:您|你)好|(?:谢谢|感谢)(?:您|你)?的?|信任|支持|理解|咨询|提问|关注|配合|(?:祝|希望|愿)(?:您|你)?|身体|健康|生活|工作|愉快|顺利|早日|康复|万事如意"
+    r"|不客气|不用谢|再见|对(?:您|你)?有(?:所)?帮助|我的(?:回答|建议)|医生|的|与|和|[^\p{L}\p{N}]"
 )
 
 
 @_filter
+def placeholder(settings: CleanSettings) -> pl.Expr:
+    """The answers promise a reply, say that it is gone or costs, or are courtesy; what else they say is under `min_answer`."""
+    text = pl.col("answer")
+    left = text.str.replace_all(_WAITING, "").str.replace_all(_COURTESY, "")
+    short = text.str.len_chars() < 200  # spares long texts the work
+    return (
+        pl.when(short & text.str.contains(rf"{_WAITING}|(?:您|你)好|祝|谢"))
+        .then(left.str.len_chars() < settings.min_answer)
+        .otherwise(pl.lit(value=False))
+    )
+
+
+# The public cMedQA2 cuts its answers at 250 characters, blanks included.
+_LIMIT = (232, 250)
+_FULL_STOP = r"[。！？!?.…；;）)”\"~～]\s*$"
+
+
+@_filter
 def cut_off(_: CleanSettings) -> pl.Expr:
-    """The last answer ends in a comma, a colon, an opening bracket or a joining word.
+    """The last answer stops short (`tidy.OPEN_END`), or has no full stop and the length at which a large public set cuts.
 
     A missing full stop alone is no sign: a third of real answers lack it and nearly all of those are whole.
     """
-    return pl.col("texts").list.last().str.contains(rf"(?:[，,、：:（(“《]|(?:{_JOINING}))\s*$")
+    last = pl.col("texts").list.last()
+    at_limit = last.str.len_chars().is_between(*_LIMIT) & ~last.str.contains(_FULL_STOP)
+    return at_limit | last.str.contains(OPEN_END)
 
 
 _ADVERTISING = "|".join(
     (
+        # contact
         r"(?:加|添加)(?:我|我们|医生|老师)?(?:的)?(?:微信|薇信|QQ|qq)|\[(?:微信|QQ)\]|关注(?:我们?的?)?微信",
-        r"(?:预约|免费)(?:热线|电话)|(?:拨打|致电).{0,12}\[电话\]|(?:网上|在线)预约|免费(?:咨询|预约|挂号|会诊)",
-        r"点击.{0,8}(?:咨询|链接|这里|进入|查看)|(?:https?://|www\.)[A-Za-z0-9]",
-        r"(?:我院|我们医院|本院|我科).{0,30}(?:专家|疗法|技术|预约|欢迎|治愈)|欢迎(?:您|你)?(?:来|到)(?:我院|我们|本院)",
-        r"(?:独创|首创|独家|国际领先|国内领先|世界领先).{0,16}(?:疗法|疗效|配方|体系)|包治|根治各种|无效退款|祖传秘方",
+        r"(?:预约|免费)(?:热线|电话)|(?:拨打|致电).{0,12}\[电话\]|(?:网上|在线)预约|免费(?:咨询|预约|挂号|会诊)|欢迎(?:来电|在线咨询|前来)",
+        r"点击?.{0,8}(?:咨询|链接|这里|进入|查看|在线专家)|(?:咨询|专家)图标|(?:https?://|www\.)[A-Za-z0-9]",
+        # a hospital or its doctors
+        r"(?:我院|我们医院|我们?中心|本院|我科).{0,30}(?:专家|疗法|技术|预约|欢迎|治愈|采用|中药|治疗)|欢迎(?:您|你)?(?:来|到)(?:我院|我们|本院)",
+        r"立字据|签(?:约|协议)治|全额退款|包干|(?:国际|国内|世界)(?:领先|首创|先进).{0,8}(?:地位|技术|设备|水平|工艺|系统|疗法|介入)",
+        # a cure beyond belief
+        r"(?:独创|首创|独家).{0,16}(?:疗法|疗效|配方|体系)|包治|根治各种|无效退款|祖传.{0,4}(?:秘方|配方|中药|方)|奇方秘方|祖国医学.{0,20}独",
+        r"传统中药.{0,60}(?:配合|独[到特]|根治|自愈|治愈|转阴|使用|存活)|(?:独[到特]).{0,4}(?:见解)?的?(?:疗效|配方|治疗方法|方剂)",
+        r"见效快|疗效(?:确切|独特)[，,。].{0,20}(?:患者|效果|病人|药物)|(?:安全|彻底).{0,6}无(?:任何)?毒?副作用|效果.{0,4}[，,]无(?:任何)?毒?副作用",
+        r"(?:彻底|快速|完全)(?:根治|自愈|治愈|清除).{0,12}不(?:会)?(?:再)?(?:病发|反冲|复发|反弹)|免疫.{0,6}(?:联合|四联|复肾).{0,3}疗法|[^三四二]联疗法",
+        # a product
+        r"经典国药|整体疗[肝肾]|目前最有效的保肝降酶",
     )
 )
 
 
 @_filter
 def advertising(_: CleanSettings) -> pl.Expr:
-    """Contact details, links, promotion of a hospital or of a miracle cure."""
+    """Contact details, links, promotion of a hospital, of a product or of a miracle cure."""
     return pl.col("answer").str.contains(_ADVERTISING)
+
+
+@cache
+def _swaps() -> dict[str, list[str]]:
+    swaps: dict[str, list[str]] = tomllib.loads((Path(__file__).parent / "swaps.toml").read_text("utf-8"))
+    return swaps
+
+
+@_filter
+def paraphrased(settings: CleanSettings) -> pl.Expr:
+    """Machine paraphrase: marks of it, a clear one counting two, are more than `max_swaps` in 300 characters.
+
+    In untouched sets about one answer in a thousand has so many. Words of good Chinese count too: damage brings several.
+    """
+    clear = pl.col("answer").str.extract_many(_swaps()["clear"]).list.n_unique()
+    faint = pl.col("answer").str.extract_many(_swaps()["faint"]).list.n_unique()
+    return 2 * clear + faint > settings.max_swaps * (pl.col("answer").str.len_chars() / 300).clip(1)
+
+
+_UNIT = 8  # letters
 
 
 @_filter
 def repetition(settings: CleanSettings) -> pl.Expr:
-    """More than `max_repeated` of the answers are clauses (six or more characters) that were said before."""
+    """More than `max_repeated` of the answers are clauses (of six or more characters) said before, or all is one word."""
     clauses = pl.col("answer").str.extract_all(r"[^，。；！？、,;!?\n\s]{6,}")
     total = clauses.list.eval(pl.element().str.len_chars()).list.sum()
     once = clauses.list.unique().list.eval(pl.element().str.len_chars()).list.sum()
-    return total - once > settings.max_repeated * total.clip(1)
+    letters = pl.col("answer_letters")
+    length = letters.str.len_chars().cast(pl.Int64)
+    # Moved on by its own length, a text of one repeated unit is itself.
+    unit = pl.any_horizontal(
+        (length >= 3 * size) & (letters.str.slice(size) == letters.str.head((length - size).clip(0)))
+        for size in range(1, _UNIT + 1)
+    )
+    return (total - once > settings.max_repeated * total.clip(1)) | unit

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from medasst.data.filters import CleanSettings, drop_reason, views
+from medasst.data.filters import HELPERS, CleanSettings, drop_reason, views
 from medasst.data.keys import buckets, comparison_keys, conversation_ids
 from medasst.data.layouts import Record
-from medasst.data.privacy import mask, mask_json, masked
+from medasst.data.privacy import mask, mask_json, masked_series
 from medasst.data.recipes import Bad
 from medasst.data.settings import Source, SplitSettings
-from medasst.data.tidy import tidied
+from medasst.data.tidy import tidied_turns
 from medasst.text import normalise
 
 _TEXT, _TEXTS = pl.String(), pl.List(pl.String())
@@ -69,9 +69,12 @@ def bad_rows(source: str, bad: Sequence[Bad]) -> pl.DataFrame:
 
 def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool) -> pl.DataFrame:
     """Texts tidied and masked; columns `question`, `answer` and `reason` (why it is to be dropped, or null) added."""
-    tidy = tidied(pl.element())
-    frame = frame.with_columns(pl.col("texts").list.eval(masked(tidy) if privacy else tidy))
-    return frame.with_columns(*views()).with_columns(drop_reason(settings).alias("reason"))
+    # All turns in one column: inside lists each record would call Python for itself.
+    turns = frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), "roles", "texts").explode("roles", "texts")
+    texts = tidied_turns(turns["texts"], turns["roles"], settings.simplify, settings.boilerplate)
+    turns = turns.select("row", texts=masked_series(texts) if privacy else texts)
+    frame = frame.with_columns(turns.group_by("row", maintain_order=True).agg("texts")["texts"])
+    return frame.with_columns(*views()).with_columns(drop_reason(settings).alias("reason")).drop(HELPERS)
 
 
 def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSettings) -> pl.DataFrame:

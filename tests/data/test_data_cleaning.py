@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medasst.data.filters import FILTERS, CleanSettings, drop_reason, views
-from medasst.data.tidy import normalised, tidied
+from medasst.data.stages import cleaned
+from medasst.data.tidy import normalised, tidied, tidied_turns
 from medasst.text import normalise
 
 GOOD = "建议先休息两天，多喝温水，如果体温超过三十八度五再吃退烧药。"
@@ -62,11 +63,22 @@ def test_tidied(raw: str, tidy: str) -> None:
         ("turn_long", "头痛怎么办", "建议多休息" * 900),
         ("echo", GOOD, GOOD.replace("，", " ")),
         ("wrong_language", "头痛怎么办", "Take a rest and drink some water, please."),
-        ("cut_off", "头痛怎么办", "建议先休息两天，多喝温水，"),
+        ("cut_off", "头痛怎么办", "建议先休息两天，如果体温超过三十八度，"),
+        ("cut_off", "头痛怎么办", "建议先休息两天，多喝温水。对于反复发作的患者来说，"),
+        ("cut_off", "头痛怎么办", "建议先休息两天，常用的药物有（"),
+        ("cut_off", "头痛怎么办", ("多数头痛不要紧，休息后会好" * 20)[:245]),
         ("cut_off", "头痛怎么办", "建议先休息两天，多喝温水。如果"),
         ("advertising", "头痛怎么办", "可以点击在线咨询，了解头痛的更多治疗方法。"),
         ("advertising", "头痛怎么办", "欢迎来我院就诊，我院专家坐诊多年经验丰富。"),
+        ("advertising", "头痛怎么办", "我家的祖传秘方专治头痛，服药后可以彻底根治不复发。"),
+        ("advertising", "头痛怎么办", "建议用传统中药配合治疗，见效快，疗效确切，许多患者不再头痛。"),
+        ("paraphrased", "头痛怎么办", "头痛是由受凉引来的，平时要留意歇息，防止操劳。"),
+        ("paraphrased", "乙肝怎么传染", "乙肝主要通过血液和母婴散播，应当及时救治，不要恐慌。"),
+        ("placeholder", "头痛怎么办", "您好，您的问题已收到，请耐心等待医生的回复，祝您生活愉快。"),
+        ("placeholder", "头痛怎么办", "谢谢您的咨询与信任，祝您身体健康，工作顺利！"),
+        ("broken_encoding", "头痛怎么办", GOOD.encode().decode("latin-1")),
         ("repetition", "头痛怎么办", "建议先休息两天。建议先休息两天。建议先休息两天。"),
+        ("repetition", "头痛怎么办", "好的" * 30),
     ],
 )
 def test_each_filter_drops_what_it_names_and_can_be_switched_off(name: str, question: str, answer: str) -> None:
@@ -82,10 +94,77 @@ def test_each_filter_drops_what_it_names_and_can_be_switched_off(name: str, ques
         "结膜干燥症；目劄病；产后目病；干眼",
         "请到正规医院就诊，可以提前预约挂号再去检查。",
         "血常规（WBC、CRP）和胸片都要查，结果出来再看。",
+        "头痛多半和休息不好有关，先观察几天看看现在",  # ends in 在, but not in the joining word
+        "建议先休息两天，血压不要太高，也要温和",
+        "幽门螺杆菌阳性时常用四联疗法，疗程十四天，一个月后复查。",
+        "头痛再次出现时应当去急诊救治，不能拖延。",  # one mark is no damage
+        "乙肝病毒的复制可用拷贝数表示，抗病毒治疗后会下降。",
+        "谢谢你的补充，这样看来是紧张性头痛，先热敷肩颈。",
     ],
 )
 def test_sound_answers_pass(answer: str) -> None:
     assert reason("头痛怎么办", answer) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "cut"),
+    [
+        ("病情分析：你好，头痛多与休息不好有关。指导意见：建议早睡。", "头痛多与休息不好有关。建议早睡。"),
+        ("头痛多与休息不好有关意见建议：你好，建议早睡。", "头痛多与休息不好有关。建议早睡。"),
+        ("您好，很高兴为您解答，根据您的描述，考虑紧张性头痛。", "考虑紧张性头痛。"),
+        ("这位朋友，你好！看了你的描述：多半是紧张性头痛。", "多半是紧张性头痛。"),
+        ("建议早睡。希望我的回答对您有帮助，祝您早日康复！", "建议早睡。"),
+        ("建议早睡，以上是对“头痛怎么办？”这个问题的建议，希望对您有帮助，祝您健康！", "建议早睡。"),
+        ("建议早睡，以上意见仅供参考。", "建议早睡。"),
+        ("建议早睡，多喝水，祝宝宝健康成长", "建议早睡，多喝水。"),
+        ("建议早睡。如果还有其他问题，可以随时向我咨询。", "建议早睡。"),
+        # What says something stays.
+        ("根据你的检查结果来看，血压偏高。", "根据你的检查结果来看，血压偏高。"),
+        ("你好转以后再停药。", "你好转以后再停药。"),
+        ("临床表现：头痛。治疗：休息。", "临床表现：头痛。治疗：休息。"),
+        ("如果还有头痛，请随时就诊。", "如果还有头痛，请随时就诊。"),
+        ("多运动，有助于身体健康。", "多运动，有助于身体健康。"),
+        ("这个药对你有帮助，可以继续吃。", "这个药对你有帮助，可以继续吃。"),
+        # What would be left empty, or is the polite end of a dialogue, stays too.
+        ("不客气，祝您早日康复！", "不客气，祝您早日康复！"),
+        ("希望我的回答对您有帮助。", "希望我的回答对您有帮助。"),
+        ("你好，可以。", "你好，可以。"),
+    ],
+)
+def test_boilerplate_is_cut_and_content_stays(raw: str, cut: str) -> None:
+    assert turns(["x", raw])[1] == cut
+
+
+def turns(texts: list[str], simplify: bool = True, boilerplate: bool = True) -> list[str]:
+    roles = ["user", "assistant"] * (len(texts) // 2)
+    return [str(text) for text in tidied_turns(pl.Series(texts), pl.Series(roles), simplify, boilerplate)]
+
+
+def test_only_answers_lose_boilerplate_and_both_steps_can_be_switched_off() -> None:
+    asked, answered = "您好，頭痛，祝您健康", "您好，頭痛要休息，祝您健康"
+    assert turns([asked, answered]) == ["您好，头痛，祝您健康", "头痛要休息。"]
+    assert turns([asked, answered], simplify=False) == [asked, "頭痛要休息。"]
+    assert turns([asked, answered], boilerplate=False) == ["您好，头痛，祝您健康", "您好，头痛要休息，祝您健康"]
+
+
+def test_a_comma_in_place_of_the_last_full_stop_becomes_one_unless_the_sentence_goes_on() -> None:
+    assert turns(["x", "建议先休息，多喝水，"])[1] == "建议先休息，多喝水。"
+    assert turns(["x", "建议先休息，如果头痛加重，"])[1] == "建议先休息，如果头痛加重，"
+
+
+def test_a_polite_end_keeps_the_dialogue() -> None:
+    frame = pl.DataFrame(
+        {"roles": [["user", "assistant"] * 2], "texts": [["头痛怎么办", "你好，" + GOOD, "谢谢", "不客气，祝您早日康复！"]]}
+    )
+    clean = cleaned(frame, CleanSettings(), privacy=True)
+    assert clean["reason"].to_list() == [None]
+    assert clean["texts"][0].to_list() == ["头痛怎么办", GOOD, "谢谢", "不客气，祝您早日康复！"]
+
+
+@given(st.text(alphabet="你您好，。！：祝健康早日复希望的回答对有帮助病情分析指导意见根据描述头痛 休息\n谢", max_size=40))
+def test_cutting_twice_changes_nothing_more(text: str) -> None:
+    once = turns(["x", text])
+    assert turns(once) == once
 
 
 def test_every_filter_is_documented() -> None:

@@ -67,7 +67,7 @@ def job(tmp_path: Path) -> Path:
     second += [
         "{not json",
         {"question": "没有回答吗", "answer": None},
-        {"question": "头晕乏力怎么办", "answer": "建议先卧床休息两天，多喝温水，"},
+        {"question": "头晕乏力怎么办", "answer": "建议先卧床休息两天，多喝温水，如果"},
     ]
     near = dict(rows[5])
     near["answer"] = near["answer"][:-1] + "！！"
