@@ -173,8 +173,7 @@ def _text_rows(opened: _Opened, suffix: str, columns: Sequence[str]) -> Iterator
         text = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline=ends)
         if table:
             # Plain text has no quoting: a lone quotation mark in it must not swallow the lines below.
-            quoting = csv.QUOTE_NONE if suffix == ".txt" else csv.QUOTE_MINIMAL
-            yield from _csv_rows(_Lines(text), "," if suffix == ".csv" else "\t", quoting, list(columns))
+            yield from _csv_rows(_Lines(text), "," if suffix == ".csv" else "\t", suffix != ".txt", list(columns))
         else:
             yield from _form(head, suffix)(text)
 
@@ -248,19 +247,14 @@ class _Lines:
         self._text, self.cut = text, False
 
     def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        line = self._text.readline(LONGEST)
-        if len(line) == LONGEST and not line.endswith("\n"):
-            self.cut = True
-            while (part := self._text.readline(LONGEST)) and not part.endswith("\n"):
-                pass
-            # Without quotation marks a table's cut row ends here.
-            return line.replace('"', "") + "\n"
-        if not line:
-            raise StopIteration
-        return line
+        while line := self._text.readline(LONGEST):
+            if len(line) == LONGEST and not line.endswith("\n"):
+                self.cut = True
+                while (part := self._text.readline(LONGEST)) and not part.endswith("\n"):
+                    pass
+                # Without quotation marks a table's cut row ends here.
+                line = line.replace('"', "") + "\n"
+            yield line
 
 
 def _too_long(line: int, raw: str) -> Row:
@@ -377,9 +371,9 @@ class _Buffer:
         return row, bool(after)
 
 
-def _csv_rows(lines: _Lines, delimiter: str, quoting: int, header: list[str]) -> Iterator[Row]:
+def _csv_rows(lines: _Lines, delimiter: str, quoted: bool, header: list[str]) -> Iterator[Row]:
     csv.field_size_limit(LONGEST)
-    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting)  # type: ignore[arg-type]
+    reader = csv.reader(lines, delimiter=delimiter, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
     while True:
         start = reader.line_num + 1
         try:

@@ -128,10 +128,14 @@ def reader(recipe_name: str = "", layout: str = "", mapping: Mapped | None = Non
             f"recipe {recipe_name!r} holds exam questions; for training use {recipe_name}-explanations or exam-explanations"
         )
     if known.kind == "explanations" or layout == "exam":
-        return Reader(Parser(lambda row: explained(parse_exam(row))), known)
+        return Reader(Parser(_explained), known)
     if mapping is not None:
         return Reader(Parser(mapping.read, mapping.columns), known)
     return Reader(Parser(detected if layout == "auto" else _by_name(layout)), known)
+
+
+def _explained(row: Mapping[str, JSON]) -> Record:
+    return explained(parse_exam(row))
 
 
 class Bad(NamedTuple):

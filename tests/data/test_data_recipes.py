@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def test_every_recipe_says_where_its_set_comes_from_and_what_its_licence_is() ->
         if any(words in found.licence for words in ("research only", "non-commercial", "NC", "none", "unknown", "forbidden")):
             assert not found.commercial, name
         if found.kind != "exam":
-            reader(name)
+            assert pickle.loads(pickle.dumps(reader(name))).recipe == found  # it may be sent to another process
 
 
 # Records read, and rows set aside by reason, of the files as they were handed to us (parts of the published ones).
