@@ -55,6 +55,73 @@ def test_identity_number_with_a_wrong_check_digit_is_not(number: str) -> None:
     assert mask(f"编号{wrong}") == f"编号{wrong}"
 
 
+# Beside a number or an id only what can't be part of it.
+BESIDE = NEIGHBOURS.filter(lambda s: not s.isascii() or s in " ,()/\n~")
+
+
+@given(BESIDE, st.sampled_from(["QQ", "qq：", "QQ号是", "扣扣", "加QQ "]), st.integers(10_000, 10**11), BESIDE)
+def test_qq_number_is_masked_beside_any_neighbour(before: str, stated: str, number: int, after: str) -> None:
+    assert mask(f"{before}{stated}{number}{after}") == f"{before}{stated}[QQ]{after}"
+
+
+@given(
+    BESIDE,
+    st.sampled_from(["微信", "微信号", "微信：", "微信号是", "加微信 ", "VX:"]),
+    st.from_regex(r"[a-z][a-z0-9_]{6,12}", fullmatch=True),
+    BESIDE,
+)
+def test_wechat_id_is_masked_beside_any_neighbour(before: str, stated: str, name: str, after: str) -> None:
+    assert mask(f"{before}{stated}{name}{after}") == f"{before}{stated}[微信]{after}"
+
+
+@given(
+    BESIDE,
+    st.sampled_from(["010-", "(021)", "0755-", "0371 ", "0571", "（028）"]),
+    st.integers(20_000_000, 89_999_999),
+    BESIDE.filter(lambda s: s != "-"),
+)
+def test_landline_number_is_masked_beside_any_neighbour(before: str, area: str, number: int, after: str) -> None:
+    assert mask(f"{before}{area}{number}{after}") == f"{before}[电话]{after}"
+
+
+@given(
+    BESIDE,
+    st.sampled_from(["身份证", "身份证号：", "身份证号码是"]),
+    st.from_regex(r"[1-9][0-9]{14}([0-9]{2}[0-9X])?", fullmatch=True),
+    BESIDE,
+)
+def test_a_stated_identity_number_is_masked_whatever_its_check_digit(before: str, stated: str, number: str, after: str) -> None:
+    assert mask(f"{before}{stated}{number}{after}") == f"{before}{stated}[身份证]{after}"
+
+
+@given(
+    st.sampled_from(["，", "。", " ", "\n", "；"]),
+    st.sampled_from(["姓名：", "我叫", "本人叫", "名字叫", "女儿叫"]),
+    st.sampled_from(["王芳", "李小明", "欧阳小丽"]),
+    st.sampled_from(["，", "。", " ", "\n", "；", "", "(", "1"]),
+)
+def test_a_stated_name_is_masked_beside_any_neighbour(before: str, stated: str, name: str, after: str) -> None:
+    assert mask(before + stated + name + after) == before + stated + "[姓名]" + after
+
+
+@given(
+    st.sampled_from(["一次", "血压", "空腹", "，", "", "(", "约"]),
+    st.one_of(
+        st.builds("{}mg".format, st.integers(1, 99_999)),
+        st.builds("{}/{}mmHg".format, st.integers(80, 250), st.integers(40, 150)),
+        st.builds("{}-{}ml".format, st.integers(100, 9_999), st.integers(100, 9_999)),
+        st.builds("{:d}年{:d}月{:d}日".format, st.integers(1950, 2030), st.integers(1, 12), st.integers(1, 31)),
+        st.builds("{:d}-{:02d}-{:02d}".format, st.integers(1950, 2030), st.integers(1, 12), st.integers(1, 31)),
+        st.builds("国药准字{}{:08d}".format, st.sampled_from("HZSBJ"), st.integers(10_000_000, 99_999_999)),
+        st.builds("{:.1f}×10^{}/L".format, st.floats(0.1, 99), st.integers(3, 12)),
+        st.builds("{}IU/ml".format, st.integers(1, 10**9)),
+    ),
+    st.sampled_from(["，", "。", "左右", "", ")", " "]),
+)
+def test_doses_dates_and_values_are_not_masked(before: str, value: str, after: str) -> None:
+    assert mask(before + value + after) == before + value + after
+
+
 @given(
     NEIGHBOURS.filter(lambda s: not s.isascii() or not s.isalnum()), NEIGHBOURS.filter(lambda s: not s.isascii() or s in " ,\n")
 )
@@ -77,6 +144,15 @@ def test_mail_address_is_masked_beside_any_neighbour(before: str, after: str) ->
         ("姓名：欧阳修 性别男", "姓名：[姓名] 性别男"),
         ("我是李明，想问一下", "我是[姓名]，想问一下"),
         ("住在朝阳区建国路88号3单元", "[地址]"),
+        ("在葡萄街八号", "[地址]"),
+        ("需要的加我扣1234567890了解", "加我扣[QQ]了解"),
+        ("打075523456789", "打[电话]"),
+        ("打0755 23456789", "打[电话]"),
+        ("我叫小芳，今年8岁", "我叫[姓名]，今年8岁"),
+        ("孩子叫王小宝，发烧", "孩子叫[姓名]，发烧"),
+        ("微信号wx_12345", "微信号[微信]"),
+        ("身份证11010119800307234X", "身份证[身份证]"),  # stated, though the check character is wrong
+        ("身份证号是110101800307234", "身份证号是[身份证]"),  # the old form of 15 digits
     ],
 )
 def test_other_kinds(text: str, expected: str) -> None:
@@ -96,6 +172,14 @@ def test_other_kinds(text: str, expected: str) -> None:
         "乙肝病毒DNA 15000000000copies/ml",
         "我是高血压，我是孕妇，我是白血病患者",
         "我是黄体功能不足，怎么办",
+        "我是程序员，颈椎不好",
+        "我是高三学生，我是于昨天住院的",
+        "现在能走路10号复查，信号通路3号蛋白",
+        "胸片编号20201234，1号床，二号楼",
+        "宝宝叫的声音很大，孩子叫肚子疼",
+        "扣除50元，纽扣电池，加扣20分",
+        "乙肝病毒 4.13×10^7，HBV-DNA 41350000",
+        "rs61805159 位点",
         "商品条码6901234567892",
         "建立静脉通路2条，每分钟60滴",
     ],
