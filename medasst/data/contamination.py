@@ -1,14 +1,13 @@
 """Contamination: which train questions are test questions, or nearly.
 
 Exact: the comparison keys are equal. Near: the Jaccard similarity of their character 5-grams reaches a threshold, or a test
-question stands almost whole inside a longer train question. Both need a large share of the test question's 5-grams, so a
-match must hit one of its rarest few (the prefix filter of set-similarity joins: Chaudhuri, Ganti, Kaushik 2006): nothing is
-missed, and few pairs are looked at.
+question stands almost whole inside a longer train question. Both need a large share of a question's 5-grams, so a match
+must hit some of its rarest few (the prefix filter of set-similarity joins: Chaudhuri, Ganti, Kaushik 2006; for Jaccard on
+both sides): nothing is missed, and few pairs are looked at.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,8 +15,9 @@ import numpy as np
 import polars as pl
 
 from medasst.data.keys import comparison_keys
-from medasst.shingles import shingles
+from medasst.shingles import Shingles, shingles
 
+AGREED = 4  # more rare 5-grams to agree in leave fewer pairs to compare
 LONG_ENOUGH = 12  # 5-grams: a shorter test question inside a longer one proves nothing
 
 
@@ -49,16 +49,12 @@ class QuestionIndex:
         self._exact = {key: place for place, (key, _) in enumerate(unique)}
         sets = shingles([key for key, _ in unique])
         self._sizes = sets.sizes
-        frame = pl.DataFrame({"item": sets.owners, "hash": sets.values}, schema={"item": pl.Int64, "hash": pl.UInt64})
-        share = min(threshold, contained)
-        prefix = pl.DataFrame(
-            {"item": np.arange(len(sets)), "prefix": [n - math.ceil(share * n) + 1 for n in self._sizes.tolist()]},
-            schema={"item": pl.Int64, "prefix": pl.Int64},
-        )
-        rarest = frame.with_columns(pl.len().over("hash").alias("df")).sort("item", "df", "hash")
-        rarest = rarest.with_columns(pl.int_range(pl.len()).over("item").alias("rank")).join(prefix, on="item")
-        self._prefix = rarest.filter(pl.col("rank") < pl.col("prefix")).select("item", "hash")
-        self._all = frame
+        self._all = _grams(sets, "item")
+        self._frequency = self._all.group_by("hash").len("df")
+        ranked = _ranked(self._all, self._frequency, "item")
+        sizes = pl.DataFrame({"item": np.arange(len(sets)), "size": self._sizes})
+        self._near = _first(ranked, sizes, threshold, 1)
+        self._inside = _first(ranked, sizes.filter(pl.col("size") >= LONG_ENOUGH), contained, AGREED)
 
     def find(self, questions: Sequence[str] | pl.Series) -> list[Match]:
         """The best match of each question that has one, by place."""
@@ -69,8 +65,10 @@ class QuestionIndex:
             if (place := self._exact.get(key)) is not None
         }
         sets = shingles(keys)
-        frame = pl.DataFrame({"place": sets.owners, "hash": sets.values}, schema={"place": pl.Int64, "hash": pl.UInt64})
-        pairs = frame.join(self._prefix, on="hash").select("place", "item").unique()
+        frame = _grams(sets, "place")
+        own = pl.DataFrame({"place": np.arange(len(sets)), "size": sets.sizes})
+        near = _first(_ranked(frame, self._frequency, "place"), own, self.threshold, 1).drop("agreed")
+        pairs = pl.concat([_sharing(near, self._near), _sharing(frame, self._inside)]).unique()
         common = frame.join(pairs, on="place").join(self._all, on=["item", "hash"]).group_by("place", "item").len("common")
         sizes = sets.sizes
         for place, item, n in common.sort("place", "item").iter_rows():
@@ -83,3 +81,27 @@ class QuestionIndex:
             if place not in found or similarity > found[place].similarity:
                 found[place] = Match(place, self.items[item], kind, round(similarity, 4))
         return [found[place] for place in sorted(found)]
+
+
+def _grams(sets: Shingles, name: str) -> pl.DataFrame:
+    return pl.DataFrame({name: sets.owners, "hash": sets.values}, schema={name: pl.Int64, "hash": pl.UInt64})
+
+
+def _ranked(grams: pl.DataFrame, frequency: pl.DataFrame, owner: str) -> pl.DataFrame:
+    """Each text's 5-grams from the rarest among the test questions on; the order is the same for every text."""
+    known = grams.join(frequency, on="hash", how="left").with_columns(pl.col("df").fill_null(0)).sort(owner, "df", "hash")
+    return known.with_columns(rank=pl.int_range(pl.len()).over(owner)).select(owner, "hash", "rank")
+
+
+def _first(ranked: pl.DataFrame, sizes: pl.DataFrame, share: float, agreed: int) -> pl.DataFrame:
+    """So many of each text's rarest 5-grams that a text with `share` of all of them has at least `agreed` of these."""
+    needed = (pl.col("size") * share - 1e-9).ceil().cast(pl.Int64)
+    agreed_ = pl.min_horizontal(needed, pl.lit(agreed)).cast(pl.Int64)
+    limits = sizes.with_columns(agreed=agreed_, first=pl.col("size") - needed + agreed_).drop("size")
+    return ranked.join(limits, on=ranked.columns[0]).filter(pl.col("rank") < pl.col("first")).drop("rank", "first")
+
+
+def _sharing(grams: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
+    """`place, item` of the pairs that share as many 5-grams as `first` asks for."""
+    shared = grams.join(first, on="hash").group_by("place", "item").agg(pl.len(), pl.col("agreed").first())
+    return shared.filter(pl.col("len") >= pl.col("agreed")).select("place", "item")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
 import shutil
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +20,12 @@ from medasst.data.layouts import Record
 from medasst.data.recipes import Bad, Reader, read_records
 from medasst.data.settings import PrepareConfig, Source
 from medasst.data.store import Chunks, write_parquet
-from medasst.data.workers import in_order
+from medasst.data.workers import in_order_by_processes
 from medasst.progress import Progress
 
 BATCH = 20_000  # records of a chunk, and held as Python objects at once by each worker
 UNIT = 64_000_000  # bytes of small files that are read as one
+SMALL = 20_000_000  # bytes in all that are cleaned before other processes would have started
 
 Row = tuple[str, int, Record] | Bad
 
@@ -48,12 +51,14 @@ def read(job: Job, work: Path, progress: Progress) -> Chunks:
     """Every source as chunks, in order of source, file and line. What was finished before is not done again."""
     folders = []
     done = 0
+    size = sum(item.path.stat().st_size for _, _, inputs in job.sources for item in inputs)
+    workers = job.config.threads if size > SMALL else 1
     for unit in _units(job):
         folder = work / unit.folder
         if not folder.exists():
             part = folder.with_name(folder.name + ".part")
             part.mkdir(parents=True, exist_ok=True)
-            for count in _cleaned(job.config, unit, part):
+            for count in _chunks(job.config, unit, part, workers):
                 done += count
                 progress("read and clean", done)
             part.rename(folder)
@@ -85,22 +90,27 @@ def _units(job: Job) -> Iterator[Unit]:
             yield Unit(source, how, group, f"{source.name}-{key}")
 
 
-def _cleaned(config: PrepareConfig, unit: Unit, part: Path) -> Iterator[int]:
+def _chunks(config: PrepareConfig, unit: Unit, part: Path, workers: int) -> Iterator[int]:
     """Write the chunks of a unit; yields how many records each took. Chunks that a killed run left are kept."""
+    clean = functools.partial(cleaned, config, unit.source, unit.source.licence or unit.how.recipe.licence)
+    missing: deque[tuple[Path, int]] = deque()
 
-    def clean(numbered: tuple[int, list[Row]]) -> int:
-        n, rows = numbered
-        folder = part / f"{n:06d}"
-        if not folder.exists():
-            made = folder.with_name(folder.name + ".part")
-            shutil.rmtree(made, ignore_errors=True)
-            made.mkdir()
-            for name, frame in cleaned(config, unit, rows)._asdict().items():
-                write_parquet(frame, made / f"{name}.parquet")
-            made.rename(folder)
-        return len(rows)
+    def batches() -> Iterator[list[Row]]:
+        for n, rows in enumerate(_batches(unit)):
+            folder = part / f"{n:06d}"
+            if not folder.exists():
+                missing.append((folder, len(rows)))
+                yield rows
 
-    yield from in_order(clean, enumerate(_batches(unit)), config.threads)
+    for frames in in_order_by_processes(clean, batches(), workers):
+        folder, count = missing.popleft()
+        made = folder.with_name(folder.name + ".part")
+        shutil.rmtree(made, ignore_errors=True)
+        made.mkdir()
+        for name, frame in frames._asdict().items():
+            write_parquet(frame, made / f"{name}.parquet")
+        made.rename(folder)
+        yield count
 
 
 def _batches(unit: Unit) -> Iterator[list[Row]]:
@@ -113,12 +123,11 @@ def _batches(unit: Unit) -> Iterator[list[Row]]:
         yield batch
 
 
-def cleaned(config: PrepareConfig, unit: Unit, rows: list[Row]) -> Cleaned:
+def cleaned(config: PrepareConfig, source: Source, licence: str, rows: list[Row]) -> Cleaned:
     """A chunk's rows tidied, masked, judged and identified."""
-    source = unit.source
     raw = stages.to_frame(row for row in rows if not isinstance(row, Bad))
     frame = stages.cleaned(raw, config.clean, config.privacy)
-    frame = stages.identified(frame, source, source.licence or unit.how.recipe.licence, config.split)
+    frame = stages.identified(frame, source, licence, config.split)
     bad = stages.bad_rows(source.name, [row for row in rows if isinstance(row, Bad)])
     dropped = stages.as_rejected(frame.filter(pl.col("reason").is_not_null()), "clean")
     return Cleaned(
