@@ -55,7 +55,8 @@ def drop_reason(settings: CleanSettings) -> pl.Expr:
 def views() -> list[pl.Expr]:
     """From `roles` and `texts`: `question` (the first user turn), `answer` (all assistant turns, a line each).
 
-    `question_letters` and `answer_letters` are the same with nothing but letters and digits left.
+    `question_letters` and `answer_letters` are the same with nothing but letters and digits left; `clauses` are the answers'
+    clauses of six or more characters.
     """
     question, answer = _said_by("user").list.first(), _said_by("assistant").list.join("\n")
     return [
@@ -63,10 +64,11 @@ def views() -> list[pl.Expr]:
         answer.alias("answer"),
         question.str.replace_all(_NO_LETTER, "").alias("question_letters"),
         answer.str.replace_all(_NO_LETTER, "").alias("answer_letters"),
+        answer.str.extract_all(r"[^，。；！？、,;!?\n\s]{6,}").alias("clauses"),
     ]
 
 
-HELPERS = ("question_letters", "answer_letters")  # columns of `views` that only the filters need
+HELPERS = ("question_letters", "answer_letters", "clauses")  # columns of `views` that only the filters need
 _NO_LETTER = r"[^\p{L}\p{N}]+"
 
 
@@ -226,15 +228,9 @@ _UNIT = 8  # letters
 
 @_filter
 def repetition(settings: CleanSettings) -> pl.Expr:
-    """More than `max_repeated` of the answers are clauses (of six or more characters) said before, or all is one word."""
-    clauses = pl.col("answer").str.extract_all(r"[^，。；！？、,;!?\n\s]{6,}")
-    total = clauses.list.eval(pl.element().str.len_chars()).list.sum()
-    once = clauses.list.unique().list.eval(pl.element().str.len_chars()).list.sum()
-    letters = pl.col("answer_letters")
-    length = letters.str.len_chars().cast(pl.Int64)
-    # Moved on by its own length, a text of one repeated unit is itself.
-    unit = pl.any_horizontal(
-        (length >= 3 * size) & (letters.str.slice(size) == letters.str.head((length - size).clip(0)))
-        for size in range(1, _UNIT + 1)
-    )
-    return (total - once > settings.max_repeated * total.clip(1)) | unit
+    """More than `max_repeated` of the answers' clauses were said before, or they begin with one word over and over."""
+    said, new = (column.list.join("").str.len_chars() for column in (pl.col("clauses"), pl.col("clauses").list.unique()))
+    start = pl.col("answer_letters").str.head(3 * _UNIT)
+    # Moved on by its own length, a text of one repeated word is itself.
+    word = pl.any_horizontal(start.str.slice(size) == start.str.head(3 * _UNIT - size) for size in range(1, _UNIT + 1))
+    return (said - new > settings.max_repeated * said.clip(1)) | (word & (start.str.len_chars() == 3 * _UNIT))

@@ -16,7 +16,7 @@ _TAG = (
 _ENTITIES = {
     "&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'", "&mdash;": "—", "&middot;": "·",
     "&ldquo;": "“", "&rdquo;": "”", "&deg;": "°", "&plusmn;": "±", "&times;": "×",
-    "&amp;": "&",  # last, so that nothing is decoded twice
+    "&amp;": "&",
 }  # fmt: skip
 _INVISIBLE = (
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufffe\ufff9-\ufffb\p{Co}]"
@@ -53,8 +53,7 @@ def normalised(text: pl.Expr) -> pl.Expr:
 def tidied(text: pl.Expr) -> pl.Expr:
     """HTML tags, entities, control and invisible characters out; runs of blanks to one; stray ends trimmed; normalised last."""
     text = text.str.replace_all(r"\r\n?", "\n").str.replace_all(_TAG, "")
-    for entity, char in _ENTITIES.items():
-        text = text.str.replace_all(entity, char, literal=True)
+    text = text.str.replace_many(list(_ENTITIES), list(_ENTITIES.values()))  # in one pass: nothing is decoded twice
     text = text.str.replace_all(_INVISIBLE, "").str.replace_all(_BLANKS, " ").str.replace_all(r" *\n\s*", "\n")
     text = text.str.strip_chars().str.replace(_HEAD, "").str.replace(_TAIL, "").str.replace(_DOUBLED, "$1")
     return normalised(text.str.strip_chars())
