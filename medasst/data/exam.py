@@ -67,7 +67,7 @@ def parse_exam(row: Mapping[str, JSON]) -> ExamQuestion:
     explanation = _first(low, "explanation", "analysis")
     explanation = "" if explanation.strip().lower() in _NO_EXPLANATION else explanation
     if question and all(letter in low for letter in "abcd"):
-        options = [str(low[letter]) for letter in "abcdefgh" if low.get(letter) not in {None, ""}]
+        options = [str(low[letter]) for letter in "abcdefgh" if low.get(letter) not in (None, "")]
     elif question and (given := low.get("options", low.get("question_options"))):
         options = _options(given)
     elif isinstance(low.get("input"), str) and (match := _QUESTION.match(low["input"])):
@@ -99,12 +99,12 @@ def explained(question: ExamQuestion) -> Record:
 
 
 def _first(row: Mapping[str, JSON], *names: str) -> str:
-    return next((str(row[name]) for name in names if row.get(name) not in {None, ""} and isinstance(row[name], str | int)), "")
+    return next((str(row[name]) for name in names if row.get(name) not in (None, "") and isinstance(row[name], str | int)), "")
 
 
 def _options(given: JSON) -> list[str]:
     if isinstance(given, Mapping):
-        return [str(given[key]) for key in sorted(given)]
+        return [str(given[key]) for key in sorted(given, key=str)]
     if isinstance(given, list):
         return _unlabelled([str(o.get("value", o.get("text", ""))) if isinstance(o, Mapping) else str(o) for o in given])
     if not isinstance(given, str):
