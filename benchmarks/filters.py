@@ -9,7 +9,7 @@ number of records, (sum of weights)² / sum of squared weights (Kish). The bare 
 
 One person labelled, by reading, before writing the patterns (of answers over 420 characters the first 210 and last 200; of the
 40 in the stratum `ends-open`, labelled for `cut_off` only, the first 40 and last 90). Paraphrased: two words that no doctor
-would put there, or one that turns the meaning. Advertising: contact details, praise of a hospital, product or cure. Cut off: a reader
+would put there, or one that turns the meaning. Advertising: contact details, praise of a hospital, product or cure. Cut off: one
 misses the rest. The half `tune` was looked at while the patterns were written; `test` only when it was labelled.
 """
 
