@@ -8,9 +8,13 @@ weighted: a record counts for as many as it stands for in its stratum (populatio
 number of records, (sum of weights)² / sum of squared weights (Kish). The bare counts beside them are unweighted.
 
 One person labelled, by reading, before writing the patterns (of answers over 420 characters the first 210 and last 200; of the
-40 in the stratum `ends-open`, labelled for `cut_off` only, the first 40 and last 90). Paraphrased: two words that no doctor
-would put there, or one that turns the meaning. Advertising: contact details, praise of a hospital, product or cure. Cut off: one
-misses the rest. The half `tune` was looked at while the patterns were written; `test` only when it was labelled.
+40 in the stratum `ends-open`, labelled for `cut_off` only, the first 40 and last 90).
+
+- paraphrased: two words that no doctor would put there, or one that turns the meaning
+- advertising: contact details, praise of a hospital, product or cure
+- cut off: one misses the rest
+
+The half `tune` was looked at while the patterns were written; `test` only when it was labelled.
 """
 
 from __future__ import annotations
