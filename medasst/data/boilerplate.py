@@ -55,6 +55,7 @@ _SIGN = (
     "|谢谢|感谢|支持|信任|关注|采纳|答案|健康|康复"
 )
 _POLITE = "^(?:不用?|不必|别|您|你)?太?(?:客气|谢)"
+_GOES_ON = "^(?:以及|及|和|与|并且?|还有|而且)"  # 根据你说的，以及… is one sentence
 _LEAST = 4  # letters: what is shorter once cut (再见！, 可以。) stays whole too
 
 
@@ -77,6 +78,6 @@ def cut_boilerplate(texts: pl.Series) -> pl.Series:
         .str.replace(_RUN_ON, "。")
         .str.strip_chars()
     )
-    kept = whole.str.contains(_POLITE) | (cut.str.count_matches(r"[\p{L}\p{N}]") < _LEAST)
+    kept = whole.str.contains(_POLITE) | cut.str.contains(_GOES_ON) | (cut.str.count_matches(r"[\p{L}\p{N}]") < _LEAST)
     frame = pl.DataFrame({"text": texts.gather(places)})
     return texts.scatter(places, frame.select(pl.when(kept).then(whole).otherwise(cut).alias("text"))["text"])

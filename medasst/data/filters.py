@@ -24,7 +24,7 @@ class CleanSettings(Config):
     simplify: bool = True  # traditional Chinese becomes simplified
     boilerplate: bool = True  # labels, greetings and good wishes are cut from answers
 
-    min_question: int = Field(default=2, ge=0)  # letters, digits and Han characters of the first question
+    min_question: int = Field(default=2, ge=0)  # letters, digits and Han characters of all questions together
     min_answer: int = Field(default=10, ge=0)  # the same of all answers together
     max_turn: int = Field(default=4_000, ge=1)
     max_total: int = Field(default=16_000, ge=1)
@@ -55,14 +55,14 @@ def drop_reason(settings: CleanSettings) -> pl.Expr:
 def views() -> list[pl.Expr]:
     """From `roles` and `texts`: `question` (the first user turn), `answer` (all assistant turns, a line each).
 
-    `question_letters` and `answer_letters` are the same with nothing but letters and digits left; `clauses` are the answers'
-    clauses of six or more characters.
+    `question_letters` (of all user turns: many a dialogue begins with 在吗) and `answer_letters` are what is left with nothing
+    but letters and digits; `clauses` are the answers' clauses of six or more characters.
     """
-    question, answer = _said_by("user").list.first(), _said_by("assistant").list.join("\n")
+    asked, answer = _said_by("user"), _said_by("assistant").list.join("\n")
     return [
-        question.alias("question"),
+        asked.list.first().alias("question"),
         answer.alias("answer"),
-        question.str.replace_all(_NO_LETTER, "").alias("question_letters"),
+        asked.list.join("\n").str.replace_all(_NO_LETTER, "").alias("question_letters"),
         answer.str.replace_all(_NO_LETTER, "").alias("answer_letters"),
         answer.str.extract_all(r"[^，。；！？、,;!?\n\s]{6,}").alias("clauses"),
     ]
@@ -100,7 +100,7 @@ def broken_encoding(_: CleanSettings) -> pl.Expr:
 
 @_filter
 def question_short(settings: CleanSettings) -> pl.Expr:
-    """Fewer than `min_question` letters and digits in the first question."""
+    """Fewer than `min_question` letters and digits in all questions together."""
     return pl.col("question_letters").str.len_chars() < settings.min_question
 
 

@@ -23,7 +23,7 @@ _INVISIBLE = (
 )
 _BLANKS = r"[ \t\u00a0\u2000-\u200a\u3000]+"
 # Left by the forms of question sites: punctuation before the first word, a section label with nothing under it.
-_HEAD = r"^[，。、；：！？,;:!?\s]+"
+_HEAD = r"^[，。、；：！？,;:!?\s]+([^，。、；：！？,;:!?\s])"  # a turn that is nothing else (？？) stays
 _TAIL = r"(?:\s*(?:病情分析|问题分析|意见建议|指导意见|医生询问|生活护理|生活调理|其他提示)[:：]?\s*)+$"
 _DOUBLED = r"([。！？!?])[，、,；;：:\s]+$"
 
@@ -55,7 +55,7 @@ def tidied(text: pl.Expr) -> pl.Expr:
     text = text.str.replace_all(r"\r\n?", "\n").str.replace_all(_TAG, "")
     text = text.str.replace_many(list(_ENTITIES), list(_ENTITIES.values()))  # in one pass: nothing is decoded twice
     text = text.str.replace_all(_INVISIBLE, "").str.replace_all(_BLANKS, " ").str.replace_all(r" *\n\s*", "\n")
-    text = text.str.strip_chars().str.replace(_HEAD, "").str.replace(_TAIL, "").str.replace(_DOUBLED, "$1")
+    text = text.str.strip_chars().str.replace(_HEAD, "$1").str.replace(_TAIL, "").str.replace(_DOUBLED, "$1")
     return normalised(text.str.strip_chars())
 
 
