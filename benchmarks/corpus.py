@@ -1,0 +1,391 @@
+"""A seeded synthetic corpus of Chinese medical Q&A that costs a pipeline what real data costs, with its truth known.
+
+    python benchmarks/corpus.py OUT [--records 1500000] [--shards 15] [--workers 2] [--seed 7]
+
+Every sentence is put together from `corpus.toml`, so the corpus carries nobody's words and no licence; it says nothing true
+and is not fit for training. Of the records 8 % are exact copies, 6 % near copies (1-4 % of the characters changed, or a
+greeting), 2 % copies with one sentence replaced, 4 % junk; copies stand anywhere, in any file. One good record in fifty and
+every advertisement hold personal data.
+
+The shards rotate through four public layouts (alpaca JSONL, GB18030 CSV, lists of questions, chat). Beside each lies
+`truth-*.parquet`: record, file, line, kind, original (-1 where it is no copy) and the personal values that were planted.
+A record depends on the seed and its number alone, so equal arguments give equal bytes whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import json
+import multiprocessing
+import random
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import polars as pl
+
+LAYOUTS = ("alpaca", "csv", "qlist", "chat")
+COPIES = {"exact": 0.08, "near": 0.06, "revised": 0.02}  # shares of all records
+JUNK = 0.04
+PERSONAL = 0.02  # of the originals
+QUESTION, ANSWER = 120, 400  # characters at most, personal data apart
+TRUTH = pl.Schema(
+    {
+        "record": pl.Int64(),
+        "file": pl.String(),
+        "line": pl.UInt32(),
+        "kind": pl.String(),
+        "original": pl.Int64(),
+        "personal": pl.List(pl.String()),
+    }
+)
+Template = list[str | list[str]]
+Item = TypeVar("Item")
+
+
+class Record(NamedTuple):
+    """A question and its answer. `personal` are the values in it that must not come out of a preparation."""
+
+    number: int
+    kind: str  # original, exact, near, revised, or what sort of junk
+    original: int
+    question: str
+    answer: str
+    personal: tuple[str, ...] = ()
+
+
+class _Said(NamedTuple):
+    """An original in parts, so that a copy can change its words and keep the personal data."""
+
+    before: str
+    question: str
+    after: str
+    answer: str
+    personal: tuple[str, ...]
+
+
+class _Words(NamedTuple):
+    lists: Mapping[str, list[str]]
+    sentences: Mapping[str, list[Template]]
+    junk: Mapping[str, Any]
+    people: Mapping[str, list[str]]
+
+
+def main() -> None:
+    """Write a corpus."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--records", type=int, default=1_500_000)
+    parser.add_argument("--shards", type=int, default=15)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=7)
+    arguments = parser.parse_args()
+    write(arguments.out, arguments.records, arguments.shards, arguments.workers, arguments.seed)
+    size = sum(path.stat().st_size for path in arguments.out.glob("part-*"))
+    print(f"{arguments.records:,} records, {size / 1e9:.3f} GB")
+    print(truth(arguments.out).group_by("kind").len().sort("len", descending=True))
+
+
+def write(out: Path, count: int, shards: int = 15, workers: int = 2, seed: int = 7) -> None:
+    """Write `count` records in `shards` files, and the truth about them, into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    bounds = [count * n // shards for n in range(shards + 1)]
+    job = functools.partial(_shard, out, seed)
+    if workers == 1:
+        list(map(job, range(shards), bounds[:-1], bounds[1:]))
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:  # a fork would copy Polars' locks
+        list(pool.map(job, range(shards), bounds[:-1], bounds[1:]))
+
+
+def truth(folder: Path) -> pl.DataFrame:
+    """What is known of every record of a corpus."""
+    return pl.read_parquet(folder / "truth-*.parquet")
+
+
+# ---- records ---------------------------------------------------------------------------------------------------------
+
+
+def record(seed: int, number: int) -> Record:
+    """Record `number` of the corpus with this seed."""
+    r = random.Random(seed << 40 | number)
+    kind = _kind(r) if number else "original"
+    if kind == "junk":
+        name = _pick(r, list(_JUNK))
+        return _JUNK[name](r)._replace(number=number, kind=f"junk:{name}")
+    if kind == "original":
+        return _whole(number, kind, -1, _original(r))
+    while True:
+        place = int(r.random() * number)
+        of = random.Random(seed << 40 | place)
+        if not place or _kind(of) == "original":
+            break
+    said = _original(of)
+    change: dict[str, Callable[[random.Random, _Said], _Said]] = {"near": _near, "revised": _revised}
+    return _whole(number, kind, place, change[kind](r, said) if kind in change else said)
+
+
+def _whole(number: int, kind: str, original: int, said: _Said) -> Record:
+    return Record(number, kind, original, said.before + said.question + said.after, said.answer, said.personal)
+
+
+def _kind(r: random.Random) -> str:
+    place = r.random()
+    for kind, share in (*COPIES.items(), ("junk", JUNK)):
+        place -= share
+        if place < 0:
+            return kind
+    return "original"
+
+
+def _original(r: random.Random) -> _Said:
+    question, answer = _question(r), _answer(r)
+    if r.random() >= PERSONAL:
+        return _Said("", question, "", answer, ())
+    told, value = _pick(r, _TOLD)(r)
+    first = r.random() < 0.5
+    return _Said(f"{told}，" if first else "", question, "" if first else told, answer, (value,))
+
+
+def _question(r: random.Random) -> str:
+    sentences = _words().sentences
+    text = _fill(r, sentences["opening"]) if r.random() < 0.6 else ""
+    text += _fill(r, sentences["question"])
+    for _ in range(int(r.random() * 4)):
+        text += _fill(r, sentences["tail"]) if r.random() < 0.75 else ""
+    return text[:QUESTION]
+
+
+def _answer(r: random.Random) -> str:
+    sentences = _words().sentences
+    long = int(min(ANSWER, max(50.0, r.lognormvariate(5.22, 0.5))))
+    text = _fill(r, sentences["greeting"]) if r.random() < 0.6 else ""
+    left = list(sentences["answer"])
+    r.shuffle(left)
+    while len(text) < long and left:
+        text += _fill(r, [left.pop()])
+    text += _fill(r, sentences["closing"]) if r.random() < 0.5 else ""
+    return text[:ANSWER]
+
+
+def _near(r: random.Random, said: _Said) -> _Said:
+    """As a second post of the same: a few characters changed, other punctuation, a greeting."""
+    question = _nudged(r, said.question) if r.random() < 0.5 else said.question
+    return said._replace(question=question, answer=_nudged(r, said.answer))
+
+
+_PUNCTUATION = str.maketrans("，。！？：；", ",.!?:;")
+
+
+def _nudged(r: random.Random, text: str) -> str:
+    letters = list(text)
+    for _ in range(max(1, int(len(letters) * r.uniform(0.01, 0.04) / 2))):
+        place, how = int(r.random() * len(letters)), r.random()
+        if how < 0.4:
+            letters[place] = _pick(r, letters)
+        elif how < 0.7:
+            letters.insert(place, _pick(r, letters))
+        elif len(letters) > 5:
+            del letters[place]
+    text, how = "".join(letters), r.random()
+    if how < 0.15:
+        return text.translate(_PUNCTUATION)
+    if how < 0.3:
+        return "你好，" + text
+    return text.replace("。", "。 ") if how < 0.4 else text
+
+
+def _revised(r: random.Random, said: _Said) -> _Said:
+    """One sentence of the answer replaced: near for a long answer, another text for a short one."""
+    parts = [part for part in said.answer.split("。") if part]
+    parts[int(r.random() * len(parts))] = _fill(r, _words().sentences["answer"]).rstrip("。")
+    return said._replace(answer="。".join(parts) + "。")
+
+
+def _fill(r: random.Random, templates: Sequence[Template]) -> str:
+    return "".join([part if isinstance(part, str) else _pick(r, part) for part in _pick(r, templates)])
+
+
+def _pick(r: random.Random, items: Sequence[Item]) -> Item:
+    return items[int(r.random() * len(items))]  # several times as fast as choice
+
+
+@functools.cache
+def _words() -> _Words:
+    data = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    lists = {name: words.split() for name, words in data["words"].items()}
+    lists |= {name: [str(n) for n in range(*limits)] for name, limits in data["numbers"].items()}
+    sentences = {name: [_template(text, lists) for text in texts] for name, texts in data["sentences"].items()}
+    return _Words(lists, sentences, data["junk"], {name: words.split() for name, words in data["people"].items()})
+
+
+def _template(text: str, lists: Mapping[str, list[str]]) -> Template:
+    parts: Template = []
+    for part in text.split("{"):
+        name, closed, rest = part.partition("}")
+        parts += [lists[name], rest] if closed else [part]
+    return [part for part in parts if part]
+
+
+# ---- personal data: how it is told, and the value that must go -------------------------------------------------------
+
+
+def _digits(r: random.Random, count: int) -> str:
+    return f"{r.randrange(10**count):0{count}d}"
+
+
+def _mobile(r: random.Random) -> tuple[str, str]:
+    gap = _pick(r, ["", "", "", "-", " "])
+    value = gap.join([f"1{_pick(r, '35789')}{_digits(r, 1)}", _digits(r, 4), _digits(r, 4)])
+    return _pick(r, ["我的手机号是", "联系电话", "请打", "电话："]) + value, value
+
+
+def _landline(r: random.Random) -> tuple[str, str]:
+    value = f"{_pick(r, ['010', '021', '0571', '028'])}-{_pick(r, '2345678')}{_digits(r, 7)}"
+    return f"家里电话{value}", value
+
+
+def _id_card(r: random.Random) -> tuple[str, str]:
+    born = f"{r.randrange(1940, 2020)}{r.randrange(1, 13):02d}{r.randrange(1, 29):02d}"
+    body = f"{r.randrange(110000, 659000)}{born}{_digits(r, 3)}"
+    # GB 11643-1999: the weights are the powers of two, the last digit's the first.
+    check = "10X98765432"[sum(int(digit) << (17 - place) for place, digit in enumerate(body)) % 11]
+    return _pick(r, ["身份证", "身份证号是", "证件"]) + body + check, body + check
+
+
+def _email(r: random.Random) -> tuple[str, str]:
+    value = f"{_pick(r, ['lily', 'wang', 'sun.li', 'zhao'])}{_digits(r, 5)}@{_pick(r, ['example.com', 'mail.example.cn'])}"
+    return f"邮箱{value}", value
+
+
+def _wechat(r: random.Random) -> tuple[str, str]:
+    value = f"{_pick(r, ['wx_', 'abc-', 'li'])}{_digits(r, 7)}"
+    return _pick(r, ["微信号", "微信", "加我vx："]) + value, value
+
+
+def _qq(r: random.Random) -> tuple[str, str]:
+    value = f"{r.randrange(10**7, 10**10)}"
+    return _pick(r, ["我的QQ是", "qq", "扣扣号"]) + value, value
+
+
+def _name(r: random.Random) -> tuple[str, str]:
+    people = _words().people
+    value = _pick(r, people["surname"]) + _pick(r, people["given"])
+    return _pick(r, ["姓名：", "我叫", "患者名：", "联系人:"]) + value, value
+
+
+def _address(r: random.Random) -> tuple[str, str]:
+    people = _words().people
+    value = f"{_pick(r, people['street'])}{r.randrange(1, 2000)}号"
+    return f"住在{_pick(r, people['city'])}{value}", value
+
+
+_TOLD: tuple[Callable[[random.Random], tuple[str, str]], ...]
+_TOLD = (_mobile, _mobile, _mobile, _landline, _id_card, _email, _wechat, _qq, _name, _address)
+
+
+# ---- junk ------------------------------------------------------------------------------------------------------------
+
+
+def _junk(question: str, answer: str, personal: tuple[str, ...] = ()) -> Record:
+    return Record(0, "", -1, question, answer, personal)
+
+
+def _empty(r: random.Random) -> Record:
+    return _junk(_pick(r, _words().junk["nothing"]), "")
+
+
+def _short(r: random.Random) -> Record:
+    return _junk(_pick(r, _words().junk["short_question"]), _pick(r, _words().junk["short_answer"]))
+
+
+def _advert(r: random.Random) -> Record:
+    account, phone = f"{_pick(r, 'abcxyz')}{r.randrange(10**6, 10**8)}", f"1{_pick(r, '3578')}{_digits(r, 9)}"
+    link = f"http://www.{r.randrange(10**5)}.example.com/?id={r.randrange(10**4)}"
+    answer = f"加微信 {account} 咨询，祖传秘方三天见效，详情 {link} 电话{phone}"
+    return _junk(_question(r), answer, (account, phone))
+
+
+def _html(r: random.Random) -> Record:
+    return _junk(_question(r), "<p>" + _answer(r).replace("。", "。</p>\r\n<p>&nbsp;&nbsp;") + "</p><br/>")
+
+
+def _repeat(r: random.Random) -> Record:
+    return _junk(_question(r), _pick(r, _words().junk["repeated"]) * r.randrange(20, 80))
+
+
+def _mojibake(r: random.Random) -> Record:
+    return _junk(_question(r).encode().decode("latin-1"), _answer(r).encode().decode("latin-1"))
+
+
+def _placeholder(r: random.Random) -> Record:
+    return _junk(_question(r), _pick(r, _words().junk["waiting"]))
+
+
+def _english(r: random.Random) -> Record:
+    words = _words().junk["english"].split()
+    return _junk(_question(r), " ".join(_pick(r, words) for _ in range(r.randrange(20, 60))))
+
+
+_JUNK: dict[str, Callable[[random.Random], Record]] = {
+    "empty": _empty,
+    "short": _short,
+    "advert": _advert,
+    "html": _html,  # the one kind whose words are good
+    "repeat": _repeat,
+    "mojibake": _mojibake,
+    "placeholder": _placeholder,
+    "english": _english,
+}
+
+
+# ---- files -----------------------------------------------------------------------------------------------------------
+
+
+def _shard(out: Path, seed: int, shard: int, first: int, last: int) -> None:
+    layout = LAYOUTS[shard % len(LAYOUTS)]
+    name = f"part-{layout}-{shard:05d}.{'csv' if layout == 'csv' else 'jsonl'}"
+    records = (record(seed, number) for number in range(first, last))
+    rows = _write_csv(out / name, records) if layout == "csv" else _write_jsonl(out / name, records, layout)
+    frame = pl.DataFrame(list(rows), schema=TRUTH, orient="row")
+    frame.write_parquet(out / f"truth-{shard:05d}.parquet")
+
+
+def _write_jsonl(path: Path, records: Iterator[Record], layout: str) -> Iterator[tuple[object, ...]]:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for line, item in enumerate(records, 1):
+            file.write(json.dumps(as_row(item, layout), ensure_ascii=False) + "\n")
+            yield item.number, path.name, line, item.kind, item.original, list(item.personal)
+
+
+def _write_csv(path: Path, records: Iterator[Record]) -> Iterator[tuple[object, ...]]:
+    with path.open("w", encoding="gb18030", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["department", "title", "ask", "answer"])
+        line = 2
+        for item in records:
+            table.writerow(as_row(item, "csv").values())
+            yield item.number, path.name, line, item.kind, item.original, list(item.personal)
+            line += 1 + item.question.count("\n") + item.answer.count("\n")
+
+
+def as_row(item: Record, layout: str) -> dict[str, Any]:
+    """The record as a row of one of LAYOUTS."""
+    if layout == "csv":
+        departments = _words().lists["dept"]
+        department = departments[item.number % len(departments)]
+        return {"department": department, "title": item.question[:15], "ask": item.question, "answer": item.answer}
+    if layout == "qlist":
+        return {"id": item.number, "questions": [[item.question]], "answers": [item.answer]}
+    if layout == "chat":
+        turns = [{"role": "user", "content": item.question}, {"role": "assistant", "content": item.answer}]
+        return {"id": item.number, "messages": turns}
+    return {"id": item.number, "instruction": item.question, "input": "", "output": item.answer}
+
+
+if __name__ == "__main__":
+    main()
