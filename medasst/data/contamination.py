@@ -2,7 +2,7 @@
 
 Exact: the comparison keys are equal. Near: the Jaccard similarity of their character 5-grams reaches a threshold, or a test
 question stands almost whole inside a longer train question. Both need a large share of a question's 5-grams, so a match
-must hit some of its rarest few (the prefix filter of set-similarity joins: Chaudhuri, Ganti, Kaushik 2006; for Jaccard on
+must share one of its rarest few (the prefix filter of set-similarity joins: Chaudhuri, Ganti, Kaushik 2006; for Jaccard on
 both sides): nothing is missed, and few pairs are looked at.
 """
 
@@ -15,9 +15,10 @@ import numpy as np
 import polars as pl
 
 from medasst.data.keys import comparison_keys
-from medasst.shingles import Shingles, shingles
+from medasst.shingles import I64, U64, Shingles, shingles
 
-AGREED = 4  # more rare 5-grams to agree in leave fewer pairs to compare
+WORDS = 4  # of a bitmap: longer ones tell more pairs apart
+_ROUNDING = 1e-9
 LONG_ENOUGH = 12  # 5-grams: a shorter test question inside a longer one proves nothing
 
 
@@ -53,8 +54,9 @@ class QuestionIndex:
         self._frequency = self._all.group_by("hash").len("df")
         ranked = _ranked(self._all, self._frequency, "item")
         sizes = pl.DataFrame({"item": np.arange(len(sets)), "size": self._sizes})
-        self._near = _first(ranked, sizes, threshold, 1)
-        self._inside = _first(ranked, sizes.filter(pl.col("size") >= LONG_ENOUGH), contained, AGREED)
+        self._near = _prefix(ranked, sizes, threshold)
+        self._inside = _prefix(ranked, sizes.filter(pl.col("size") >= LONG_ENOUGH), contained)
+        self._bits = _bitmaps(sets)
 
     def find(self, questions: Sequence[str] | pl.Series) -> list[Match]:
         """The best match of each question that has one, by place."""
@@ -67,8 +69,9 @@ class QuestionIndex:
         sets = shingles(keys)
         frame = _grams(sets, "place")
         own = pl.DataFrame({"place": np.arange(len(sets)), "size": sets.sizes})
-        near = _first(_ranked(frame, self._frequency, "place"), own, self.threshold, 1).drop("agreed")
+        near = _prefix(_ranked(frame, self._frequency, "place"), own, self.threshold)
         pairs = pl.concat([_sharing(near, self._near), _sharing(frame, self._inside)]).unique()
+        pairs = pairs.filter(self._possible(sets, pairs["place"].to_numpy(), pairs["item"].to_numpy()))
         common = frame.join(pairs, on="place").join(self._all, on=["item", "hash"]).group_by("place", "item").len("common")
         sizes = sets.sizes
         for place, item, n in common.sort("place", "item").iter_rows():
@@ -82,6 +85,31 @@ class QuestionIndex:
                 found[place] = Match(place, self.items[item], kind, round(similarity, 4))
         return [found[place] for place in sorted(found)]
 
+    def _possible(self, sets: Shingles, places: I64, items: I64) -> pl.Series:
+        """Whether the pairs can share enough: a bit that only one has stands for a 5-gram that only one has."""
+        ours, theirs = sets.sizes[places], self._sizes[items]
+        left, right = _bitmaps(sets)[places], self._bits[items]
+        most = np.minimum(
+            ours - np.bitwise_count(left & ~right).sum(axis=1, dtype=np.int64),
+            theirs - np.bitwise_count(right & ~left).sum(axis=1, dtype=np.int64),
+        )
+        near = most * (1 + self.threshold) >= self.threshold * (ours + theirs) - _ROUNDING
+        inside = (most >= self.contained * theirs - _ROUNDING) & (theirs >= LONG_ENOUGH)
+        return pl.Series(near | inside)
+
+
+def _bitmaps(sets: Shingles) -> U64:
+    """WORDS 64-bit words a text, in which each 5-gram sets one bit (the bitmap filter: Sandes, Teodoro, Melo 2017)."""
+    bits = np.zeros((len(sets), WORDS), np.uint64)
+    filled = np.flatnonzero(sets.sizes)
+    if len(filled):
+        place = sets.values % np.uint64(64 * WORDS)
+        bit = np.uint64(1) << (place & np.uint64(63))
+        for word in range(WORDS):
+            mine = np.where(place >> np.uint64(6) == word, bit, np.uint64(0))
+            bits[filled, word] = np.bitwise_or.reduceat(mine, sets.offsets[filled])
+    return bits
+
 
 def _grams(sets: Shingles, name: str) -> pl.DataFrame:
     return pl.DataFrame({name: sets.owners, "hash": sets.values}, schema={name: pl.Int64, "hash": pl.UInt64})
@@ -93,15 +121,12 @@ def _ranked(grams: pl.DataFrame, frequency: pl.DataFrame, owner: str) -> pl.Data
     return known.with_columns(rank=pl.int_range(pl.len()).over(owner)).select(owner, "hash", "rank")
 
 
-def _first(ranked: pl.DataFrame, sizes: pl.DataFrame, share: float, agreed: int) -> pl.DataFrame:
-    """So many of each text's rarest 5-grams that a text with `share` of all of them has at least `agreed` of these."""
-    needed = (pl.col("size") * share - 1e-9).ceil().cast(pl.Int64)
-    agreed_ = pl.min_horizontal(needed, pl.lit(agreed)).cast(pl.Int64)
-    limits = sizes.with_columns(agreed=agreed_, first=pl.col("size") - needed + agreed_).drop("size")
-    return ranked.join(limits, on=ranked.columns[0]).filter(pl.col("rank") < pl.col("first")).drop("rank", "first")
+def _prefix(ranked: pl.DataFrame, sizes: pl.DataFrame, share: float) -> pl.DataFrame:
+    """So many of each text's rarest 5-grams that a text with `share` of all of them has one of these."""
+    limits = sizes.with_columns(first=pl.col("size") - (pl.col("size") * share - _ROUNDING).ceil().cast(pl.Int64) + 1)
+    return ranked.join(limits.drop("size"), on=ranked.columns[0]).filter(pl.col("rank") < pl.col("first")).drop("rank", "first")
 
 
-def _sharing(grams: pl.DataFrame, first: pl.DataFrame) -> pl.DataFrame:
-    """`place, item` of the pairs that share as many 5-grams as `first` asks for."""
-    shared = grams.join(first, on="hash").group_by("place", "item").agg(pl.len(), pl.col("agreed").first())
-    return shared.filter(pl.col("len") >= pl.col("agreed")).select("place", "item")
+def _sharing(grams: pl.DataFrame, prefix: pl.DataFrame) -> pl.DataFrame:
+    """`place, item` of the pairs that share one of these 5-grams."""
+    return grams.join(prefix, on="hash").select("place", "item").unique()

@@ -12,14 +12,15 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
+from scipy.special import comb
 from scipy.stats import binom
 
 from medasst.progress import Progress, silent
-from medasst.shingles import U32, U64, Shingles, jaccard
+from medasst.shingles import SEED, U32, U64, Shingles, jaccard
 
-BANDS = 16  # of 4 minima each: a pair of Jaccard 0.8 shares a band with probability 0.9998
-MISSED = 1e-4  # share of the pairs at the threshold that the estimate from all minima may miss
-REACH = 8  # neighbours of equal band keys looked at in the first round; each later round looks as many times as far
+BANDS = 48  # sets of minima; records that agree in all of one are looked at
+MISSED = 1e-3  # share of the pairs at the very threshold that may be missed; of nearer ones far fewer are
+REACH = 32  # neighbours of equal band keys looked at in the first round; each later round looks as many times as far
 COMPARED = 100_000  # pairs whose n-grams are held at once
 Pairs = NDArray[np.int64]
 Rows = NDArray[np.uint32]
@@ -77,11 +78,11 @@ def near(
 def _candidates(minima: U32, label: NDArray[np.int64], first: int, last: int, threshold: float) -> tuple[Pairs, bool]:
     """Unconnected pairs of places (lower first), `first` to `last` apart among the equals of a band, that are probably near;
     and whether some equals lie further apart."""
-    least = int(binom.ppf(MISSED, minima.shape[1], threshold))
+    least = int(binom.ppf(MISSED / 10, minima.shape[1], threshold))
     found: list[U64] = [np.zeros(0, np.uint64)]
     further = False
-    for band in np.split(minima, BANDS, axis=1):
-        places, keys = _sorted_band(band)
+    for columns in bands(minima.shape[1], threshold):
+        places, keys = _sorted_band(minima, columns)
         alive = np.arange(len(keys))
         for distance in range(first, last + 2):  # the last turn only looks whether there is more
             alive = alive[alive + distance < len(keys)]
@@ -99,15 +100,34 @@ def _candidates(minima: U32, label: NDArray[np.int64], first: int, last: int, th
     return np.stack([packed >> np.uint64(32), packed & np.uint64(0xFFFFFFFF)], axis=1).astype(np.int64), further
 
 
-def _sorted_band(minima: U32) -> tuple[NDArray[np.int64], U64]:
-    """Places by band key, ascending among equals, and the keys; texts without shingles are left out."""
+def bands(permutations: int, threshold: float) -> NDArray[np.int64]:
+    """BANDS sets of columns of the minima, as large as MISSED allows: large sets bring few pairs together by chance.
+
+    A pair of Jaccard t agrees in a of n minima with the binomial probability of (n, t), and then in all r of a set with
+    probability C(a, r) / C(n, r); the sets are drawn at random, with a fixed seed, and taken as independent.
+    """
+    agreed = np.arange(permutations + 1)
+    weight = binom.pmf(agreed, permutations, threshold)
+
+    def missed(size: int) -> float:
+        return float((weight * (1 - comb(agreed, size) / comb(permutations, size)) ** BANDS).sum())
+
+    size = next((size for size in range(8, 1, -1) if missed(size) <= MISSED), 1)
+    random = np.random.Generator(np.random.PCG64(SEED))
+    return np.stack([random.choice(permutations, size, replace=False) for _ in range(BANDS)])
+
+
+def _sorted_band(minima: U32, columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], U64]:
+    """Places by their key in a band, ascending among equals, and the keys; texts without shingles are left out."""
     keys = np.zeros(len(minima), np.uint64)
-    for column in minima.T:
-        keys = (keys + column + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    for column in columns:
+        keys = (keys + minima[:, column] + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         keys ^= keys >> np.uint64(29)
-    places = np.flatnonzero((minima != 0xFFFFFFFF).any(axis=1))
-    places = places[np.argsort(keys[places], kind="stable")]
-    return places, keys[places]
+    places = np.flatnonzero(minima[:, 0] != 0xFFFFFFFF)
+    # Key and place in one word: its sort is many times faster than one that has to carry places along.
+    bits = np.uint64(max(len(minima) - 1, 1).bit_length())
+    packed = np.sort((keys[places] >> bits << bits) | places.astype(np.uint64))
+    return (packed & (np.uint64(1) << bits) - np.uint64(1)).astype(np.int64), packed >> bits
 
 
 def _verified(pairs: Pairs, rows: Rows, sets: Callable[[Rows], Shingles], threshold: float) -> Pairs:
