@@ -149,6 +149,7 @@ def _training(train: Path) -> list[str]:
         f"- Base `{result['base']}`, LoRA r {lora['r']}, alpha {lora['alpha']}, targets {lora['targets']}.",
         f"- {result['tokens']:,} tokens ({result['answer_tokens']:,} of answers), {result['steps']:,} steps, "
         f"{result['seconds'] / 60:.0f} minutes.",
+        f"- Prepared set: manifest.json with sha256 `{facts['manifest_sha256'][:16]}…`.",
         f"- {result['conversations']:,} conversations to draw from, {result['dropped']:,} dropped as too long or empty.",
         f"- Loss at the end {result['loss']:.3f} nats an answer token.",
     ]

@@ -121,7 +121,9 @@ def test_the_results_page(finished: Path, tmp_path: Path) -> None:
         "validation_loss_before": 3.0, "validation_loss": 2.25, "seconds": 600.0,
     }  # fmt: skip
     settings = {"lora": {"r": 16, "alpha": 32, "targets": "all-linear"}}
-    (train / "run.json").write_text(json.dumps({"result": result, "settings": settings}), "utf-8")
+    (train / "run.json").write_text(
+        json.dumps({"result": result, "settings": settings, "manifest_sha256": "5eed" * 16}), "utf-8"
+    )
     page = results_page(finished, train, command="medasst evaluate job.toml")
     for expected in ("34,567 tokens", "3.000 before, 2.250 after", "`medasst evaluate job.toml`", "guessing gets 25.0 %"):
         assert expected in page
