@@ -112,21 +112,33 @@ def truth(folder: Path) -> pl.DataFrame:
 
 def record(seed: int, number: int) -> Record:
     """Record `number` of the corpus with this seed."""
-    r = random.Random(seed << 40 | number)
+    r = random.Random((seed << 40) | number)
     kind = _kind(r) if number else "original"
     if kind == "junk":
         name = _pick(r, list(_JUNK))
         return _JUNK[name](r)._replace(number=number, kind=f"junk:{name}")
     if kind == "original":
         return _whole(number, kind, -1, _original(r))
-    while True:
-        place = int(r.random() * number)
-        of = random.Random(seed << 40 | place)
-        if not place or _kind(of) == "original":
-            break
+    place, of = _copied(seed, number, r)
     said = _original(of)
     change: dict[str, Callable[[random.Random, _Said], _Said]] = {"near": _near, "revised": _revised}
     return _whole(number, kind, place, change[kind](r, said) if kind in change else said)
+
+
+def root(seed: int, number: int) -> int:
+    """The number of the original that a record copies; its own where it is no copy."""
+    r = random.Random((seed << 40) | number)
+    return _copied(seed, number, r)[0] if number and _kind(r) in COPIES else number
+
+
+def _copied(seed: int, number: int, r: random.Random) -> tuple[int, random.Random]:
+    """An original before this record, and its random source, past the choice of its kind."""
+    while True:
+        place = int(r.random() * number)
+        of = random.Random((seed << 40) | place)
+        # The first record is an original whatever its draw.
+        if _kind(of) == "original" or not place:
+            return place, of
 
 
 def _whole(number: int, kind: str, original: int, said: _Said) -> Record:
