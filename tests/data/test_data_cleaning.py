@@ -44,6 +44,7 @@ def test_tidying_twice_changes_nothing_more(text: str) -> None:
         ("头\u200b痛\ufeff　　ＡＢ１２", "头痛 AB12"),
         ("一\r\n\r\n\n二", "一\n二"),
         ("，你好。", "你好。"),
+        ("？？", "？？"),
         ("多休息。意见建议：", "多休息。"),
         ("多休息。、", "多休息。"),
     ],
