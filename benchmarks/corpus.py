@@ -113,7 +113,9 @@ def truth(folder: Path) -> pl.DataFrame:
 def record(seed: int, number: int) -> Record:
     """Record `number` of the corpus with this seed."""
     r = random.Random((seed << 40) | number)
-    kind = _kind(r) if number else "original"
+    kind = _kind(r)
+    if not number:
+        kind = "original"  # there is nothing yet to copy
     if kind == "junk":
         name = _pick(r, list(_JUNK))
         return _JUNK[name](r)._replace(number=number, kind=f"junk:{name}")
@@ -128,7 +130,7 @@ def record(seed: int, number: int) -> Record:
 def root(seed: int, number: int) -> int:
     """The number of the original that a record copies; its own where it is no copy."""
     r = random.Random((seed << 40) | number)
-    return _copied(seed, number, r)[0] if number and _kind(r) in COPIES else number
+    return _copied(seed, number, r)[0] if _kind(r) in COPIES and number else number
 
 
 def _copied(seed: int, number: int, r: random.Random) -> tuple[int, random.Random]:
