@@ -39,7 +39,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(BIN)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing MedAsst into $(VENV): downloads about 0.8 GB with PyTorch's CPU build (Linux: TORCH_INDEX=https://download.pytorch.org/whl/cpu),"
+	@echo "Installing MedAsst into $(VENV): downloads about 0.6 GB with PyTorch's CPU build (Linux: TORCH_INDEX=https://download.pytorch.org/whl/cpu),"
 	@echo "several GB with the CUDA build that is Linux's default. Of this, 0.25 GB is the embedded model. No model hub is contacted."
 	$(PIP) -e '.[train,serve,embedded]'
 	@touch $@

@@ -13,14 +13,37 @@ from medasst.conversation import JSON
 STEPS = {"read": "readable", "clean": "clean", "duplicate": "unique", "decontaminate": "not in a test", "mix": "in the mix"}
 _BIN = 50  # characters
 _LAST = 500
+_SHOWN = 500  # characters of an example
+_WIDEST = 250  # of a bar's label, in the units of the drawing
 
 
 def write_card(folder: Path, manifest: dict[str, JSON], changed: pl.DataFrame, *, texts: bool) -> None:
     """Write card.html beside the set's other files. `texts` allows a few example records, and of `changed` (`source, id,
     before, after`) what cleaning did to some."""
     page = Path(__file__).with_name("card.html").read_text("utf-8")
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(page)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"fitting": _fitting, "label_width": _label_width}
+    template = environment.from_string(page)
     (folder / "card.html").write_text(template.render(facts(folder, manifest, changed, texts=texts)), "utf-8")
+
+
+def _width(text: str) -> float:
+    """About how wide a text of 13 px is drawn: a Han character is square, others are about half of that."""
+    return sum(13.5 if ord(char) > 0x2E80 else 7.3 for char in text)
+
+
+def _label_width(rows: list[tuple[str, int]]) -> int:
+    return round(min(max(_width(str(name)) for name, _ in rows), _WIDEST)) + 10
+
+
+def _fitting(name: str) -> str:
+    """The name, or as much of its beginning as has room beside the bars."""
+    name = str(name)
+    if _width(name) <= _WIDEST:
+        return name
+    while _width(name) > _WIDEST - 13:
+        name = name[:-1]
+    return name + "…"
 
 
 def facts(folder: Path, manifest: dict[str, JSON], changed: pl.DataFrame, *, texts: bool) -> dict[str, Any]:
@@ -91,12 +114,13 @@ def _clusters(rejected: pl.LazyFrame) -> list[tuple[str, int]]:
 def _changed(changed: pl.DataFrame, of_each: int = 2) -> list[tuple[str, str, str]]:
     """A few records of each source, lowest id first, so that the same set shows the same ones."""
     first = changed.unique(["source", "id"], keep="first", maintain_order=True).sort("source", "id")
-    return list(first.group_by("source", maintain_order=True).head(of_each).select("source", "before", "after").iter_rows())
+    some = first.group_by("source", maintain_order=True).head(of_each)
+    return list(some.select("source", pl.col("before", "after").str.head(_SHOWN)).iter_rows())
 
 
 def _examples(train: pl.LazyFrame, rejected: pl.LazyFrame) -> list[tuple[str, str]]:
     kept = [
-        (f"Kept, {row['source']}", "\n".join(f"{m['role']}: {m['content']}" for m in row["messages"]))
+        (f"Kept, {row['source']}", "\n".join(f"{m['role']}: {m['content']}" for m in row["messages"])[:_SHOWN])
         for row in _lowest_ids(train).iter_rows(named=True)
     ]
     first = (
@@ -104,7 +128,7 @@ def _examples(train: pl.LazyFrame, rejected: pl.LazyFrame) -> list[tuple[str, st
         .agg(pl.col("text").sort_by("source", "file", "line").first())
         .sort("stage", "reason")
     )
-    return kept + [(f"Dropped, {stage}: {reason}", text[:1000]) for stage, reason, text in first.collect().iter_rows()]
+    return kept + [(f"Dropped, {stage}: {reason}", text[:_SHOWN]) for stage, reason, text in first.collect().iter_rows()]
 
 
 def _lowest_ids(train: pl.LazyFrame) -> pl.DataFrame:
