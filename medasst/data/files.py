@@ -59,8 +59,11 @@ class Row(NamedTuple):
     raw: str = ""
 
 
-def matching(pattern: str) -> list[tuple[str, Path]]:
+def matching(pattern: str, remedy: str = "check the path and the pattern") -> list[tuple[str, Path]]:
     """The files of a glob pattern with their names relative to its fixed part, sorted by name.
+
+    Args:
+        remedy: what to do if there are none.
 
     Raises:
         DataError: no file matches, or one is of a kind that can't be read.
@@ -69,7 +72,7 @@ def matching(pattern: str) -> list[tuple[str, Path]]:
     root = Path(fixed) if fixed.endswith(os.sep) else Path(fixed).parent
     found = [Path(p) for p in glob.glob(pattern, recursive=True) if Path(p).is_file()]  # noqa: PTH207 - absolute patterns
     if not found:
-        raise DataError("no file matches; check the path and the pattern", pattern)
+        raise DataError(f"no file matches; {remedy}", pattern)
     for path in found:
         with suppress(*_DAMAGED):  # damage is told when the file is read
             _kind(path)

@@ -63,8 +63,10 @@ def check(config: PrepareConfig, progress: Progress = silent) -> Job:
     for named in config.decontaminate:
         if named.recipe:
             recipe(named.recipe)
-    patterns = [source.path for source in chosen] + [named.path for named in config.decontaminate]
-    found = [matching(pattern) for pattern in patterns]
+    found = [matching(source.path) for source in chosen]
+    found += [
+        matching(named.path, "check the path, or take this [[decontaminate]] table out") for named in config.decontaminate
+    ]
     inputs: list[list[Input]] = []
     for n, files in enumerate(found):
         inputs.append([Input(name, path, sha256(path)) for name, path in files])

@@ -116,6 +116,7 @@ def build_manifest(job: Job, counts: pl.DataFrame, kept: pl.DataFrame, splits: d
                 "licence": source.licence or how.recipe.licence or "none stated",
                 "commercial": how.recipe.commercial,
                 "origin": how.recipe.origin,
+                "note": how.recipe.note,
                 "files": [{"name": i.name, "sha256": i.sha256, "bytes": i.path.stat().st_size} for i in inputs],
                 "read": int(lost["len"].sum()) + len(mine),
                 "dropped": reasons(lost),

@@ -20,6 +20,7 @@ from medasst.data.raw import read
 from medasst.data.recipes import read_conversations, read_exam, recipe
 from medasst.data.result import Writer
 from medasst.data.settings import Decontaminate, PrepareConfig
+from medasst.data.simplified import simplified_series
 from medasst.data.store import Chunks, once
 from medasst.data.workers import in_order
 from medasst.errors import DataError
@@ -166,6 +167,8 @@ def _held_out(job: Job, left: pl.DataFrame, chunks: Chunks) -> tuple[list[str], 
                 questions.append(question)
         if len(items) == before:
             raise DataError(f"decontaminate: no question in it (set {name}); check the recipe or layout", named.path)
+    if job.config.clean.simplify:
+        questions = simplified_series(pl.Series(questions, dtype=pl.String)).to_list()
     return items, questions
 
 

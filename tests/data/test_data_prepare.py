@@ -182,6 +182,22 @@ def test_a_test_question_without_an_explanation_is_kept_out_of_train_all_the_sam
     assert len(rejected) == 1 and twin[:20] in rejected["text"][0]
 
 
+def test_a_held_back_question_in_traditional_characters_is_found_all_the_same(job: Path) -> None:
+    asked = "頭痛發熱咳嗽還有腹瀉，請問應該吃什麼藥纔好得快？"
+    with (job / "raw/a/1.jsonl").open("a", encoding="utf-8") as file:
+        simple = {
+            "question": "头痛发热咳嗽还有腹泻，请问应该吃什么药才好得快？",
+            "answer": "先休息两天，多喝温水，再去医院复查。",
+        }
+        file.write(json.dumps(simple, ensure_ascii=False) + "\n")
+    row = {"question": asked, "options": {"A": "甲", "B": "乙", "C": "丙", "D": "丁"}, "answer": "A"}
+    with (job / "raw/held/held.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    report = run(job, "out", "split.test=0.02", "split.validation=0")
+    rejected = pl.read_parquet(job / "out/rejected-*.parquet").filter(pl.col("reason").str.starts_with("exact:held"))
+    assert any("腹泻" in text for text in rejected["text"]), report.summary()
+
+
 def test_same_bytes_whatever_the_order_of_files_and_sources(job: Path) -> None:
     run(job)
     head, *tables = (job / "prepare.toml").read_text("utf-8").split("[[")
