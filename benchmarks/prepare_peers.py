@@ -216,7 +216,7 @@ def _tidied(text: str) -> str:
     text = rules.entity.sub(lambda match: tidy._ENTITIES[match[0]], text)
     for found, instead in rules.tidy:
         text = found.sub(instead, text)
-    text = pattern(tidy._TAIL).sub("", pattern(tidy._HEAD).sub("", text.strip()), count=1)
+    text = pattern(tidy._TAIL).sub("", pattern(tidy._HEAD).sub(r"\1", text.strip()), count=1)
     text = normalise(pattern(tidy._DOUBLED).sub(r"\1", text, count=1).strip())
     return simplified._converted(text) if rules.traditional.search(text) else text
 
