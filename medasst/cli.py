@@ -118,8 +118,11 @@ def _address(parser: argparse.ArgumentParser) -> None:
 
 
 def _out(arguments: argparse.Namespace, job: str) -> Path:
-    """`--out`, or `runs/<name of the config's folder>/<job>`."""
-    return Path(arguments.out or Path("runs") / arguments.config.resolve().parent.name / job)
+    """`--out`, or `runs/<name of the config's folder>/<job>`; a second job file beside the first (prepare-all.toml) gets a
+    folder of its own (data-all)."""
+    command, _, variant = arguments.config.stem.partition("-")
+    own = f"{job}-{variant}" if variant and command == arguments.command else job
+    return Path(arguments.out or Path("runs") / arguments.config.resolve().parent.name / own)
 
 
 def _prepare(arguments: argparse.Namespace) -> Path:

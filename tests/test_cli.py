@@ -105,8 +105,24 @@ def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> Non
     from medasst.train import TrainConfig
 
     monkeypatch.setenv("MEDASST_DATA", "/data")
+    monkeypatch.setenv("MEDASST_CORPUS", "/corpus")
     kinds = {"prepare": PrepareConfig, "train": TrainConfig, "evaluate": EvaluateConfig, "serve": ServeConfig}
     files = sorted((Path(__file__).parents[1] / "configs").glob("*/*.toml"))
     assert len(files) >= 8
     for file in files:
-        load(kinds[file.stem], file)  # type: ignore[type-var]
+        load(kinds[file.stem.partition("-")[0]], file)  # type: ignore[type-var]
+
+
+def test_a_second_job_file_does_not_write_over_the_first_ones_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [{"question": f"头痛第{n}天怎么办", "answer": f"先休息{n}天，多喝温水，体温高了再去医院复查。"} for n in range(30)]
+    (tmp_path / "raw.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    (tmp_path / "real").mkdir()
+    for name in ("prepare", "prepare-all"):
+        settings = '[[sources]]\nname = "a"\npath = "../raw.jsonl"\n[near_duplicates]\nenabled = false\n'
+        (tmp_path / "real" / f"{name}.toml").write_text(settings, "utf-8")
+        assert cli.main(["prepare", f"real/{name}.toml"]) == 0
+    assert capsys.readouterr().out.split() == ["runs/real/data", "runs/real/data-all"]
+    assert (tmp_path / "runs/real/data-all/manifest.json").exists()
