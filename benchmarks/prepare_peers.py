@@ -287,7 +287,8 @@ def _is_repetition(answer: str, letters: str) -> bool:
     clauses = pattern(r"[^，。；！？、,;!?\n\s]{6,}").findall(answer)
     said, new = sum(map(len, clauses)), sum(map(len, set(clauses)))
     start = letters[: 3 * filters._UNIT]
-    word = len(start) == 3 * filters._UNIT and any(start[n:] == start[:-n] for n in range(1, filters._UNIT + 1))
+    longest = min(filters._UNIT, len(start) // 2) if len(start) >= filters._UNIT else 0
+    word = any(start[n:] == start[:-n] for n in range(1, longest + 1))
     return word or said - new > SETTINGS.max_repeated * max(said, 1)
 
 

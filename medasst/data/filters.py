@@ -231,6 +231,10 @@ def repetition(settings: CleanSettings) -> pl.Expr:
     """More than `max_repeated` of the answers' clauses were said before, or they begin with one word over and over."""
     said, new = (column.list.join("").str.len_chars() for column in (pl.col("clauses"), pl.col("clauses").list.unique()))
     start = pl.col("answer_letters").str.head(3 * _UNIT)
+    length = start.str.len_chars().cast(pl.Int64)
     # Moved on by its own length, a text of one repeated word is itself.
-    word = pl.any_horizontal(start.str.slice(size) == start.str.head(3 * _UNIT - size) for size in range(1, _UNIT + 1))
-    return (said - new > settings.max_repeated * said.clip(1)) | (word & (start.str.len_chars() == 3 * _UNIT))
+    word = pl.any_horizontal(
+        (start.str.slice(size) == start.str.head(length - size)) & (length >= max(2 * size, _UNIT))
+        for size in range(1, _UNIT + 1)
+    )
+    return (said - new > settings.max_repeated * said.clip(1)) | word

@@ -13,7 +13,7 @@ from medasst.data.recipes import Reader, reader, recipe
 from medasst.data.settings import Decontaminate, PrepareConfig, Source
 from medasst.progress import Progress, silent
 
-FORMAT = 3  # counts up whenever the same input would give another result
+FORMAT = 4  # counts up whenever the same input would give another result
 
 
 class Input(NamedTuple):

@@ -80,6 +80,7 @@ def test_tidied(raw: str, tidy: str) -> None:
         ("broken_encoding", "头痛怎么办", GOOD.encode().decode("latin-1")),
         ("repetition", "头痛怎么办", "建议先休息两天。建议先休息两天。建议先休息两天。"),
         ("repetition", "头痛怎么办", "好的" * 30),
+        ("repetition", "头痛怎么办", "啊" * 12),
     ],
 )
 def test_each_filter_drops_what_it_names_and_can_be_switched_off(name: str, question: str, answer: str) -> None:
