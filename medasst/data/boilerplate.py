@@ -59,13 +59,8 @@ _GOES_ON = "^(?:以及|及|和|与|并且?|还有|而且)"  # 根据你说的，
 _LEAST = 4  # letters: what is shorter once cut (再见！, 可以。) stays whole too
 
 
-def without_boilerplate(text: pl.Expr) -> pl.Expr:
-    """Answers without the forms of question sites; what would be left empty stays whole. Twice changes nothing more."""
-    return text.map_batches(cut_boilerplate, return_dtype=pl.String)
-
-
 def cut_boilerplate(texts: pl.Series) -> pl.Series:
-    """`without_boilerplate` on a series."""
+    """Answers without the forms of question sites; what would be left empty stays whole. Twice changes nothing more."""
     places = texts.str.contains(_SIGN).fill_null(value=False).arg_true()
     if not len(places):
         return texts

@@ -109,13 +109,8 @@ def mask_json(value: JSON) -> JSON:
     return [mask_json(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def masked(text: pl.Expr) -> pl.Expr:
-    """`mask` on a column; only texts that show a sign of personal data go through Python."""
-    return text.map_batches(masked_series, return_dtype=pl.String)
-
-
 def masked_series(texts: pl.Series) -> pl.Series:
-    """`masked` on a series."""
+    """`mask` on each text; only those that show a sign of personal data go through Python."""
     # A when/then would run the function on every row: Polars evaluates both branches.
     places = texts.str.contains(_CANDIDATE).fill_null(value=False).arg_true()
     return texts.scatter(places, [mask(text) for text in texts.gather(places)]) if len(places) else texts

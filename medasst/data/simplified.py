@@ -54,13 +54,8 @@ def simplify(text: str) -> str:
     return str(column[0])
 
 
-def simplified(text: pl.Expr) -> pl.Expr:
-    """`simplify` on a column; only texts with a traditional character go through Python."""
-    return text.map_batches(simplified_series, return_dtype=pl.String)
-
-
 def simplified_series(texts: pl.Series) -> pl.Series:
-    """`simplify` on each text."""
+    """`simplify` on each text; only those with a traditional character go through Python."""
     places = texts.str.contains(_rules().sign).fill_null(value=False).arg_true()
     return texts.scatter(places, [_converted(text) for text in texts.gather(places)]) if len(places) else texts
 
@@ -69,7 +64,7 @@ def _converted(text: str) -> str:
     rules = _rules()
     for old, new in _FIRST.items():
         text = text.replace(old, new)
-    simple = rules.converter.convert(text)
-    # Each character gives one, so what stays is put back by place.
-    assert len(simple) == len(text), "the converter changed the length of a text"
+    simple: str = rules.converter.convert(text)
+    if len(simple) != len(text):  # not with the present tables, in which each character gives one
+        return simple
     return "".join([old if old in rules.keep else new for old, new in zip(text, simple, strict=True)])

@@ -134,6 +134,15 @@ def test_near_duplicates_do_not_depend_on_order() -> None:
     assert find_near(texts, records) == find_near([texts[i] for i in order], shuffled)
 
 
+@pytest.mark.parametrize("threshold", [0.6, 0.8, 0.9])
+def test_bands_bring_pairs_at_the_threshold_together(threshold: float) -> None:
+    agreed = np.random.default_rng(1).random((50_000, 64)) < threshold  # the minima in which a pair agrees
+    found = np.zeros(len(agreed), bool)
+    for columns in duplicates.bands(64, threshold):
+        found |= agreed[:, columns].all(axis=1)
+    assert 1 - found.mean() < 2 * duplicates.MISSED
+
+
 @pytest.mark.parametrize(("reach", "compared"), [(2, 7), (3, 100), (8, 100_000)])
 def test_near_duplicates_of_a_large_cluster(monkeypatch: pytest.MonkeyPatch, reach: int, compared: int) -> None:
     """However small the rounds and blocks: a chain of edits is one cluster, and its ends need not be alike."""

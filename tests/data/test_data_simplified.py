@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import medasst
 from medasst.data import read_conversations
-from medasst.data.simplified import simplified, simplify
+from medasst.data.simplified import simplified_series, simplify
 
 TRADITIONAL = "頭痛發燒後應該馬上請醫生檢查乾燥綜合徵臟器鹼性噁心唑癥瘕著名薴於麽裡面藥劑療"
 SIMPLIFIED = "头痛发烧后应该马上请医生检查干燥综合征脏器碱性恶心着名里面药剂疗乾隆皇藉瞭，。 aA1"
@@ -56,7 +56,7 @@ def test_our_samples_stay() -> None:
     texts = [line for file in sorted(samples.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()]
     decoded = [json.dumps(json.loads(text), ensure_ascii=False) for text in texts]
     assert decoded
-    assert pl.DataFrame({"t": decoded}).select(simplified(pl.col("t")))["t"].to_list() == decoded
+    assert simplified_series(pl.Series(decoded)).to_list() == decoded
 
 
 @given(st.text(alphabet=TRADITIONAL + SIMPLIFIED, max_size=40))
@@ -68,22 +68,22 @@ def test_twice_changes_nothing_more_and_length_stays(text: str) -> None:
 
 def test_every_character_alone_settles_at_once() -> None:
     every = [chr(code) for code in (*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000), *range(0x20000, 0x20100))]
-    frame = pl.DataFrame({"t": every}).with_columns(simplified(pl.col("t")).alias("once"))
-    assert frame.select((simplified(pl.col("once")) == pl.col("once")).all()).item()
-    assert frame.select((pl.col("once") <= "\u9fff").filter(pl.col("t") <= "\u9fff").all()).item()
+    once = simplified_series(pl.Series(every))
+    assert simplified_series(once).to_list() == once.to_list()
+    assert all(new <= "\u9fff" for old, new in zip(every, once, strict=True) if old <= "\u9fff")
 
 
 @given(st.lists(st.one_of(st.none(), st.text(alphabet=TRADITIONAL + SIMPLIFIED, max_size=12)), max_size=6))
 def test_the_column_equals_the_function(texts: list[str | None]) -> None:
     frame = pl.DataFrame({"t": texts}, schema={"t": pl.String})
-    assert frame.select(simplified(pl.col("t")))["t"].to_list() == [text if text is None else simplify(text) for text in texts]
+    assert simplified_series(frame["t"]).to_list() == [text if text is None else simplify(text) for text in texts]
 
 
 @pytest.mark.skipif("MEDASST_DATA" not in os.environ, reason="needs the public sets")
 def test_real_simplified_records_hardly_change() -> None:
     found = read_conversations(os.environ["MEDASST_DATA"] + "/huatuo26m-test/*.gz", "huatuo26m")
     texts = ["\n".join(message.content for message in talk.messages) for talk in found]
-    frame = pl.DataFrame({"t": texts}).with_columns(simplified(pl.col("t")).alias("s"))
+    frame = pl.DataFrame({"t": texts}).with_columns(simplified_series(pl.Series(texts)).alias("s"))
     changed = frame.filter(pl.col("t") != pl.col("s"))
     assert len(changed) < 0.01 * len(frame)
     assert not frame.filter(pl.col("t").str.contains("皇后|著名|乾隆")).filter(pl.col("t") != pl.col("s")).height
