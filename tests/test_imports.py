@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "medasst"
-TOOLS = {"errors", "config", "registry", "progress", "text", "shingles", "search", "conversation", "__init__"}
+TOOLS = {"disk", "errors", "config", "registry", "progress", "text", "shingles", "search", "conversation", "__init__"}
 # What a room may import from, itself and the tools apart.
 ALLOWED: dict[str, set[str]] = {
     "render": set(),
