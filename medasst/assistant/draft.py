@@ -19,7 +19,7 @@ _DENIES = ("不", "别", "勿", "避免", "禁", "慎")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A reply before numbering; its events have no reply id yet.
+    """A reply as it stands without the model.
 
     Attributes:
         body: what leaves at once.
@@ -69,7 +69,7 @@ class Drafter:
     # Rules that speak first
 
     def _emergency(self, alarms: list[Alarm]) -> Draft:
-        closing = [Text("", 0, self._say.emergency)] if all(alarm.flag.closing for alarm in alarms) else []
+        closing = [Text(self._say.emergency)] if all(alarm.flag.closing for alarm in alarms) else []
         return Draft((*map(_finding, alarms), *closing), (), "", "red_flag")
 
     def _cautious(self, warnings: Sequence[Event], draft: Draft) -> Draft:
@@ -77,7 +77,7 @@ class Drafter:
         if draft.reason == "hand_off":
             return Draft(tuple(warnings), (), "", "red_flag")
         body = [event for event in draft.body if not isinstance(event, Card)]
-        return Draft((*warnings, Text("", 0, self._say.urgent_note + "\n"), *body), draft.tail, draft.grounds, "red_flag")
+        return Draft((*warnings, Text(self._say.urgent_note + "\n"), *body), draft.tail, draft.grounds, "red_flag")
 
     def _reminders(self, question: Question) -> list[Event]:
         """An emergency of an earlier turn stays one: it is said again before anything else."""
@@ -89,8 +89,6 @@ class Drafter:
         }
         return [
             Finding(
-                "",
-                0,
                 flag.id,
                 "urgent",
                 self._say.emergency_before.format(title=flag.title, message=flag.message),
@@ -110,9 +108,9 @@ class Drafter:
         )
         texts = self._checked(vetted.answer) if vetted else []
         if not vetted or any(text.replaced_by_rule for text in texts) or len(texts) < len(sentences(vetted.answer)):
-            texts = [Text("", 0, sentence) for sentence in self.rules.gate.answer(drug)]
-        hand_off = HandOff("", 0, "prescription", self._say.ask_pharmacist_prescription)
-        return Draft((*_paragraph(texts), Citation("", 0, data.document, data.section)), (hand_off,), "", "prescription")
+            texts = [Text(sentence) for sentence in self.rules.gate.answer(drug)]
+        hand_off = HandOff("prescription", self._say.ask_pharmacist_prescription)
+        return Draft((*_paragraph(texts), Citation(data.document, data.section)), (hand_off,), "", "prescription")
 
     # What people wrote
 
@@ -142,7 +140,7 @@ class Drafter:
     def _from_vetted(self, question: Question, answer: VettedAnswer) -> Draft:
         products = [self.catalogue[sku] for sku in sorted(answer.products) if sku in self.catalogue]
         texts = self._checked(answer.answer)
-        body: list[Event] = [*_paragraph(texts), *(Citation("", 0, *source) for source in answer.sources)]
+        body: list[Event] = [*_paragraph(texts), *(Citation(*source) for source in answer.sources)]
         if answer.kind == "answer" and question.buys:
             body += [self._card(p) for p in products if _advised(p, texts) and not self.rules.concerns(p, question.facts)][
                 :_SHOWN
@@ -160,10 +158,10 @@ class Drafter:
         if matches:
             return self._by_symptom(question, [match.product for match in matches], matches[0].words)
         if courtesy := self._say.courtesy(question.last):
-            return Draft((Text("", 0, courtesy + "\n"),), (), "", "stop")
+            return Draft((Text(courtesy + "\n"),), (), "", "stop")
         if self.catalogue.symptoms(question.topic):
-            return Draft((), (HandOff("", 0, "prescription", self.rules.gate.data.by_symptom),), "", "prescription")
-        return Draft((), (HandOff("", 0, "unknown", self._say.unknown),), "", "hand_off")
+            return Draft((), (HandOff("prescription", self.rules.gate.data.by_symptom),), "", "prescription")
+        return Draft((), (HandOff("unknown", self._say.unknown),), "", "hand_off")
 
     def _named(self, question: Question) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""
@@ -179,7 +177,7 @@ class Drafter:
         if safe:
             body += [self._card(product) for product in products]
         body = _unique(body)
-        tail: list[Event] = self._ask(question) if safe else [HandOff("", 0, "population", self._say.ask_pharmacist)]
+        tail: list[Event] = self._ask(question) if safe else [HandOff("population", self._say.ask_pharmacist)]
         return Draft(tuple(body), tuple(tail), _grounds(products), "stop")
 
     def _by_symptom(self, question: Question, products: list[Product], symptoms: str) -> Draft:
@@ -190,11 +188,11 @@ class Drafter:
         if not fit:
             warnings = [self._warning(concern) for p in meant[:2] for concern in concerns[p.sku][:1]]
             ask = self._ask(question) if question.facts.child and question.facts.child_months is None else []
-            tail = [*ask, HandOff("", 0, "population", self._say.ask_pharmacist)]
+            tail = [*ask, HandOff("population", self._say.ask_pharmacist)]
             return Draft(tuple(warnings), tuple(tail), _grounds(products), "stop")
-        body: list[Event] = [Text("", 0, self._say.symptom_intro.format(symptoms=symptoms) + "\n")]
+        body: list[Event] = [Text(self._say.symptom_intro.format(symptoms=symptoms) + "\n")]
         body += [self._card(product) for product in fit]  # a card says what its product is for
-        body.append(Text("", 0, self._say.see_doctor + "\n"))
+        body.append(Text(self._say.see_doctor + "\n"))
         return Draft(tuple(body), tuple(self._ask(question)), _grounds(fit), "stop")
 
     # Pieces
@@ -204,7 +202,7 @@ class Drafter:
         if section is None:
             return []
         said = self._checked(f"{product.short_name}【{section.section}】{section.text}")
-        return [*_paragraph(said), Citation("", 0, section.document, section.section)]
+        return [*_paragraph(said), Citation(section.document, section.section)]
 
     def _checked(self, text: str) -> list[Text]:
         """A person's text in whole sentences, each checked; a refused one is replaced where the rule has a replacement."""
@@ -214,19 +212,19 @@ class Drafter:
             verdict = self.rules.check_sentence(sentence, Context(about=about))
             about = named if (named := self.rules.gate.subject(sentence)) is not None else about
             if verdict.ok:
-                texts.append(Text("", 0, sentence))
+                texts.append(Text(sentence))
             elif verdict.replaced_by and not any(t.replaced_by_rule == verdict.rule for t in texts):
-                texts.append(Text("", 0, verdict.replaced_by, verdict.rule))
+                texts.append(Text(verdict.replaced_by, verdict.rule))
         return texts
 
     def _warning(self, concern: Concern) -> Finding:
-        return Finding("", 0, concern.rule, "warning", concern.message, self._say.version)
+        return Finding(concern.rule, "warning", concern.message, self._say.version)
 
     def _card(self, product: Product) -> Card:
         section = product.leaflet["indications"]
         reason = self._say.card_reason.format(section=section.section, text=sentences(section.text)[0])
         facts = (product.name, product.form, product.strength, product.pack, product.price, product.status)
-        return Card("", 0, product.sku, reason, _cite(section), *facts)
+        return Card(product.sku, reason, _cite(section), *facts)
 
     def _ask(self, question: Question) -> list[Event]:
         """The one thing that a careful pharmacist would ask next, if anything is still unknown."""
@@ -241,11 +239,11 @@ class Drafter:
             key = "history"
         else:
             return []
-        return [Ask("", 0, self._say.ask[key], self._say.options[key])]
+        return [Ask(self._say.ask[key], self._say.options[key])]
 
 
 def _finding(alarm: Alarm) -> Finding:
-    return Finding("", 0, alarm.flag.id, alarm.flag.severity, alarm.flag.message, alarm.flag.version)
+    return Finding(alarm.flag.id, alarm.flag.severity, alarm.flag.message, alarm.flag.version)
 
 
 def _unique(events: Iterable[Event]) -> list[Event]:
@@ -253,7 +251,7 @@ def _unique(events: Iterable[Event]) -> list[Event]:
 
 
 def _paragraph(texts: list[Text]) -> list[Text]:
-    return [*texts[:-1], Text("", 0, texts[-1].sentence.rstrip("\n") + "\n", texts[-1].replaced_by_rule)] if texts else []
+    return [*texts[:-1], Text(texts[-1].sentence.rstrip("\n") + "\n", texts[-1].replaced_by_rule)] if texts else []
 
 
 def _cite(section: Section) -> str:

@@ -1,4 +1,4 @@
-"""What a reply is made of: events in order, numbered so that a lost stream can resume.
+"""What a reply is made of: events in order. They are numbered where they leave, so that a lost stream can resume.
 
 A reply is `Finding | Text | Citation | Card | Ask | HandOff` in any order that helps, then exactly one `End`. The last
 `Finding` before `End` has rule `ai_label`: every reply says that it comes from a machine.
@@ -18,14 +18,10 @@ AI_LABEL = "ai_label"  # the rule name of the label's Finding
 
 @dataclass(frozen=True, slots=True)
 class _Event:
-    """`reply_id` is the same for a whole reply; `seq` counts from 0."""
-
     type: ClassVar[str]
-    reply_id: str
-    seq: int
 
     def to_json(self) -> dict[str, Any]:
-        """The event as it travels: its fields and its `type`."""
+        """The event's fields and its `type`."""
         return {"type": self.type, **asdict(self)}
 
     def as_text(self) -> str:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import uuid
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from medasst.assistant import question, wording
@@ -74,27 +71,22 @@ class Assistant:
             DataError: the conversation does not end with a user turn that says something.
         """
         draft = self.draft(conversation)
-        reply_id, seq = uuid.uuid4().hex, itertools.count()
-
-        def number(event: Event) -> Event:
-            return replace(event, reply_id=reply_id, seq=next(seq))
-
         writing = asyncio.create_task(self._word(conversation, draft))
         try:
             for event in draft.body:
-                yield number(event)
+                yield event
             said = await writing
         finally:
             writing.cancel()  # the reader left before the end
             with suppress(asyncio.CancelledError):
                 await writing
         for sentence in said.sentences:
-            yield number(Text("", 0, sentence))
+            yield Text(sentence)
         for event in draft.tail:
-            yield number(event)
-        yield number(Finding("", 0, AI_LABEL, "info", self.rules.messages.ai_label, self.rules.messages.version))
+            yield event
+        yield Finding(AI_LABEL, "info", self.rules.messages.ai_label, self.rules.messages.version)
         usage = {"prompt_tokens": said.prompt_tokens, "completion_tokens": said.completion_tokens}
-        yield number(End("", 0, draft.reason, usage))
+        yield End(draft.reason, usage)
 
     async def _word(self, conversation: Conversation, draft: Draft) -> wording.Wording:
         if self.model is None or not draft.grounds:

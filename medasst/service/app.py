@@ -152,8 +152,7 @@ class Desk:
                 # The shop's own instructions steer the reply: length, temperature and stop words of a client don't.
                 content = event.as_text() if begun else event.as_text().lstrip()
                 begun = begun or bool(content)
-                finish = "stop" if isinstance(event, End) else None
-                yield make.chunk(content or None, finish=finish, medasst=event.to_json())
+                yield make.event(event, content)
                 if isinstance(event, End):
                     yield make.usage(event.usage)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import uuid
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from medasst.assistant.events import End, Event
 from medasst.conversation import ROLES, Conversation, Message, Role
 from medasst.errors import MedasstError
 from medasst.service.config import Limits
@@ -157,11 +159,12 @@ def _read_message(message: _Message, place: str, limits: Limits) -> Message:
 
 
 class ChunkMaker:
-    """Writes the chunks of one reply; they share an id, a time and a model name."""
+    """Writes the chunks of one reply; they share an id, a time and a model name, and its events are numbered from 0."""
 
     def __init__(self, model: str) -> None:
+        self._reply_id, self._seq = uuid.uuid4().hex, itertools.count()
         self._head = {
-            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "id": f"chatcmpl-{self._reply_id}",
             "object": "chat.completion.chunk",
             "created": int(time.time()),
             "model": model,
@@ -173,6 +176,11 @@ class ChunkMaker:
         if content is not None:
             delta["content"] = content
         return {**self._head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **extra}
+
+    def event(self, event: Event, content: str) -> Chunk:
+        """One event of the assistant, numbered, with what a reader of plain text sees of it."""
+        numbered = {"reply_id": self._reply_id, "seq": next(self._seq), **event.to_json()}
+        return self.chunk(content or None, finish="stop" if isinstance(event, End) else None, medasst=numbered)
 
     def usage(self, usage: Mapping[str, int]) -> Chunk:
         """The chunk without choices that closes a stream and counts its tokens."""

@@ -61,10 +61,8 @@ def of(kind: type, events: list[Event]) -> list:
 @pytest.mark.parametrize(
     "question", ["头疼吃什么药", "胸口疼得厉害", "阿莫西林一次几粒", "今天天气怎么样", "布洛芬怎么吃", "你好"]
 )
-def test_every_reply_is_numbered_labelled_and_ended(question: str) -> None:
+def test_every_reply_is_labelled_and_ended(question: str) -> None:
     events = reply(BARE, question)
-    assert [event.seq for event in events] == list(range(len(events)))
-    assert len({event.reply_id for event in events}) == 1
     assert isinstance(events[-1], End) and len(of(End, events)) == 1
     label = events[-2]
     assert isinstance(label, Finding) and label.rule == AI_LABEL and "AI" in label.message

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -17,37 +16,35 @@ from medasst.conversation import Conversation
 from medasst.service.listen import Server, address, open_socket
 
 BARE = "medasst-bare"
-LABEL = Finding("", 0, AI_LABEL, "info", "本回答由人工智能生成，仅供参考，不能代替医生诊断和药师指导。", "1")
+LABEL = Finding(AI_LABEL, "info", "本回答由人工智能生成，仅供参考，不能代替医生诊断和药师指导。", "1")
 
 COLD = (
-    Text("", 0, "普通感冒多为病毒引起，一般一周左右自行好转。"),
-    Text("", 0, "发热或浑身酸痛时，可以用对乙酰氨基酚缓解。\n"),
-    Text("", 0, "服药期间不要饮酒，也不要同时吃其他含对乙酰氨基酚的感冒药。"),
-    Citation("", 0, "对乙酰氨基酚片说明书", "注意事项", "服用本品期间不得饮酒或含有酒精的饮料。"),
-    Citation("", 0, "对乙酰氨基酚片说明书", "适应症"),
-    Card("", 0, "OTC-002", "用于缓解发热和轻至中度疼痛。", "对乙酰氨基酚片说明书·适应症",
+    Text("普通感冒多为病毒引起，一般一周左右自行好转。"),
+    Text("发热或浑身酸痛时，可以用对乙酰氨基酚缓解。\n"),
+    Text("服药期间不要饮酒，也不要同时吃其他含对乙酰氨基酚的感冒药。"),
+    Citation("对乙酰氨基酚片说明书", "注意事项", "服用本品期间不得饮酒或含有酒精的饮料。"),
+    Citation("对乙酰氨基酚片说明书", "适应症"),
+    Card("OTC-002", "用于缓解发热和轻至中度疼痛。", "对乙酰氨基酚片说明书·适应症",
          "对乙酰氨基酚片", "片剂", "0.5g", "12片/盒", 9.8, "otc-a"),
-    Citation("", 0, "板蓝根颗粒说明书", "功能主治"),
-    Card("", 0, "OTC-019", "用于咽喉肿痛等感冒不适。", "板蓝根颗粒说明书·功能主治",
+    Citation("板蓝根颗粒说明书", "功能主治"),
+    Card("OTC-019", "用于咽喉肿痛等感冒不适。", "板蓝根颗粒说明书·功能主治",
          "板蓝根颗粒", "颗粒剂", "10g", "20袋/包", 15.5, "otc-b"),
-    Ask("", 0, "请问是谁用药？", ("成人", "三岁以下儿童", "孕妇或哺乳期")),
+    Ask("请问是谁用药？", ("成人", "三岁以下儿童", "孕妇或哺乳期")),
     LABEL,
-    End("", 0, "stop", {"prompt_tokens": 31, "completion_tokens": 17}),
+    End("stop", {"prompt_tokens": 31, "completion_tokens": 17}),
 )  # fmt: skip
 CHEST_PAIN = (
-    Finding(
-        "", 0, "chest_pain", "emergency", "胸痛伴出汗、憋气可能是急性心肌梗死，请立即拨打 120，停止活动，不要自行驾车。", "1"
-    ),
-    Text("", 0, "等待急救时请坐下或半躺，解开衣领，身边留人。"),
+    Finding("chest_pain", "emergency", "胸痛伴出汗、憋气可能是急性心肌梗死，请立即拨打 120，停止活动，不要自行驾车。", "1"),
+    Text("等待急救时请坐下或半躺，解开衣领，身边留人。"),
     LABEL,
-    End("", 0, "red_flag"),
+    End("red_flag"),
 )
 PRESCRIPTION = (
-    Text("", 0, "阿莫西林胶囊是处方药，需要医生开具处方，我不能介绍它的适应症和用量。", "prescription_gate"),
-    HandOff("", 0, "prescription", "请先就诊或在线复诊开方，凭处方由药师审核后购买。"),
-    Text("", 0, "请不要用家里剩下的抗菌药自行治疗。"),
+    Text("阿莫西林胶囊是处方药，需要医生开具处方，我不能介绍它的适应症和用量。", "prescription_gate"),
+    HandOff("prescription", "请先就诊或在线复诊开方，凭处方由药师审核后购买。"),
+    Text("请不要用家里剩下的抗菌药自行治疗。"),
     LABEL,
-    End("", 0, "prescription"),
+    End("prescription"),
 )
 SCRIPTS = {"胸痛": CHEST_PAIN, "胸口": CHEST_PAIN, "阿莫西林": PRESCRIPTION}
 
@@ -69,11 +66,11 @@ class ScriptedAssistant:
         self.active += 1
         self.peak = max(self.peak, self.active)
         try:
-            for seq, event in enumerate(script):
-                if self.failure and seq == self.fail_at:
+            for place, event in enumerate(script):
+                if self.failure and place == self.fail_at:
                     raise self.failure
                 await asyncio.sleep(self.pause)
-                yield replace(event, reply_id=f"r{len(self.asked)}", seq=seq)
+                yield event
         except (GeneratorExit, asyncio.CancelledError):
             self.closed += 1
             raise

@@ -65,6 +65,7 @@ def test_a_whole_reply_is_the_stream_folded(client: TestClient) -> None:
     assert len({(f["id"], f["created"], f["model"]) for f in stream[:-1]}) == 1
     events = [f["medasst"] for f in stream[:-1] if "medasst" in f]
     assert [e["seq"] for e in events] == list(range(11))
+    assert len({e["reply_id"] for e in events}) == 1
     assert [e["type"] for e in events] == [e["type"] for e in whole["medasst"]["events"]]
     assert events[5]["name"] == "对乙酰氨基酚片"
     text = "".join(f["choices"][0]["delta"].get("content") or "" for f in stream[:-1])
