@@ -5,6 +5,7 @@
     │   ├── ConfigError     a setting: missing, misspelt, out of range
     │   ├── DataError       a data file: names file and line
     │   └── ModelError      a base, adapter or engine that doesn't exist or doesn't fit
+    │       └── UnsupportedError   an engine can't do what is asked of it, for no item
     ├── DependencyError     an optional package is not installed; names the extra
     └── Stopped             Ctrl-C: work so far is kept, the message says how to go on; exit code 130
 
@@ -49,6 +50,10 @@ class DataError(InputError):
 
 class ModelError(InputError):
     """A base, adapter or engine doesn't exist or doesn't fit."""
+
+
+class UnsupportedError(ModelError):
+    """An engine can't do what is asked of it, whatever the item."""
 
 
 class DependencyError(MedasstError, ImportError):

@@ -14,6 +14,9 @@ from medasst.models.base import (
     Completion,
     Decoding,
     Delta,
+    LetterModel,
+    LetterQuery,
+    LetterScore,
 )
 from medasst.models.config import SystemConfig
 from medasst.models.scripted import ScriptedModel
@@ -27,6 +30,9 @@ __all__ = [
     "Completion",
     "Decoding",
     "Delta",
+    "LetterModel",
+    "LetterQuery",
+    "LetterScore",
     "ScriptedModel",
     "SystemConfig",
     "engines",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from medasst.conversation import Conversation
 
-Capability = Literal["stream", "choices"]
+Capability = Literal["stream", "choices", "letters"]
+T = TypeVar("T", bound=Hashable)  # a token: its id, or its text
 FinishReason = Literal["stop", "length", "error"]
+
+_LEAST = -9999.0  # a log-probability as good as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,37 @@ class ChoiceScore:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LetterQuery:
+    """A conversation that asks for one of these letters as its answer."""
+
+    id: str
+    conversation: Conversation
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LetterScore:
+    """For each letter its log-probability as the first token of the answer (natural logarithm).
+
+    Engines that give only the likeliest tokens may not list a letter: `listed` is then False and the figure an upper bound,
+    the least of the list.
+    """
+
+    id: str
+    logprobs: tuple[float, ...]
+    listed: tuple[bool, ...]
+    error: str | None = None
+
+    @classmethod
+    def among(cls, id: str, letters: Sequence[T], known: Mapping[T, float]) -> LetterScore:
+        """From a list of the likeliest tokens; `letters` are named as it names tokens."""
+        # Some engines write minus infinity, which JSON doesn't have, some a large number for it.
+        finite = {token: max(logprob, _LEAST) for token, logprob in known.items()}
+        bound = min(finite.values(), default=_LEAST)
+        return cls(id, tuple(finite.get(x, bound) for x in letters), tuple(x in finite for x in letters))
+
+
 @runtime_checkable
 class ChatModel(Protocol):
     """Answers conversations."""
@@ -96,4 +130,13 @@ class ChoiceModel(ChatModel, Protocol):
 
     def score(self, queries: Sequence[ChoiceQuery]) -> Iterator[ChoiceScore]:
         """Scores in any order, each with its query's id."""
+        ...
+
+
+@runtime_checkable
+class LetterModel(ChatModel, Protocol):
+    """Can tell how likely each of some letters is as the next token (capability "letters")."""
+
+    def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
+        """Scores in any order, each with its query's id. Raises UnsupportedError if it turns out that it can't."""
         ...

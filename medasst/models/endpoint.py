@@ -7,14 +7,25 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import openai
+from openai.types.chat import ChatCompletion
 
 from medasst.conversation import Conversation
-from medasst.errors import ConfigError, MedasstError
-from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason
+from medasst.errors import ConfigError, MedasstError, UnsupportedError
+from medasst.models.base import (
+    Capability,
+    Completion,
+    Decoding,
+    Delta,
+    FinishReason,
+    LetterQuery,
+    LetterScore,
+)
 from medasst.models.config import SystemConfig
 from medasst.models.requests import as_answered
 
 PARALLEL = 8
+_LISTED = 20  # the most top_logprobs that OpenAI's API gives
+_BLANKS = " \n\u2581\u0120"  # what tokens begin a word with, as text and as some servers spell it
 
 
 def open_model(config: SystemConfig, _progress: Callable[[str], None] | None = None) -> EndpointModel:
@@ -34,7 +45,7 @@ class EndpointModel:
         parallel: requests at a time.
     """
 
-    capabilities: frozenset[Capability] = frozenset(("stream",))
+    capabilities: frozenset[Capability] = frozenset(("stream", "letters"))
 
     def __init__(self, url: str, model: str, *, key: str = "none", name: str = "", parallel: int = PARALLEL) -> None:
         self.url, self.model, self.name, self.parallel = url, model, name or model, parallel
@@ -74,6 +85,35 @@ class EndpointModel:
             return Completion(conversation.id, "", "error", error=self._explain(error))
         counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
         return Completion(conversation.id, choice.message.content or "", _finish(choice.finish_reason), *counts)
+
+    def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
+        with openai.OpenAI(**self._client) as client:
+            yield from as_answered(lambda query: self._letters(client, query), queries, self.parallel)
+
+    def _letters(self, client: openai.OpenAI, query: LetterQuery) -> LetterScore:
+        request = self._request(query.conversation, Decoding(max_new_tokens=1))
+        try:
+            answer = client.chat.completions.create(**request, logprobs=True, top_logprobs=_LISTED)
+        except openai.OpenAIError as error:
+            if isinstance(error, openai.BadRequestError) and "logprobs" in str(error):
+                raise UnsupportedError(f"{self.name}: the endpoint {self.url} gives no top_logprobs: {error}") from error
+            return LetterScore(query.id, (), (), error=self._explain(error))
+        known = self._listed(answer)
+        bound = min(known.values(), default=0.0)
+        return LetterScore(
+            query.id, tuple(known.get(x, bound) for x in query.letters), tuple(x in known for x in query.letters)
+        )
+
+    def _listed(self, answer: ChatCompletion) -> dict[str, float]:
+        """The first token's list. Of tokens that read alike ("A", " A") the likeliest counts."""
+        logprobs = answer.choices[0].logprobs if answer.choices else None
+        if logprobs is None or not logprobs.content or not logprobs.content[0].top_logprobs:
+            raise UnsupportedError(f"{self.name}: the endpoint {self.url} answered without top_logprobs")
+        known: dict[str, float] = {}
+        for token in logprobs.content[0].top_logprobs:
+            text = token.token.strip(_BLANKS)
+            known[text] = max(token.logprob, known.get(text, token.logprob))
+        return known
 
     def _request(self, conversation: Conversation, decoding: Decoding) -> dict[str, Any]:
         request: dict[str, Any] = {

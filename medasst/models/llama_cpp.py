@@ -16,8 +16,9 @@ import httpx
 
 from medasst.conversation import Conversation
 from medasst.errors import DependencyError, MedasstError, ModelError
-from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason
+from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason, LetterQuery, LetterScore
 from medasst.models.config import SystemConfig
+from medasst.models.letters import next_letters
 from medasst.models.prepared import prepare
 from medasst.models.requests import as_answered
 from medasst.models.texts import TextStream, cut_at
@@ -26,6 +27,9 @@ from medasst.weights import adapter_to_gguf, base_to_gguf
 
 # benchmarks/llama_cpp_slots.py: on 2 cores 8 slots give 2.9 times the tokens of one, 32 slots 4.2 times, each slower by itself.
 PARALLEL = 8
+
+_LISTED = 1000  # tokens whose probabilities the server is asked for
+_BIAS = 1000.0  # more than any two logits differ, little enough that single precision still tells biased ones apart
 
 
 def open_model(config: SystemConfig, progress: Callable[[str], None] | None = None) -> LlamaCppModel:
@@ -43,7 +47,7 @@ def open_model(config: SystemConfig, progress: Callable[[str], None] | None = No
 
 
 class LlamaCppModel:
-    """Answers with llama.cpp. It gives no log-probabilities of prompts, so it has no "choices".
+    """Answers with llama.cpp. It gives log-probabilities of the next token ("letters"), not of prompts: it has no "choices".
 
     Args:
         model: GGUF file of the base.
@@ -57,7 +61,7 @@ class LlamaCppModel:
         ModelError: llama.cpp refuses the file.
     """
 
-    capabilities: frozenset[Capability] = frozenset(("stream",))
+    capabilities: frozenset[Capability] = frozenset(("stream", "letters"))
 
     def __init__(
         self,
@@ -132,14 +136,9 @@ class LlamaCppModel:
 
     def _request(self, conversation: Conversation, decoding: Decoding) -> dict[str, Any]:
         prompt = self.renderer.prompt(conversation)
-        room = self.context - len(prompt)
-        if room < 1:
-            raise ModelError(
-                f"the conversation has {len(prompt)} tokens, the model takes {self.context}; shorten it or raise context"
-            )
         return {
             "prompt": prompt,
-            "n_predict": min(decoding.max_new_tokens, room),
+            "n_predict": min(decoding.max_new_tokens, self._room(prompt)),
             "temperature": decoding.temperature,
             "top_p": decoding.top_p,
             # Greedy: the best token alone, else a vocabulary of 262,144 is sorted for each (a quarter of the time).
@@ -153,6 +152,33 @@ class LlamaCppModel:
             "cache_prompt": True,
             "return_tokens": True,
         }
+
+    def _room(self, prompt: Sequence[int]) -> int:
+        """Tokens that are left for the answer. Raises ModelError where there are none."""
+        if len(prompt) < self.context:
+            return self.context - len(prompt)
+        raise ModelError(
+            f"the conversation has {len(prompt)} tokens, the model takes {self.context}; shorten it or raise context"
+        )
+
+    def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
+        with httpx.Client(**self._http) as client:
+            yield from as_answered(lambda query: self._letters(client, query), queries, self.parallel)
+
+    def _letters(self, client: httpx.Client, query: LetterQuery) -> LetterScore:
+        """The bias makes the likeliest letter the one drawn; the probabilities told are those before it."""
+        try:
+            prompt, ids = next_letters(self.renderer, query)
+            self._room(prompt)
+            request = {"prompt": prompt, "n_predict": 1, "top_k": 1, "n_probs": _LISTED, "cache_prompt": True}
+            response = client.post("/completion", json=request | {"logit_bias": [[i, _BIAS] for i in ids]})
+            if response.status_code != 200:
+                raise MedasstError(_reason(response.content))
+            told = response.json()["completion_probabilities"][0]
+        except (httpx.HTTPError, MedasstError, KeyError, IndexError) as error:
+            return LetterScore(query.id, (), (), error=str(error) or type(error).__name__)
+        known = {token["id"]: token["logprob"] for token in (*told["top_logprobs"], told)}
+        return LetterScore.among(query.id, ids, known)
 
     def close(self) -> None:
         """Stop the server and free the weights."""

@@ -14,8 +14,9 @@ from transformers.utils import logging as transformers_logging
 
 from medasst.conversation import Conversation
 from medasst.errors import MedasstError, ModelError
-from medasst.models.base import Capability, ChoiceQuery, ChoiceScore, Completion, Decoding, Delta
+from medasst.models.base import Capability, ChoiceQuery, ChoiceScore, Completion, Decoding, Delta, LetterQuery, LetterScore
 from medasst.models.config import SystemConfig
+from medasst.models.letters import next_letters
 from medasst.models.prepared import prepare
 from medasst.models.texts import TextStream, cut_at
 from medasst.render import Renderer
@@ -60,7 +61,7 @@ class LocalModel:
         batch: conversations generated at a time.
     """
 
-    capabilities: frozenset[Capability] = frozenset(("stream", "choices"))
+    capabilities: frozenset[Capability] = frozenset(("stream", "choices", "letters"))
 
     def __init__(self, model: Any, renderer: Renderer, *, name: str = "transformers", batch: int = BATCH) -> None:
         self.model, self.renderer, self.name, self.batch = model, renderer, name, batch
@@ -126,7 +127,9 @@ class LocalModel:
             yield Completion(talk.id, text, "stop" if cut or end < len(ids) else "length", len(prompt), end)
 
     def _prompt(self, conversation: Conversation) -> list[int]:
-        ids = self.renderer.prompt(conversation)
+        return self._fitting(self.renderer.prompt(conversation))
+
+    def _fitting(self, ids: list[int]) -> list[int]:
         most = self.model.config.max_position_embeddings
         if len(ids) >= most:
             raise ModelError(f"the conversation has {len(ids)} tokens, the model takes {most}; shorten it")
@@ -181,7 +184,7 @@ class LocalModel:
         columns = zip(*(c.ids for c in choices), strict=False)
         differ = (i for i, column in enumerate(columns) if len(set(column)) > 1)
         shared = max(1, min(next(differ, len(choices[0].ids)), *(c.start for c in choices)))
-        body, head = self.model.get_decoder(), self.model.get_output_embeddings()
+        body = self.model.get_decoder()
         device = self.model.device
         cache = DynamicCache(config=self.model.config)
         first = body(input_ids=torch.tensor([choices[0].ids[:shared]], device=device), past_key_values=cache, use_cache=True)
@@ -197,12 +200,33 @@ class LocalModel:
         # Position p of `hidden` predicts token shared + p.
         picked = torch.cat([hidden[i, c.start - shared : len(c.ids) - shared] for i, c in enumerate(choices)])
         targets = torch.tensor([t for c in choices for t in c.ids[c.start :]], device=device)
-        logits = head(picked).float()
+        chosen = self._logprobs(picked).gather(1, targets[:, None])[:, 0]
+        counts = [len(c.ids) - c.start for c in choices]
+        return ChoiceScore(query.id, tuple(float(x.sum()) for x in torch.split(chosen, counts)), tuple(counts))
+
+    def _logprobs(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Of the next token, for each row of hidden states."""
+        logits = self.model.get_output_embeddings()(hidden).float()
         if cap := getattr(self.model.config, "final_logit_softcapping", None):
             logits = torch.tanh(logits / cap) * cap
-        chosen = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(dim=1)
-        counts = [len(c.ids) - c.start for c in choices]
-        return ChoiceScore(query.id, tuple(float(x.sum()) for x in chosen.split(counts)), tuple(counts))
+        logprobs: torch.Tensor = logits.log_softmax(dim=-1)
+        return logprobs
+
+    def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
+        for query in queries:
+            try:
+                with self._busy:
+                    yield self._letters(query)
+            except (MedasstError, RuntimeError) as error:
+                yield LetterScore(query.id, (), (), error=str(error))
+
+    @torch.inference_mode()
+    def _letters(self, query: LetterQuery) -> LetterScore:
+        prompt, ids = next_letters(self.renderer, query)
+        rows = torch.tensor([self._fitting(prompt)], device=self.model.device)
+        last = self.model.get_decoder()(input_ids=rows, use_cache=False).last_hidden_state[:, -1]
+        logprobs = self._logprobs(last)[0, ids]
+        return LetterScore(query.id, tuple(logprobs.tolist()), (True,) * len(ids))
 
 
 class _Streamer:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
 
-from medasst.conversation import Conversation
-from medasst.models.base import Completion
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
-def as_answered(
-    complete: Callable[[Conversation], Completion], conversations: Sequence[Conversation], parallel: int
-) -> Iterator[Completion]:
-    """Completions in the order in which they end, `parallel` under way; leaving the loop drops those not begun."""
+def as_answered(ask: Callable[[Q], A], queries: Sequence[Q], parallel: int) -> Iterator[A]:
+    """Answers in the order in which they come, `parallel` under way; leaving the loop drops those not begun."""
     with ThreadPoolExecutor(parallel) as pool:
-        tasks = [pool.submit(complete, conversation) for conversation in conversations]
+        tasks = [pool.submit(ask, query) for query in queries]
         try:
             for task in as_completed(tasks):
                 yield task.result()

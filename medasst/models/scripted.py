@@ -7,7 +7,17 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from itertools import cycle
 
 from medasst.conversation import Conversation
-from medasst.models.base import Capability, ChoiceQuery, ChoiceScore, Completion, Decoding, Delta, FinishReason
+from medasst.models.base import (
+    Capability,
+    ChoiceQuery,
+    ChoiceScore,
+    Completion,
+    Decoding,
+    Delta,
+    FinishReason,
+    LetterQuery,
+    LetterScore,
+)
 
 Reply = str | Exception
 Script = Callable[[Conversation], Reply]
@@ -20,6 +30,8 @@ class ScriptedModel:
         replies: said in turn, over and over; or a function of the conversation. An exception is raised instead of said.
         name: the model's name.
         score: log-probability of an option after a prefix; without it the model has no "choices".
+        letter: log-probability of a letter as the answer to a conversation, or None where an engine wouldn't list it; without
+            it the model has no "letters".
         step: characters of one streamed piece. One character counts as one token.
     """
 
@@ -29,12 +41,13 @@ class ScriptedModel:
         *,
         name: str = "scripted",
         score: Callable[[Conversation | str, str], float] | None = None,
+        letter: Callable[[Conversation, str], float | None] | None = None,
         step: int = 4,
     ) -> None:
         self.name = name
         self.calls: list[tuple[Conversation, Decoding]] = []
         self._queue: deque[Reply] = deque()
-        self._score, self._step = score, step
+        self._score, self._letter, self._step = score, letter, step
         if callable(replies):
             self._script: Script = replies
         else:
@@ -43,7 +56,8 @@ class ScriptedModel:
 
     @property
     def capabilities(self) -> frozenset[Capability]:
-        return frozenset(("stream", "choices") if self._score else ("stream",))
+        able: dict[Capability, object] = {"stream": True, "choices": self._score, "letters": self._letter}
+        return frozenset(name for name, how in able.items() if how)
 
     def enqueue(self, *replies: Reply) -> None:
         """Say these next."""
@@ -70,6 +84,14 @@ class ScriptedModel:
         for query in queries:
             logprobs = tuple(self._score(query.prefix, option) for option in query.options)
             yield ChoiceScore(query.id, logprobs, tuple(len(option) for option in query.options))
+
+    def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
+        if self._letter is None:
+            raise NotImplementedError("this scripted model was given no letter function")
+        for query in queries:
+            found = {letter: self._letter(query.conversation, letter) for letter in query.letters}
+            known = {letter: logprob for letter, logprob in found.items() if logprob is not None}
+            yield LetterScore.among(query.id, query.letters, known)
 
     def _reply(self, conversation: Conversation, decoding: Decoding) -> tuple[str, FinishReason]:
         self.calls.append((conversation, decoding))

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip("openai")
 
 from medasst.conversation import Conversation
-from medasst.errors import ConfigError, MedasstError
-from medasst.models import Decoding, SystemConfig, open_model
+from medasst.errors import ConfigError, MedasstError, UnsupportedError
+from medasst.models import Decoding, LetterQuery, SystemConfig, open_model
 from medasst.models.endpoint import EndpointModel
 
 TALKS = [Conversation.of([("system", "简短"), ("user", text)]) for text in ("头疼", "咳嗽", "坏")]
@@ -27,6 +27,8 @@ class Endpoint(ThreadingHTTPServer):
     requests: list[dict[str, Any]]
     hiccups: int = 0
     breaks_off: bool = False
+    refuses_logprobs: bool = False
+    top: list[tuple[str, float]] | None = None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -38,14 +40,22 @@ class Handler(BaseHTTPRequestHandler):
         if self.server.hiccups:
             self.server.hiccups -= 1
             self._json(503, {"error": {"message": "busy"}})
+        elif body.get("logprobs") and self.server.refuses_logprobs:
+            self._json(400, {"error": {"message": "logprobs are not supported by this model"}})
         elif body["messages"][-1]["content"] == "坏":
             self._json(400, {"error": {"message": "no such thing"}})
         elif body.get("stream"):
             self._stream(body["messages"][-1]["content"])
         else:
             message = {"role": "assistant", "content": body["messages"][-1]["content"]}
-            choice = {"index": 0, "finish_reason": "length", "message": message}
+            choice = {"index": 0, "finish_reason": "length", "message": message, "logprobs": self._logprobs(body)}
             self._json(200, self._head() | {"choices": [choice], "usage": USAGE})
+
+    def _logprobs(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        if not body.get("logprobs") or self.server.top is None:
+            return None
+        top = [{"token": text, "logprob": logprob, "bytes": None} for text, logprob in self.server.top]
+        return {"content": [top[0] | {"top_logprobs": top}]}
 
     def _head(self) -> dict[str, Any]:
         return {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
@@ -123,6 +133,24 @@ async def test_failures_of_a_stream(model: EndpointModel, endpoint: Endpoint) ->
     endpoint.breaks_off = True
     with pytest.raises(MedasstError, match="broke off"):
         [d async for d in model.stream(TALKS[0], Decoding())]
+
+
+def test_letters_come_from_the_listed_tokens(model: EndpointModel, endpoint: Endpoint) -> None:
+    endpoint.top = [("答案", -0.3), (" B", -1.5), ("B", -2.0), ("\u2581D", -4.0), ("a", -5.0)]
+    scores = {s.id: s for s in model.letters([LetterQuery(t.id, t, ("A", "B", "C", "D")) for t in TALKS])}
+    good = scores[TALKS[0].id]
+    assert good.logprobs == (-5.0, -1.5, -5.0, -4.0)  # the least of the list bounds those outside it
+    assert good.listed == (False, True, False, True)
+    assert "no such thing" in (scores[TALKS[2].id].error or "")
+    request = endpoint.requests[0]
+    assert (request["logprobs"], request["top_logprobs"], request["max_tokens"]) == (True, 20, 1)
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_an_endpoint_without_log_probabilities_is_unsupported(model: EndpointModel, endpoint: Endpoint, refuses: bool) -> None:
+    endpoint.refuses_logprobs = refuses
+    with pytest.raises(UnsupportedError, match="top_logprobs"):
+        list(model.letters([LetterQuery("q", TALKS[0], ("A", "B"))]))
 
 
 def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

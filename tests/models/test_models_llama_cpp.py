@@ -14,8 +14,9 @@ pytest.importorskip("xllamacpp")
 
 from medasst.conversation import Conversation
 from medasst.errors import ModelError
-from medasst.models import Decoding
+from medasst.models import Decoding, LetterQuery
 from medasst.models.llama_cpp import LlamaCppModel
+from medasst.models.local import LocalModel, load
 from medasst.render import Renderer
 from medasst.weights import base_to_gguf, find_base
 
@@ -89,8 +90,34 @@ def test_others_on_this_machine_are_kept_out(model: LlamaCppModel) -> None:
         assert stranger.post("/completion", json={"prompt": [1], "n_predict": 1}).status_code == 401
 
 
-def test_it_scores_no_choices(model: LlamaCppModel) -> None:
-    assert model.capabilities == {"stream"}
+def test_letters_are_as_likely_as_transformers_says(model: LlamaCppModel, tiny_llama: Path) -> None:
+    other = LocalModel(load(tiny_llama), model.renderer)
+    queries = [LetterQuery(talk.id, talk, tuple("ABCDE")) for talk in TALKS]
+    ours, theirs = ({s.id: s for s in engine.letters(queries)} for engine in (model, other))
+    for talk in TALKS:
+        assert ours[talk.id].logprobs == pytest.approx(theirs[talk.id].logprobs, abs=2e-3)
+        assert ours[talk.id].listed == (True,) * 5
+
+
+def test_a_letter_beyond_the_servers_list(model: LlamaCppModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    query = LetterQuery("q", TALKS[0], tuple("ABCDE"))
+    (whole,) = model.letters([query])
+    monkeypatch.setattr("medasst.models.llama_cpp._LISTED", 1)
+    (short,) = model.letters([query])
+    best = whole.logprobs.index(max(whole.logprobs))
+    assert [i for i, listed in enumerate(short.listed) if listed] == [best]  # the likeliest letter is always known
+    assert set(short.logprobs) == {short.logprobs[best]}
+    assert short.logprobs[best] == pytest.approx(whole.logprobs[best], abs=1e-4)
+
+
+def test_letters_of_a_conversation_that_is_too_long(model: LlamaCppModel) -> None:
+    long = Conversation.of([("user", "发烧" * 300)])
+    scores = {s.id: s for s in model.letters([LetterQuery("long", long, ("A",)), LetterQuery("ok", TALKS[0], ("A",))])}
+    assert "256" in (scores["long"].error or "") and scores["ok"].error is None
+
+
+def test_it_scores_no_given_texts(model: LlamaCppModel) -> None:
+    assert model.capabilities == {"stream", "letters"}
 
 
 def test_a_file_that_is_no_model(tmp_path: Path, tiny_llama: Path) -> None:

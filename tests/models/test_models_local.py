@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from medasst.conversation import Conversation  # noqa: E402
 from medasst.errors import ModelError  # noqa: E402
-from medasst.models import ChoiceQuery, ChoiceScore, Decoding  # noqa: E402
+from medasst.models import ChoiceQuery, ChoiceScore, Decoding, LetterQuery  # noqa: E402
 from medasst.models.local import LocalModel, load  # noqa: E402
 from medasst.render import Renderer  # noqa: E402
 
@@ -68,6 +68,32 @@ def test_a_bad_choice_does_not_stop_the_others(llama: LocalModel) -> None:
     assert scores["bad"].error
     assert scores["good"].error is None
     assert len(scores["good"].logprobs) == 2
+
+
+@pytest.mark.parametrize("family", ["gemma", "llama"])
+def test_letters_are_what_comes_next(family: str, request: pytest.FixtureRequest) -> None:
+    model: LocalModel = request.getfixturevalue(family)
+    scores = {s.id: s for s in model.letters([LetterQuery(talk.id, talk, ("A", "B", "C")) for talk in TALKS])}
+    for talk in TALKS:
+        ids = model.renderer.prompt(talk)
+        with torch.inference_mode():
+            expected = model.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
+        places = [model.renderer.encode(letter)[-1] for letter in "ABC"]
+        assert scores[talk.id].logprobs == pytest.approx(expected[places].tolist(), abs=1e-4)
+        assert scores[talk.id].listed == (True, True, True)
+
+
+def test_what_is_no_letter_of_the_vocabulary_fails_alone(llama: LocalModel) -> None:
+    long = Conversation.of([("user", "发烧" * 300)])
+    queries = [
+        LetterQuery("two", TALKS[0], ("A", "药好")),
+        LetterQuery("long", long, ("A",)),
+        LetterQuery("ok", TALKS[0], ("A",)),
+    ]
+    scores = {s.id: s for s in llama.letters(queries)}
+    assert "more than one token" in (scores["two"].error or "")
+    assert "shorten it" in (scores["long"].error or "")
+    assert scores["ok"].error is None
 
 
 @pytest.mark.parametrize("family", ["gemma", "llama"])

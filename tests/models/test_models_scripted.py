@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from medasst.conversation import Conversation
 from medasst.errors import ConfigError
-from medasst.models import ChatModel, ChoiceModel, ChoiceQuery, Decoding, ScriptedModel, SystemConfig, open_model
+from medasst.models import (
+    ChatModel,
+    ChoiceModel,
+    ChoiceQuery,
+    Decoding,
+    LetterModel,
+    LetterQuery,
+    LetterScore,
+    ScriptedModel,
+    SystemConfig,
+    open_model,
+)
 
 TALK = Conversation.of([("user", "头疼怎么办？")])
 
@@ -58,3 +71,16 @@ def test_open_by_name() -> None:
 def test_incomplete_settings(settings: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="needs"):
         SystemConfig.model_validate(settings)
+
+
+def test_letters_and_those_outside_the_list() -> None:
+    model = ScriptedModel(letter=lambda _, letter: {"A": -3.0, "C": -0.5}.get(letter))
+    assert isinstance(model, LetterModel) and model.capabilities == {"stream", "letters"}
+    (score,) = model.letters([LetterQuery("q", TALK, ("A", "B", "C"))])
+    assert score == LetterScore("q", (-3.0, -3.0, -0.5), (True, False, True))
+
+
+def test_no_infinity_reaches_json() -> None:
+    score = LetterScore.among("q", ("A", "B"), {"A": float("-inf"), "x": -1.0})
+    assert all(math.isfinite(x) for x in score.logprobs) and score.listed == (True, False)
+    assert LetterScore.among("q", ("A",), {}).listed == (False,)
