@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+import string
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from medasst.errors import InputError
+from medasst.errors import InputError, UnsupportedError
 from medasst.evaluation.config import EvaluateConfig
 from medasst.evaluation.measure import chosen
 from medasst.evaluation.predictions import PredictionFile, Record, asked, failed
 from medasst.evaluation.systems import Opener, System
 from medasst.evaluation.tasks import Item, Task
-from medasst.models import ChatModel, ChoiceModel, ChoiceQuery, Completion, Decoding
+from medasst.models import ChatModel, ChoiceModel, ChoiceQuery, Completion, Decoding, LetterModel, LetterQuery
 from medasst.progress import Progress
 
-CHOICE_PROTOCOL = "option_text/v1"
 Answers = dict[tuple[str, str], list[Record]]  # by system and task; a task that a system can't do is absent
 
 
@@ -39,7 +39,7 @@ class Run:
 
 def protocol(config: EvaluateConfig, task: Task) -> str:
     """How a task is asked, as results name it."""
-    return CHOICE_PROTOCOL if task.config.kind == "choice" else f"greedy_{config.max_new_tokens}/v1"
+    return task.config.protocol if task.config.kind == "choice" else f"greedy_{config.max_new_tokens}/v1"
 
 
 def ask_all(run: Run, systems: Sequence[System], tasks: Sequence[Task]) -> Answers:
@@ -96,13 +96,18 @@ def _ask_task(run: Run, system: System, model: _Lazy, task: Task) -> list[Record
     began, stage = time.perf_counter(), f"{system.name}: {task.config.name}"
     if missing:
         asker = model()
-        if task.config.kind == "choice" and "choices" not in asker.capabilities:
+        letters = task.config.protocol == "letter/v1"
+        if task.config.kind == "choice" and ("letters" if letters else "choices") not in asker.capabilities:
             return None
         run.progress(stage, len(known), len(task.items))
-        answers = _choose(asker, missing) if task.config.kind == "choice" else _generate(asker, missing, run.config.decoding)
-        for done, record in enumerate(answers, len(known) + 1):
-            store.append(record)
-            run.progress(stage, done, len(task.items))
+        choose = _choose_letter if letters else _choose
+        answers = choose(asker, missing) if task.config.kind == "choice" else _generate(asker, missing, run.config.decoding)
+        try:
+            for done, record in enumerate(answers, len(known) + 1):
+                store.append(record)
+                run.progress(stage, done, len(task.items))
+        except UnsupportedError:
+            return None
     seconds = round(time.perf_counter() - began, 1)
     superseded = str(store.superseded) if store.superseded else None
     run.work.append(
@@ -137,6 +142,23 @@ def _choose(model: ChatModel, items: Sequence[Item]) -> Iterator[Record]:
             continue
         record = asked(item) | {"logprobs": list(score.logprobs), "token_counts": list(score.token_counts)}
         yield record | {"predict": item.options[chosen(record)[0]], "finish_reason": "stop"}
+
+
+def _choose_letter(model: ChatModel, items: Sequence[Item]) -> Iterator[Record]:
+    by_id = {item.id: item for item in items}
+    queries = [
+        LetterQuery(item.id, item.history, tuple(string.ascii_uppercase[: len(item.options)])) for item in items if item.history
+    ]
+    for score in cast(LetterModel, model).letters(queries):
+        item = by_id[score.id]
+        if score.error or len(score.logprobs) != len(item.options):
+            yield failed(item, score.error or "the engine scored another number of letters")
+            continue
+        record = asked(item) | {"logprobs": list(score.logprobs), "listed": list(score.listed)}
+        if not any(score.listed):
+            yield record | {"predict": "", "finish_reason": "unparsed"}
+        else:
+            yield record | {"predict": item.options[chosen(record)[0]], "finish_reason": "stop"}
 
 
 def _cut(run: Run, system: System, tasks: Sequence[Task], found: Answers) -> Iterator[tuple[str, list[Record]]]:

@@ -48,13 +48,13 @@ class TaskConfig(Config):
     recipe: str = Field("", description="how the files are read; not needed for a prepared set, or where the fields tell")
     source: str = Field("", description="only this source of a prepared set")
     split: Literal["all", "test", "validation", "train"] = Field("all", description="choice: the bucket its questions are in")
-    protocol: Literal["option_text/v1"] | None = Field(None, description="choice: how an option is chosen")
+    protocol: Literal["option_text/v1", "letter/v1"] = Field("option_text/v1", description="choice: how an option is chosen")
     shots: Literal[0] = Field(0, description="choice: solved examples before the question; option_text/v1 has none")
     limit: int | None = Field(None, ge=1, description="items at most; the job's limit by default")
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
-        if self.kind == "qa" and (self.split != "all" or self.protocol):
+        if self.kind == "qa" and (self.split != "all" or "protocol" in self.model_fields_set):
             raise ValueError("split and protocol belong to choice tasks; a qa task reads the file of its split")
         return self
 

@@ -76,9 +76,10 @@ AllAnswered = Mapping[tuple[str, str], Answered]
 
 def chosen(record: Record) -> tuple[int, bool]:
     """The option with the highest mean log-probability a token, and whether it shares that; ties go to the first."""
-    means = [
-        total / count if count else -math.inf for total, count in zip(record["logprobs"], record["token_counts"], strict=True)
-    ]
+    if "listed" in record:
+        means = [x if listed else -math.inf for x, listed in zip(record["logprobs"], record["listed"], strict=True)]
+    else:
+        means = [x / count if count else -math.inf for x, count in zip(record["logprobs"], record["token_counts"], strict=True)]
     best = max(means)
     return means.index(best), means.count(best) > 1
 
@@ -86,7 +87,7 @@ def chosen(record: Record) -> tuple[int, bool]:
 def item_scores(item: Item, record: Record) -> ItemScores:
     """What one answer scores. A failed choice is wrong; a failed text is scored as the empty one it is."""
     if item.options:
-        failed = record["finish_reason"] == "error"
+        failed = record["finish_reason"] != "stop"
         return {
             "accuracy": 100.0 * (not failed and chosen(record)[0] == item.answer),
             "tie": float(not failed and chosen(record)[1]),
@@ -104,6 +105,7 @@ def results(system: str, task: Task, protocol: str, answered: Answered, how: Boo
     def row(metric: str, found: Interval, n: int = len(records)) -> Result:
         return Result(
             system, task.config.name, metric, *_finite(found), n, protocol,
+            unparsed=finished.count("unparsed"),
             refused=finished.count("refused"), failed=finished.count("error"), truncated=finished.count("length"),
         )  # fmt: skip
 
@@ -112,7 +114,9 @@ def results(system: str, task: Task, protocol: str, answered: Answered, how: Boo
 
     if task.config.kind == "choice":
         accuracy = [score["accuracy"] for score in scores]
-        parsed = [value for value, reason in zip(accuracy, finished, strict=True) if reason not in ("error", "refused")]
+        parsed = [
+            value for value, reason in zip(accuracy, finished, strict=True) if reason not in ("error", "refused", "unparsed")
+        ]
         return [row("accuracy", mean(accuracy)), row("accuracy_parsed", mean(parsed), len(parsed))]
     lengths = [[score[key] for score in scores] for key in ("predicted_chars", "label_chars")]
     return [

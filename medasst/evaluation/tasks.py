@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import string
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from medasst.conversation import Conversation
+from medasst.conversation import Conversation, Message
 from medasst.data import ExamQuestion, SplitSettings, iterate_split, load_manifest, read_conversations, read_exam
 from medasst.errors import DataError
 from medasst.evaluation.config import TaskConfig
 
 SPLITS: tuple[Literal["test", "validation"], ...] = ("test", "validation")
+_BY_LETTER = "下面是一道单项选择题，请只回答正确选项的字母。"
 _SPEAKER = {"system": "", "user": "用户：", "assistant": "助手："}
 
 
@@ -74,7 +76,7 @@ def load_task(config: TaskConfig, *, limit: int | None, seed: int, prepared: Pat
     else:
         wanted = _split_filter(config, prepared)
         questions = [q for q in read_exam(config.path, config.recipe) if wanted(q.question)]
-        found = [choice_item(question) for question in questions if len(question.answers) == 1]
+        found = [_PROTOCOLS[config.protocol](question) for question in questions if len(question.answers) == 1]
         left_out = len(questions) - len(found)
     unique = {item.id: item for item in reversed(found)}  # the first of a kind stays
     if not unique:
@@ -98,6 +100,19 @@ def choice_item(question: ExamQuestion) -> Item:
     (answer,) = question.answers
     prompt = f"题目：{question.question}\n答案："
     return Item(question.id, question.source, prompt, question.options[answer], options=question.options, answer=answer)
+
+
+def letter_item(question: ExamQuestion) -> Item:
+    """A single-answer question in `letter/v1`: the options are listed, the model says a letter."""
+    (answer,) = question.answers
+    lines = [f"{letter}. {option}" for letter, option in zip(string.ascii_uppercase, question.options, strict=False)]
+    prompt = "\n".join([_BY_LETTER, "", question.question, *lines])
+    talk = Conversation(question.id, (Message("user", prompt),), question.source)
+    options = question.options
+    return Item(question.id, question.source, prompt, options[answer], talk, options, answer)
+
+
+_PROTOCOLS = {"option_text/v1": choice_item, "letter/v1": letter_item}
 
 
 def _conversations(config: TaskConfig) -> Iterable[Conversation]:

@@ -300,3 +300,22 @@ def test_no_system_no_item_or_an_unknown_baseline(job: Callable[..., EvaluateCon
     empty = job(tasks=[{"name": "t", "kind": "qa", "path": "empty.jsonl"}])
     with pytest.raises(DataError, match="no item"):
         evaluate(empty, [ScriptedModel(name="model")], out=tmp_path / "out")
+
+
+def test_by_letter(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
+    tasks = [{"name": "exam", "kind": "choice", "path": "exam.jsonl", "protocol": "letter/v1"}]
+    likely = {"A": -2.0, "B": -0.5}
+    models = [
+        ScriptedModel(name="right", letter=lambda _, letter: -0.1 if letter == "A" else None),
+        ScriptedModel(name="wrong", letter=lambda _, letter: likely.get(letter)),
+        ScriptedModel(name="mute", letter=lambda _, letter: None),
+        ScriptedModel(name="unable"),
+    ]
+    evaluate(job(tasks=tasks), models, out=tmp_path / "out")
+    found = rows(tmp_path / "out/report.json")
+    assert [found[m, "exam", "accuracy"]["value"] for m in ("right", "wrong", "mute", "unable")] == [100, 0, 0, None]
+    assert (found["mute", "exam", "accuracy"]["unparsed"], found["mute", "exam", "accuracy_parsed"]["n"]) == (6, 0)
+    assert found["unable", "exam", "accuracy"]["status"] == "unsupported"
+    record = jsonl(tmp_path / "out/predictions/wrong/exam.jsonl")[0]
+    assert record["prompt"].endswith("？\nA. 坏血病\nB. 夜盲\nC. 脚气病\nD. 佝偻病")
+    assert (record["predict"], record["listed"], record["logprobs"]) == ("夜盲", [True, True, False, False], [-2, -0.5, -2, -2])
