@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import Any, Literal, get_args
 
 from medasst.errors import DataError
@@ -61,6 +62,24 @@ class Conversation:
         """What stands before message `turn`: the prompt of that assistant turn."""
         return Conversation.of(self.messages[:turn], source=self.source, licence=self.licence, department=self.department)
 
+    def newest(self, size: int) -> Conversation:
+        """What a model reads of a long conversation: system text, then the newest turns, `size` characters in all.
+
+        It begins with a user turn. Turns of one role that follow one another become one, as chat templates want it. The
+        last turn stays whatever its length.
+        """
+        system = "\n".join(m.content for m in self.messages if m.role == "system")
+        turns = _joined(m for m in self.messages if m.role != "system")
+        room = size - len(system)
+        first = len(turns)
+        while first and (first == len(turns) or len(turns[first - 1].content) <= room):
+            first -= 1
+            room -= len(turns[first].content)
+        while first < len(turns) - 1 and turns[first].role != "user":
+            first += 1
+        head = [Message("system", system)] if system else []
+        return Conversation.of([*head, *turns[first:]], source=self.source, licence=self.licence, department=self.department)
+
     def to_json(self) -> dict[str, JSON]:
         """The row of the prepared set."""
         return {
@@ -85,6 +104,12 @@ class Conversation:
         )
         stored = row.get("id")
         return conversation if not stored or stored == conversation.id else replace(conversation, id=str(stored))
+
+
+def _joined(messages: Iterable[Message]) -> list[Message]:
+    """Neighbours of one role as one message."""
+    same = groupby(messages, key=lambda message: message.role)
+    return [Message(role, "\n".join(message.content for message in turns)) for role, turns in same]
 
 
 def check_role(role: str) -> Role:

@@ -22,6 +22,11 @@ def comparison_key(text: str) -> str:
     return _NOT_WORD.sub("", normalise(text).lower())
 
 
+def says_nothing(text: str) -> bool:
+    """Whether a text holds nothing to see: blanks, line breaks, marks without width."""
+    return not any(char.isprintable() and not char.isspace() for char in text)
+
+
 def bucket(text: str) -> int:
     """The split bucket, 0-9999: sha256 of the text's comparison key mod 10,000."""
     return bucket_of_key(comparison_key(text))

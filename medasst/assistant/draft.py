@@ -14,6 +14,7 @@ from medasst.safety import Alarm, Concern, Context, Rules
 from medasst.text import comparison_key, sentences
 
 _SHOWN = 3  # products of one reply
+_COMPARED = 4000  # characters of a question that are compared with vetted ones, which are twenty times shorter
 _DENIES = ("不", "别", "勿", "避免", "禁", "慎")
 
 
@@ -60,6 +61,8 @@ class Drafter:
             return Draft((*warnings, *draft.body), draft.tail, "", "red_flag" if warnings else "prescription")
         answer = self._vetted(question)
         draft = self._from_vetted(question, answer) if answer else self._from_leaflets(question)
+        if question.facts.unread and draft.grounds:
+            draft = self._unread(draft)
         return self._cautious(warnings, draft) if warnings else draft
 
     def _subject(self, text: str) -> _Subject:
@@ -79,22 +82,19 @@ class Drafter:
         body = [event for event in draft.body if not isinstance(event, Card)]
         return Draft((*warnings, Text(self._say.urgent_note + "\n"), *body), draft.tail, draft.grounds, "red_flag")
 
+    def _unread(self, draft: Draft) -> Draft:
+        """A draft where earlier turns were left out: no products before the shopper has said again what speaks against them."""
+        warning = Finding("population.unread", "warning", self._say.unread, self._say.version)
+        body = [event for event in draft.body if not isinstance(event, Card)]
+        tail = [event for event in draft.tail if not isinstance(event, Ask)]
+        return Draft((warning, *body), (*tail, Ask(self._say.ask["unread"])), draft.grounds, draft.reason)
+
     def _reminders(self, question: Question) -> list[Event]:
         """An emergency of an earlier turn stays one: it is said again before anything else."""
-        found = {
-            alarm.flag.id: alarm.flag
-            for place, turn in enumerate(question.turns[:-1])
-            for alarm in self.rules.red_flags(turn, question.turns[:place])
-            if alarm.flag.severity == "emergency"
-        }
+        say = self._say.emergency_before
         return [
-            Finding(
-                flag.id,
-                "urgent",
-                self._say.emergency_before.format(title=flag.title, message=flag.message),
-                flag.version,
-            )
-            for flag in found.values()
+            Finding(flag.id, "urgent", say.format(title=flag.title, message=flag.message), flag.version)
+            for flag in self.rules.emergencies(question.turns[:-1])
         ]
 
     def _prescription(self, question: Question) -> Draft:
@@ -129,7 +129,7 @@ class Drafter:
             fitting = heard and near and same_age and same_person and same_subject
             return fitting and not self._drugs_ignored(question, answer)
 
-        return self.vetted.nearest(["。".join(question.turns), question.topic], fits)
+        return self.vetted.nearest(["。".join(question.turns)[-_COMPARED:], question.topic[-_COMPARED:]], fits)
 
     @staticmethod
     def _drugs_ignored(question: Question, answer: VettedAnswer) -> bool:

@@ -10,7 +10,7 @@ from medasst.catalogue.lay import plain
 from medasst.conversation import Conversation
 from medasst.errors import DataError
 from medasst.safety import Facts, Rules
-from medasst.text import comparison_key
+from medasst.text import comparison_key, says_nothing
 
 # The leaflet section that answers, by what is asked; the first that matches counts.
 _INTENTS = (
@@ -34,6 +34,8 @@ _INTENTS = (
 _BUY = re.compile(
     r"买|有没有|有吗|有卖|多少钱|价格|来(一)?(盒|瓶|支)|拿(一)?(盒|瓶|支)|推荐|吃什么|用什么|什么药|哪种|哪个|抹什么|涂什么|吃啥|用啥|啥药|怎么办|咋办|咋整"
 )
+
+_TOPIC = 2000  # characters after which no earlier turn is looked at any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,23 @@ class Question:
         return self.turns[-1]
 
 
-def read(conversation: Conversation, catalogue: Catalogue, rules: Rules) -> Question:
-    """Read what is asked. Raises DataError if the conversation does not end with a user turn that says something."""
+def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unread: bool = False) -> Question:
+    """Read what is asked.
+
+    Args:
+        unread: there were earlier turns, which were left out.
+
+    Raises:
+        DataError: the conversation does not end with a user turn that says something.
+    """
     if not conversation.messages or conversation.messages[-1].role != "user":
         raise DataError("the conversation must end with a user turn; there is nothing to answer")
     turns = tuple(m.content for m in conversation.messages if m.role == "user")
-    if not comparison_key(turns[-1]):
+    if says_nothing(turns[-1]):
         raise DataError("the last user turn is empty; there is nothing to answer")
     shelf = catalogue.over_the_counter
     topic = _topic(turns, shelf, rules)
-    facts = rules.facts(turns)
+    facts = rules.facts(turns, unread=unread)
     named, symptoms = tuple(shelf.named(topic)), frozenset(shelf.symptoms(topic))
     return Question(
         turns=turns,
@@ -91,13 +100,15 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules) -> Ques
 
 
 def _topic(turns: tuple[str, ...], shelf: Catalogue, rules: Rules) -> str:
-    """The last turn, with those before it back to the first that asks for a drug or tells a symptom."""
+    """The last turn, with those before it back to the nearest that asks for a drug or tells a symptom."""
     parts: list[str] = []
+    size = 0
     for turn in reversed(turns):
-        parts.insert(0, turn)
-        if rules.gate.asked(turn) or shelf.named(turn) or shelf.symptoms(turn):
+        parts.append(turn)
+        size += len(turn)
+        if size > _TOPIC or rules.gate.asked(turn) or shelf.named(turn) or shelf.symptoms(turn):
             break
-    return "。".join(parts)
+    return "。".join(reversed(parts))
 
 
 def _section(turn: str, named: tuple[Match, ...]) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from medasst.assistant import question, wording
 from medasst.assistant.draft import Draft, Drafter
 from medasst.assistant.events import AI_LABEL, End, Event, Finding, Text, plain_text
+from medasst.assistant.lanes import Lanes
 from medasst.assistant.vetted import VettedAnswers
 from medasst.catalogue import Catalogue
 from medasst.conversation import Conversation
@@ -35,7 +36,7 @@ class Assistant:
         model: adds wording; None: the vetted part stands alone.
         decoding: how the model decodes; None: at most 128 tokens, greedy, a light repetition penalty.
         name: the model name under which the service offers it.
-        patience: seconds that a reply waits for its model.
+        patience: seconds that a reply waits for its model; what the model said until then counts.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Assistant:
     ) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
         self.model, self.decoding, self.name, self.patience = model, decoding or _DECODING, name, patience
-        self._drafter = Drafter(catalogue, rules, vetted)
+        self._drafter, self._lanes = Drafter(catalogue, rules, vetted), Lanes()
 
     @classmethod
     def from_samples(cls, model: ChatModel | None = None, decoding: Decoding | None = None) -> Assistant:
@@ -60,17 +61,28 @@ class Assistant:
         rules = Rules.load(catalogue)
         return cls(catalogue, rules, VettedAnswers.from_samples(rules), model, decoding)
 
-    def draft(self, conversation: Conversation) -> Draft:
-        """The part of the reply that needs no model. Raises DataError if there is no user turn to answer."""
-        return self._drafter.draft(question.read(conversation, self.catalogue, self.rules))
+    def draft(self, conversation: Conversation, *, unread: bool = False) -> Draft:
+        """The part of the reply that needs no model.
 
-    async def reply(self, conversation: Conversation) -> AsyncIterator[Event]:
+        Args:
+            unread: there were earlier turns, which were left out: allergy, pregnancy and drugs count as unknown.
+
+        Raises:
+            DataError: there is no user turn to answer.
+        """
+        return self._drafter.draft(question.read(conversation, self.catalogue, self.rules, unread=unread))
+
+    async def reply(self, conversation: Conversation, *, unread: bool = False) -> AsyncIterator[Event]:
         """The reply to the last user turn, event by event. Model failures never surface: the vetted part stands alone.
+
+        Args:
+            unread: see `draft`.
 
         Raises:
             DataError: the conversation does not end with a user turn that says something.
         """
-        draft = self.draft(conversation)
+        size = sum(len(message.content) for message in conversation.messages if message.role == "user")
+        draft = await self._lanes.run(size, self.draft, conversation, unread=unread)
         writing = asyncio.create_task(self._word(conversation, draft))
         try:
             for event in draft.body:
@@ -80,21 +92,29 @@ class Assistant:
             writing.cancel()  # the reader left before the end
             with suppress(asyncio.CancelledError):
                 await writing
-        for sentence in said.sentences:
-            yield Text(sentence)
-        for event in draft.tail:
+        for event in (*map(Text, said.sentences), *draft.tail, *self._closing(said)):
             yield event
-        yield Finding(AI_LABEL, "info", self.rules.messages.ai_label, self.rules.messages.version)
         usage = {"prompt_tokens": said.prompt_tokens, "completion_tokens": said.completion_tokens}
         yield End(draft.reason, usage)
+
+    def _closing(self, said: wording.Wording) -> list[Finding]:
+        """What stands under a reply: that the model had no time for it, and that a machine wrote it."""
+        say = self.rules.messages
+        busy = [Finding("model_busy", "info", say.busy, say.version)] if wording.BUSY in said.refused else []
+        return [*busy, Finding(AI_LABEL, "info", say.ai_label, say.version)]
 
     async def _word(self, conversation: Conversation, draft: Draft) -> wording.Wording:
         if self.model is None or not draft.grounds:
             return wording.Wording()
-        said = plain_text(draft.body)
-        grounds, rules, patience = draft.grounds, self.rules, self.patience
         return await wording.word(
-            self.model, self.decoding, conversation, grounds=grounds, said=said, rules=rules, patience=patience
+            self.model,
+            self.decoding,
+            conversation,
+            grounds=draft.grounds,
+            said=plain_text(draft.body),
+            rules=self.rules,
+            patience=self.patience,
+            lanes=self._lanes,
         )
 
     def reply_text(self, conversation: Conversation) -> str:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from medasst.assistant.lanes import Lanes
 from medasst.conversation import Conversation, Message
+from medasst.models.places import Busy
 from medasst.safety import Context, Rules, degenerate
 from medasst.text import comparison_key, sentences
 
 if TYPE_CHECKING:
-    from medasst.models import ChatModel, Decoding
+    from medasst.models import ChatModel, Decoding, Delta
+
+BUSY = "busy"  # why nothing was used: no place was free
 
 _LOG = logging.getLogger(__name__)
 _MOST = 3  # sentences of the model in one reply
 _ENDS = ("。", "！", "？", "!", "?", "；", "”", "」")
 _GROUNDS_SHOWN = 800  # characters of grounds in the prompt: what a small model on a CPU reads in seconds
+_TURNS_SHOWN = 400  # characters of the newest turns in the prompt
 _BRIEF = (
     "你是网上药店的药师助手。请只根据下面的资料，用两三句话亲切地补充，不要说资料之外的药名、用量和诊断，"
     "不确定就请对方咨询药师。\n资料：{grounds}"
@@ -43,51 +49,69 @@ async def word(
     said: str,
     rules: Rules,
     patience: float,
+    lanes: Lanes,
 ) -> Wording:
     """Let the model add to what was said.
 
     Args:
         grounds: what people wrote for this reply; the model sees its beginning, and is checked against all of it.
         said: what the reply already says.
-        patience: seconds after which the model is given up.
+        patience: seconds after which the model is stopped; what it said until then counts.
+        lanes: where the model's text is judged.
 
-    A model that fails or is too slow adds nothing; that is logged without the shopper's words.
+    A model that fails, is too slow or has no place free adds nothing; that is logged without the shopper's words.
     """
+    heard = _Heard()
+    slow: tuple[str, ...] = ()
     try:
         async with asyncio.timeout(patience):
-            raw = await _collect(model, decoding, _briefed(conversation, grounds))
+            await heard.listen(model.stream(_briefed(conversation, grounds), decoding))
+    except Busy:
+        return Wording(refused=(BUSY,))
     except TimeoutError:
-        _LOG.warning("the model %s did not answer within %g s; the vetted part stands alone", model.name, patience)
-        return Wording(refused=("timeout",))
+        _LOG.warning("the model %s took longer than %g s: what it had not said by then is left out", model.name, patience)
+        slow = ("timeout",)
     except Exception as error:
         _LOG.warning("the model %s failed (%s); the vetted part stands alone", model.name, type(error).__name__)
         return Wording(refused=("error",))
-    question = conversation.messages[-1].content
-    if reason := degenerate(raw.sentences[0], question):
-        return replace(raw, sentences=(), refused=(reason,))
-    kept, refused = _kept(raw.sentences[0], grounds, said, rules)
-    return replace(raw, sentences=tuple(kept), refused=tuple(refused))
+    text = "".join(heard.pieces)
+    if slow and not text:
+        return Wording(refused=slow)
+    asked = conversation.messages[-1].content
+    kept, refused = await lanes.run(len(text) + len(asked), _judged, text, asked, grounds, said, rules)
+    return Wording(tuple(kept), (*slow, *refused), heard.prompt_tokens, heard.completion_tokens)
 
 
-async def _collect(model: ChatModel, decoding: Decoding, conversation: Conversation) -> Wording:
-    """The whole answer as one text, with its token counts."""
-    pieces: list[str] = []
-    prompt_tokens = completion_tokens = 0
-    stream = model.stream(conversation, decoding)
-    try:
-        async for delta in stream:
-            pieces.append(delta.text)
-            prompt_tokens += delta.prompt_tokens
-            completion_tokens += delta.completion_tokens
-    finally:
-        if hasattr(stream, "aclose"):
-            await stream.aclose()
-    return Wording(("".join(pieces),), (), prompt_tokens, completion_tokens)
+@dataclass
+class _Heard:
+    """What a model has said so far, with its token counts."""
+
+    pieces: list[str] = field(default_factory=list)
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    async def listen(self, stream: AsyncIterator[Delta]) -> None:
+        try:
+            async for delta in stream:
+                self.pieces.append(delta.text)
+                self.prompt_tokens += delta.prompt_tokens
+                self.completion_tokens += delta.completion_tokens
+        finally:
+            if hasattr(stream, "aclose"):
+                await stream.aclose()
 
 
 def _briefed(conversation: Conversation, grounds: str) -> Conversation:
     brief = Message("system", _BRIEF.format(grounds=grounds[:_GROUNDS_SHOWN]))
-    return Conversation.of([brief, *(m for m in conversation.messages if m.role != "system")])
+    shown = replace(conversation, messages=tuple(m for m in conversation.messages if m.role != "system")).newest(_TURNS_SHOWN)
+    return Conversation.of([brief, *shown.messages])
+
+
+def _judged(text: str, question: str, grounds: str, said: str, rules: Rules) -> tuple[list[str], list[str]]:
+    """The sentences of a model's answer that may be used, and the rules that refused the others."""
+    if reason := degenerate(text, question):
+        return [], [reason]
+    return _kept(text, grounds, said, rules)
 
 
 def _kept(text: str, grounds: str, said: str, rules: Rules) -> tuple[list[str], list[str]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -41,6 +42,9 @@ _PRESENT = re.compile(
     r"现在|今[天早晚]|昨[天晚]|刚|正在|突然|又|再次|一直|开始|起$|反复|最近|这[几两]?[天次]|目前|仍|还|越来越|持续|至今|到现在"
 )
 
+_CLAUSE = 200  # characters of a clause that are looked at around a word; no spoken clause is longer
+_MANY = 50
+
 
 class Said(NamedTuple):
     """A symptom and the words that said it."""
@@ -64,18 +68,48 @@ def plain(text: str) -> str:
     return re.sub(r"[^\S\n]+", "", normalise(text).lower().replace("疼", "痛")).replace("\n", "，")
 
 
+def blocks(turns: Sequence[str], size: int = 4000) -> Iterator[list[str]]:
+    """Turns in groups of at most `size` characters, or of one turn: so much one pattern reads at a time."""
+    block: list[str] = []
+    room = size
+    for turn in turns:
+        if block and len(turn) > room:
+            yield block
+            block, room = [], size
+        block.append(turn)
+        room -= len(turn) + 1
+    if block:
+        yield block
+
+
+def affirmed(pattern: re.Pattern[str], text: str, *, now: bool = False) -> re.Match[str] | None:
+    """The first match in a `plain` text that is not denied; with `now`, nor long over.
+
+    Words that are denied time and again count as said: nobody talks so, and reading stays in proportion to the text.
+    """
+    for found, match in enumerate(pattern.finditer(text), 1):
+        told = not denied(text, *match.span()) and not (now and past(text, *match.span()))
+        if told or found == _MANY:
+            return match
+    return None
+
+
 def denied(text: str, start: int, end: int) -> bool:
     """Whether what stands at `start:end` of a `plain` text is denied within its clause."""
-    before = _CLAUSE_END.split(text[:start])[-1]
-    return bool(_DENIED_BEFORE.search(before) or _DENIED_AFTER.match(text[end:]))
+    return bool(_DENIED_BEFORE.search(_before(text, start)) or _DENIED_AFTER.match(text[end : end + _CLAUSE]))
 
 
 def past(text: str, start: int, end: int) -> bool:
     """Whether what stands at `start:end` of a `plain` text is told as long over: a word of the past, none of the present."""
-    before = _CLAUSE_END.split(text[:start])[-1]
-    after = _CLAUSE_END.split(text[end:])[0]
+    before = _before(text, start)
+    after = _CLAUSE_END.split(text[end : end + _CLAUSE])[0]
     over = _PAST.search(before) or re.search(r"^(?:的?病史|史|后遗症)|^过(?!敏|度|量|多|一会|后|程|来|去)", after)
     return bool(over) and not _PRESENT.search(before + after)
+
+
+def _before(text: str, start: int) -> str:
+    """The clause up to `start`."""
+    return _CLAUSE_END.split(text[max(0, start - _CLAUSE) : start])[-1]
 
 
 class LayWords:
@@ -110,10 +144,14 @@ class LayWords:
 def symptoms_said(text: str, finder: NameFinder[str]) -> list[Said]:
     """The symptoms that `text` affirms, in order, each once."""
     said: dict[str, Said] = {}
+    denials: Counter[str] = Counter()
     for clause in clauses(_ALLERGIC_TO.sub("，", plain(text))):
         key = lay_key(clause)
         for span in finder.find(key):
-            if not denied(key, span.start, span.end):
-                for symptom in span.values:
-                    said.setdefault(symptom, Said(symptom, span.name))
+            new = [symptom for symptom in span.values if symptom not in said]
+            if not new:
+                continue
+            denials[span.name] += 1
+            if denials[span.name] >= _MANY or not denied(key, span.start, span.end):
+                said.update({symptom: Said(symptom, span.name) for symptom in new})
     return list(said.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
@@ -28,14 +27,24 @@ class NameFinder(Generic[T]):
     """
 
     def __init__(self, names: Iterable[tuple[str, T]]) -> None:
-        self._values: dict[str, list[T]] = {}
+        values: dict[str, list[T]] = {}
         for name, value in names:
             if key := comparison_key(name):
-                self._values.setdefault(key, []).append(value)
-        longest_first = sorted(self._values, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+                values.setdefault(key, []).append(value)
+        self._values = {name: tuple(found) for name, found in values.items()}
+        lengths: dict[str, set[int]] = {}
+        for name in values:
+            lengths.setdefault(name[0], set()).add(len(name))
+        self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
 
     def find(self, text: str) -> Iterator[Span[T]]:
         """Each name in `text`, left to right, without overlaps."""
-        for match in self._pattern.finditer(comparison_key(text)):
-            yield Span(match[0], tuple(self._values[match[0]]), match.start(), match.end())
+        # A walk in Python, not one pattern of all names: time in proportion to the text, and other threads run in between.
+        key = comparison_key(text)
+        start, size = 0, len(key)
+        while start < size:
+            length = next((n for n in self._lengths.get(key[start], ()) if key[start : start + n] in self._values), 0)
+            if length:
+                name = key[start : start + length]
+                yield Span(name, self._values[name], start, start + length)
+            start += length or 1

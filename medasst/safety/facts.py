@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medasst.catalogue.lay import denied, plain
+from medasst.catalogue.lay import affirmed, blocks, denied, plain
 
 _DIGITS = {c: n for n, c in enumerate("零一二三四五六七八九")} | {"两": 2, "半": 0}
 _PREGNANT = re.compile(
@@ -28,6 +28,7 @@ _ADULT = re.compile(
 _ALLERGY = re.compile(
     r"对(?P<to>[^，。！？；、\s]{1,12}?)(?:有|会|都|也)?过敏|(?P<plain>青霉素|头孢|磺胺|阿司匹林|布洛芬|碘|海鲜|鸡蛋|牛奶|酒精|对乙酰氨基酚|维生素|花粉|[\u4e00-\u9fff]{2,6}(?:片|胶囊|乳膏|软膏))(?:有|会)?过敏"
 )
+_MOST = 24  # allergies or drugs of one person; more of them are no list but noise, and each is held against each product
 _CHRONIC = {
     "高血压": r"高血压|血压高",
     "糖尿病": r"糖尿病|血糖高|糖友",
@@ -60,6 +61,8 @@ class Facts:
         allergies: what the shopper says to be allergic to, in their words.
         drugs: other drugs being taken, in their words.
         chronic: names of chronic diseases.
+        unread: something that was said is not in these facts: turns were left out, or more allergies or drugs were named
+            than anybody has. Then allergy, pregnancy and drugs are unknown, whatever stands here.
     """
 
     pregnant: bool | None = None
@@ -70,6 +73,7 @@ class Facts:
     allergies: tuple[str, ...] = ()
     drugs: tuple[str, ...] = ()
     chronic: tuple[str, ...] = ()
+    unread: bool = False
 
     @property
     def tags(self) -> frozenset[str]:
@@ -80,29 +84,37 @@ class Facts:
         )
 
     @classmethod
-    def of(cls, turns: Sequence[str], drugs: Sequence[str] = ()) -> Facts:
-        """What all user turns say, the later ones last; `drugs` are those they tell of taking."""
-        text = "。".join(map(plain, turns))
-        months = _child_months(text)
-        child = True if months is not None or (_CHILD.search(_NOT_A_PATIENT.sub("", text))) else None
-        years = _years(text)
-        if child is None and (_ADULT.search(text) or (years is not None and years >= 18)):
+    def of(cls, turns: Sequence[str], drugs: Sequence[str] = (), *, unread: bool = False) -> Facts:
+        """What all user turns say, the later ones last; `drugs` are those they tell of taking.
+
+        Args:
+            unread: there were earlier turns, which nobody read.
+        """
+        texts = ["。".join(block) for block in blocks([plain(turn) for turn in turns])]
+        months = _child_months(texts)
+        child = True if months is not None or any(_CHILD.search(_NOT_A_PATIENT.sub("", text)) for text in texts) else None
+        years = _years(texts)
+        if child is None and (any(map(_ADULT.search, texts)) or (years is not None and years >= 18)):
             child = False
+        allergies, taken = _allergies(texts), tuple(dict.fromkeys(drugs))
+        pregnant, nursing = _said(_PREGNANT, texts), _said(_NURSING, texts)
         return cls(
-            pregnant=_said(_PREGNANT, text),
-            nursing=_said(_NURSING, text),
+            pregnant=None if unread and not pregnant else pregnant,
+            nursing=None if unread and not nursing else nursing,
             child=child,
             child_months=months,
-            elderly=_said(_ELDERLY, text),
-            allergies=tuple(dict.fromkeys(a for m in _ALLERGY.finditer(text) if (a := _allergen(text, m)))),
-            drugs=tuple(dict.fromkeys(drugs)),
-            chronic=tuple(name for name, pattern in _CHRONIC_PATTERNS.items() if _said(pattern, text)),
+            elderly=_said(_ELDERLY, texts),
+            allergies=allergies[:_MOST],
+            drugs=taken[:_MOST],
+            chronic=tuple(name for name, pattern in _CHRONIC_PATTERNS.items() if _said(pattern, texts)),
+            unread=unread or max(len(allergies), len(taken)) > _MOST,
         )
 
 
-def _said(pattern: re.Pattern[str], text: str) -> bool | None:
-    matches = list(pattern.finditer(text))
-    return any(not denied(text, *m.span()) for m in matches) if matches else None
+def _said(pattern: re.Pattern[str], texts: Sequence[str]) -> bool | None:
+    if any(affirmed(pattern, text) for text in texts):
+        return True
+    return False if any(map(pattern.search, texts)) else None
 
 
 def _number(text: str) -> int:
@@ -114,25 +126,39 @@ def _number(text: str) -> int:
     return (_DIGITS.get(tens, 1) if tens else 1) * 10 + (_DIGITS.get(ones, 0) if ones else 0)
 
 
-def _years(text: str) -> int | None:
-    match = _YEARS.search(text)
+def _years(texts: Sequence[str]) -> int | None:
+    match = _age(texts)
     return _number(match[1]) if match else None
 
 
-def _child_months(text: str) -> int | None:
+def _age(texts: Sequence[str]) -> re.Match[str] | None:
+    return next(filter(None, map(_YEARS.search, texts)), None)
+
+
+def _child_months(texts: Sequence[str]) -> int | None:
     """The child's age: years below 18, or months near a word for a child."""
-    if match := _YEARS.search(text):
+    if match := _age(texts):
         years = _number(match[1])
         return years * 12 + (6 if match[2] else 0) if years < 18 else None
-    for match in _MONTHS.finditer(text):
-        around = text[max(0, match.start() - 6) : match.end() + 5]
-        if _CHILD.search(around) and not re.search(r"[烧热咳嗽吐泻拉痒痛孕]" + re.escape(match[0]), around):
-            return _number(match[1])
+    for text in texts:
+        for match in _MONTHS.finditer(text):
+            around = text[max(0, match.start() - 6) : match.end() + 5]
+            if _CHILD.search(around) and not re.search(r"[烧热咳嗽吐泻拉痒痛孕]" + re.escape(match[0]), around):
+                return _number(match[1])
     return None
 
 
-def _allergen(text: str, match: re.Match[str]) -> str | None:
-    if denied(text, *match.span()) or text[match.end() :].startswith("性"):
-        return None
-    words = match["to"] or match["plain"]
-    return None if re.search(r"什么|啥|哪|是否|是不是|有没有", words) else words
+def _allergies(texts: Sequence[str]) -> tuple[str, ...]:
+    """What the texts tell of not tolerating, each once; one more than `_MOST` of them is enough."""
+    found: dict[str, None] = {}
+    for match in (match for text in texts for match in _ALLERGY.finditer(text)):
+        words = match["to"] or match["plain"]
+        if words not in found and not re.search(r"什么|啥|哪|是否|是不是|有没有", words) and _tells_of(match):
+            found[words] = None
+        if len(found) > _MOST:
+            break
+    return tuple(found)
+
+
+def _tells_of(match: re.Match[str]) -> bool:
+    return not match.string.startswith("性", match.end()) and not denied(match.string, *match.span())

@@ -11,6 +11,8 @@ from medasst import config
 from medasst.config import Config
 from medasst.text import comparison_key
 
+_COURTEOUS = 60  # letters of a turn that may still be a mere courtesy
+
 
 class SmallTalk(Config):
     """A courtesy (a regular expression over the whole turn's letters) and its answer."""
@@ -28,6 +30,8 @@ class Messages(Config):
     emergency_before: str
     urgent_note: str
     unknown: str
+    unread: str
+    busy: str
     ask_pharmacist: str
     ask_pharmacist_prescription: str
     symptom_intro: str
@@ -42,6 +46,8 @@ class Messages(Config):
     def courtesy(self, turn: str) -> str | None:
         """The answer to a turn that is nothing but a courtesy."""
         letters = comparison_key(turn)
+        if len(letters) > _COURTEOUS:
+            return None
         return next((talk.answer for talk in self.small_talk if re.fullmatch(talk.pattern, letters)), None)
 
     @classmethod

@@ -25,6 +25,7 @@ _ASKING = re.compile(
     r"买|拿|来[一二两]?[盒瓶支板]|卖|给我|给他|换成|开[点一]|怎么|几|多少|吗|呢|么|能|可以|可不可|行不|行吗|要不要|好不好|管用|有没有|推荐|想|哪"
 )
 _NOT_TOLERATED = re.compile(r"[^，。！？；]{0,12}过敏")
+_REACH = 40  # characters before a drug's name in which its taking is told
 _Label = Literal["drug", "kind", "free"]
 
 
@@ -83,8 +84,10 @@ class PrescriptionGate:
         """The drugs, of any kind, that `text` tells of taking (在吃华法林, 平时吃一片安眠药), not those it asks for."""
         told: list[str] = []
         for clause in map(comparison_key, clauses(plain(text))):
+            asking, called = bool(_ASKING.search(clause)), clause.find("叫")
             for span in self._names.find(clause):
-                if _tells(clause, span.start, short=len(span.name) <= 2) or (told and "叫" in clause[: span.start]):
+                named_so = told and 0 <= called < span.start
+                if named_so or _tells(clause, span.start, short=len(span.name) <= 2, asking=asking):
                     told.append(span.name)
         return told
 
@@ -143,11 +146,11 @@ class PrescriptionGate:
         return [sentence.format(drug=called) for sentence in self.data.answer]
 
 
-def _tells(clause: str, start: int, *, short: bool) -> bool:
+def _tells(clause: str, start: int, *, short: bool, asking: bool) -> bool:
     """Whether the clause tells of taking the drug named at `start`; a short name may be the end of one (依那普利)."""
     for end in range(start, max(start - 4 if short else start - 1, -1), -1):
-        before = clause[:end]
-        if _TAKING.search(before) or (_TOOK.search(before) and not _ASKING.search(clause)):
+        before = clause[max(0, end - _REACH) : end]
+        if _TAKING.search(before) or (not asking and _TOOK.search(before)):
             return True
     return False
 

@@ -11,7 +11,7 @@ from medasst.safety.messages import Messages
 from medasst.safety.output import Context, OutputCheck, Verdict
 from medasst.safety.population import Concern
 from medasst.safety.prescription import PrescriptionGate
-from medasst.safety.red_flags import Alarm, RedFlags
+from medasst.safety.red_flags import Alarm, RedFlag, RedFlags
 
 
 class Rules:
@@ -32,9 +32,13 @@ class Rules:
         """See `RedFlags.check`."""
         return self.flags.check(text, earlier)
 
-    def facts(self, turns: Sequence[str]) -> Facts:
+    def emergencies(self, turns: Sequence[str]) -> list[RedFlag]:
+        """See `RedFlags.emergencies`."""
+        return self.flags.emergencies(turns)
+
+    def facts(self, turns: Sequence[str], *, unread: bool = False) -> Facts:
         """See `Facts.of`."""
-        return Facts.of(turns, [drug for turn in turns for drug in self.gate.taken(turn)])
+        return Facts.of(turns, [drug for turn in turns for drug in self.gate.taken(turn)], unread=unread)
 
     def concerns(self, product: Product, facts: Facts) -> list[Concern]:
         """See `population.concerns`."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medasst.catalogue import Catalogue
 from medasst.catalogue.lay import denied, past, plain
+from medasst.catalogue.names import NameFinder
 from medasst.catalogue.products import SAMPLES
 from medasst.errors import DataError
 
@@ -134,3 +138,9 @@ def test_catalogue_and_safety_load_no_model() -> None:
         "assert not bad, bad"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(st.text("甲乙丙丁", max_size=30), st.sets(st.text("甲乙丙丁", min_size=1, max_size=4), max_size=8))
+def test_of_overlapping_names_the_first_and_longest_counts(text: str, names: set[str]) -> None:
+    pattern = re.compile("|".join(sorted(names, key=len, reverse=True)) or r"(?!)")
+    assert [span.name for span in NameFinder((name, name) for name in names).find(text)] == pattern.findall(text)

@@ -1,0 +1,170 @@
+"""Long and hostile conversations: read to the end, in bounded steps, beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from itertools import pairwise
+
+import pytest
+
+from medasst.assistant import Ask, Assistant, Card, Event, Finding, plain_text
+from medasst.assistant.draft import Draft
+from medasst.conversation import Conversation
+from medasst.models import Decoding, Delta, ScriptedModel
+from medasst.models.places import Placed, Places
+
+BARE = Assistant.from_samples()
+
+
+def users(*turns: str) -> Conversation:
+    """User turns, each but the last one answered."""
+    return Conversation.of([m for turn in turns for m in (("user", turn), ("assistant", "好的。"))][:-1])
+
+
+def with_model(model: object, patience: float = 20.0) -> Assistant:
+    return Assistant(BARE.catalogue, BARE.rules, BARE.vetted, model, patience=patience)  # type: ignore[arg-type]
+
+
+async def collect(assistant: Assistant, conversation: Conversation, *, unread: bool = False) -> list[Event]:
+    return [event async for event in assistant.reply(conversation, unread=unread)]
+
+
+HOSTILE = [
+    "头孢",
+    "没有胸痛",
+    "一",
+    "没怀孕",
+    "在吃着了过",
+    "嗯",
+    "没有发烧、",
+    "对甲过敏",
+    "谢谢你啊",
+    "3个月",
+    "\u0301",
+    "👍",
+]
+CHAT = ["今天好一点了", "昨晚睡得不错", "吃了点粥", "窗外下雨了"]
+
+
+def test_what_was_said_six_hundred_turns_ago_still_counts() -> None:
+    chat = CHAT * 150
+    allergic = BARE.draft(users("我对布洛芬过敏", *chat, "头疼能吃布洛芬吗"))
+    assert not [e for e in allergic.body if isinstance(e, Card)]
+    danger = BARE.draft(users("胸口疼得厉害", *chat, "头疼吃什么药"))
+    assert isinstance(danger.body[0], Finding) and danger.body[0].rule == "chest_pain"
+    assert [e for e in BARE.draft(users(*chat, "头疼吃什么药")).body if isinstance(e, Card)]
+
+
+def test_turns_left_out_make_allergy_pregnancy_and_drugs_unknown() -> None:
+    talk = users("我没有怀孕", "头疼吃什么药")
+    assert [e for e in BARE.draft(talk).body if isinstance(e, Card)]
+    unread = BARE.draft(talk, unread=True)
+    assert not [e for e in unread.body if isinstance(e, Card)]
+    assert isinstance(unread.body[0], Finding) and unread.body[0].rule == "population.unread"
+    asks = [e for e in unread.tail if isinstance(e, Ask)]
+    assert len(asks) == 1 and all(word in asks[0].question for word in ("过敏", "怀孕", "吃什么药"))
+    facts = BARE.rules.facts(["我没有怀孕，不哺乳"], unread=True)
+    assert (facts.pregnant, facts.nursing, facts.unread) == (None, None, True)
+    assert BARE.rules.facts(["我怀孕了"], unread=True).pregnant is True
+
+
+def test_an_emergency_is_the_same_where_turns_were_left_out() -> None:
+    talk = users("胸口疼得厉害，出冷汗")
+    assert BARE.draft(talk, unread=True) == BARE.draft(talk)
+
+
+def test_a_list_of_allergies_that_never_ends_counts_as_unknown() -> None:
+    facts = BARE.rules.facts(["".join(f"对第{n}种药过敏，" for n in range(400))])
+    assert facts.unread and len(facts.allergies) < 100
+    few = BARE.rules.facts(["对花粉过敏，对海鲜过敏"])
+    assert few.allergies == ("花粉", "海鲜") and not few.unread
+
+
+def test_earlier_emergencies_are_those_that_each_turn_raised() -> None:
+    turns = ["宝宝两个月了", "胃口还行", "发烧了", "没有胸痛", "嗓子疼得口水都咽不下", "头有点晕"]
+    each = {
+        a.flag.id for n, t in enumerate(turns) for a in BARE.rules.red_flags(t, turns[:n]) if a.flag.severity == "emergency"
+    }
+    assert {flag.id for flag in BARE.rules.emergencies(turns)} == each != set()
+
+
+def test_words_that_follow_one_another_over_a_turn_are_read_together() -> None:
+    assert BARE.rules.facts(["孩子发烧", "3个月了"]).child_months == 3
+
+
+def test_denied_time_and_again_counts_as_said() -> None:
+    assert not BARE.rules.red_flags("没有胸痛，" * 3)
+    assert BARE.rules.red_flags("没有胸痛，" * 500)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_any_text_over_and_over_gets_a_reply(text: str) -> None:
+    turns = [text * (4000 // len(text))] * 6
+    assert plain_text([*(draft := BARE.draft(users(*turns, "嗯" * 60 + "谢"))).body, *draft.tail])
+
+
+@pytest.mark.parametrize("text", ["？", "……", "👍", "：）"])
+def test_a_turn_without_a_letter_is_answered(text: str) -> None:
+    assert BARE.reply_text(users(text))
+
+
+async def test_the_loop_goes_on_while_a_conversation_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def slowly(self: Assistant, conversation: Conversation, *, unread: bool = False) -> Draft:
+        reading.set()
+        assert go_on.wait(60)
+        return Draft((), (), "", "stop")
+
+    monkeypatch.setattr(Assistant, "draft", slowly)
+    long = asyncio.create_task(collect(BARE, users("头疼" * 10_000)))
+    while not reading.is_set():
+        await asyncio.sleep(0.001)
+    monkeypatch.undo()
+    short = await asyncio.wait_for(collect(BARE, users("胸口疼得厉害")), 60)  # not behind the long one
+    assert isinstance(short[0], Finding) and not long.done()
+    go_on.set()
+    await long
+
+
+# The model beside it
+
+
+async def test_where_the_model_has_no_place_the_reply_says_so_and_does_not_wait() -> None:
+    model = ScriptedModel(["请多喝温水，注意休息。"])
+    places = Places(1)
+    taken = places.enter()
+    events = await collect(with_model(Placed(model, places)), users("头疼吃什么药"))
+    assert [e.rule for e in events if isinstance(e, Finding)] == ["model_busy", "ai_label"]
+    assert [e for e in events if isinstance(e, Card)] and model.calls == []
+    taken.leave()
+    events = await collect(with_model(Placed(model, places)), users("头疼吃什么药"))
+    assert "注意休息" in plain_text(events) and len(model.calls) == 1
+
+
+class Slow:
+    """A whole sentence, half of another, then nothing."""
+
+    name, capabilities = "slow", frozenset({"stream"})
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
+        yield Delta("请多喝温水，注意休息。用药之前请")
+        await asyncio.Event().wait()
+
+
+async def test_what_a_slow_model_said_in_time_counts() -> None:
+    text = plain_text(await collect(with_model(Slow(), patience=0.05), users("头疼吃什么药")))
+    assert "注意休息。" in text and "用药之前请" not in text
+
+
+async def test_the_model_reads_the_newest_turns_only() -> None:
+    model = ScriptedModel(["您好。"])
+    await collect(with_model(model), users("我是第一句话", *(["还是头疼，昨天也是这样。"] * 300), "头疼吃什么药"))
+    (conversation, _), = model.calls  # fmt: skip
+    assert sum(len(m.content) for m in conversation.messages) < 2000
+    assert conversation.messages[-1].content.endswith("头疼吃什么药")
+    assert "第一句话" not in "".join(m.content for m in conversation.messages)
+    roles = [m.role for m in conversation.messages]
+    assert roles[:2] == ["system", "user"] and all(a != b for a, b in pairwise(roles))
