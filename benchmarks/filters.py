@@ -94,7 +94,7 @@ def flagged(folder: Path) -> dict[tuple[str, str, int], dict[str, bool]]:
     for source, recipe in SOURCES.items():
         for file in wanted.filter(pl.col("source") == source)["file"].unique().sort():
             rows = read_records(folder / source / file, file, reader(recipe).parse)
-            frame = to_frame((file, *row) for row in rows if not isinstance(row, Bad))
+            frame = to_frame(row for row in rows if not isinstance(row, Bad))
             frames.append(frame.with_columns(pl.lit(source).alias("source")))
     records = pl.concat(frames).join(wanted.with_columns(pl.col("line").cast(pl.UInt32)), on=PLACE, how="semi")
     settings = CleanSettings()

@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -81,7 +82,19 @@ def parse(kind: type[C], data: Mapping[str, Any], *, root: Path | None = None, n
     try:
         return kind.model_validate(_expand(data, name), context={"root": root})
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(kind, problem, name, text) for problem in error.errors())) from None
+        problems = _without_echoes(kind, error.errors())
+        raise ConfigError("\n".join(dict.fromkeys(_explain(kind, problem, name, text) for problem in problems))) from None
+
+
+def _without_echoes(kind: type[BaseModel], problems: Sequence[Any]) -> list[Any]:
+    """The problems without those that are another's echo: a misspelt key leaves the right one missing."""
+    misspelt = {
+        (*loc[:-1], meant)
+        for problem in problems
+        if problem["type"] == "extra_forbidden" and (loc := problem["loc"])
+        for meant in get_close_matches(str(loc[-1]), _fields_at(kind, loc[:-1]), n=1)
+    }
+    return [problem for problem in problems if problem["type"] != "missing" or problem["loc"] not in misspelt]
 
 
 def _expand(value: Any, name: str) -> Any:

@@ -14,6 +14,9 @@ from medasst.errors import DataError
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = get_args(Role)
 JSON = Any  # what json.loads returns
+UNLEARNT = (
+    "not_learnt"  # in `meta`: the places in `messages` of answers that are context only, never learnt and never asked for
+)
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -57,6 +60,11 @@ class Conversation:
     def first_user(self) -> str:
         """The first user turn: what the split is made by."""
         return next((m.content for m in self.messages if m.role == "user"), "")
+
+    @property
+    def unlearnt(self) -> frozenset[int]:
+        """Places in `messages` of answers that are context only: their source marks them as not to be learnt."""
+        return frozenset(self.meta.get(UNLEARNT, ()))
 
     def before(self, turn: int) -> Conversation:
         """What stands before message `turn`: the prompt of that assistant turn."""

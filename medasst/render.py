@@ -128,17 +128,18 @@ class Renderer:
         return Choice(list(encoding.ids), start)
 
     def train(self, conversation: Conversation, cutoff: int) -> Rendered | None:
-        """Ids and loss mask; every assistant turn and its end of turn are learnt.
+        """Ids and loss mask; every assistant turn and its end of turn are learnt, but for those that the record marks.
 
         Whole oldest turns go until at most `cutoff` tokens are left; None if even the last exchange doesn't fit.
         """
         messages = conversation.messages
+        unlearnt = {id(messages[place]) for place in conversation.unlearnt}  # by identity: equal words may be learnt elsewhere
         head = messages[:1] if messages and messages[0].role == "system" else ()
         turns = messages[len(head) :]
         while turns and turns[-1].role != "assistant":
             turns = turns[:-1]
         while turns:
-            rendered = self._render((*head, *turns))
+            rendered = self._render((*head, *turns), unlearnt)
             if len(rendered.ids) <= cutoff:
                 return rendered
             later = [i for i, m in enumerate(turns) if m.role == "user" and i > 0]
@@ -151,10 +152,11 @@ class Renderer:
             return self._with_bos(_plain(messages, self.eos) + "助手：")
         return self._with_bos(self._chat(messages, generation=True))
 
-    def _render(self, messages: tuple[Message, ...]) -> Rendered:
+    def _render(self, messages: tuple[Message, ...], unlearnt: set[int]) -> Rendered:
         """Encode the whole text once and learn the characters between each prompt's end and its end of turn."""
         text = self._with_bos(_plain(messages, self.eos) if self.template is None else self._chat(messages, generation=False))
-        spans = [self._answer_span(text, messages, i) for i, m in enumerate(messages) if m.role == "assistant"]
+        learnt = [i for i, m in enumerate(messages) if m.role == "assistant" and id(m) not in unlearnt]
+        spans = [self._answer_span(text, messages, i) for i in learnt]
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
         mask = [any(start <= a and b <= end for start, end in spans) and a < b for a, b in encoding.offsets]
         return Rendered(list(encoding.ids), mask)

@@ -56,8 +56,7 @@ def test_truth_names_the_line_of_every_record(corpus: ModuleType, folder: Path) 
             if isinstance(row, Bad):
                 seen.add(places[row.file, row.line])
                 continue
-            line, found = row
-            number = places[path.name, line]
+            number, found = places[path.name, row.line], row.record
             seen.add(number)
             assert found.turns[-1][1] == corpus.record(7, number).answer.strip()
     assert seen == set(range(RECORDS))

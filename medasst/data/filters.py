@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from medasst.config import Config
+from medasst.data.markers import chat_markers
 from medasst.data.tidy import OPEN_END
 
 
@@ -85,6 +86,8 @@ def empty_turn(_: CleanSettings) -> pl.Expr:
     """A turn is empty once tidied."""
     return _lengths().list.min() == 0
 
+
+_filter(chat_markers)  # at the ends of turns they were cut off before
 
 _BROKEN = (
     r"\x{FFFD}|锟斤拷|烫烫烫|屯屯屯|Ã[\x{80}-\x{BF}]|â€|&#x?[0-9a-fA-F]{2,6};"

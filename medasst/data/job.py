@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medasst.data.files import matching, sha256
+from medasst.data.files import matching
 from medasst.data.recipes import Reader, reader, recipe
 from medasst.data.settings import Decontaminate, PrepareConfig, Source
+from medasst.disk import file_sha256, write_json
+from medasst.errors import DataError
 from medasst.progress import Progress, silent
 
-FORMAT = 4  # counts up whenever the same input would give another result
+FORMAT = 5  # counts up whenever the same input would give another result
 
 
 class Input(NamedTuple):
@@ -22,6 +24,22 @@ class Input(NamedTuple):
     name: str
     path: Path
     sha256: str
+    size: int  # bytes
+
+    @classmethod
+    def of(cls, name: str, path: Path) -> Input:
+        """The file as it is now. Raises DataError: it can't be read."""
+        try:
+            return cls(name, path, file_sha256(path), path.stat().st_size)
+        except OSError as error:
+            raise DataError(f"can't be read: {error.strerror}", path) from error
+
+    def check_unchanged(self) -> None:
+        """Raises DataError: the file isn't any more what it was when the run began, so what was read of it is uncertain."""
+        if not self.path.exists():
+            raise DataError("is gone since the run began; put it back or take it out, and run again", self.path)
+        if Input.of(self.name, self.path).sha256 != self.sha256:
+            raise DataError("changed while it was read; run again when nothing writes to it", self.path)
 
 
 @dataclass(frozen=True)
@@ -69,10 +87,10 @@ def check(config: PrepareConfig, progress: Progress = silent) -> Job:
     ]
     inputs: list[list[Input]] = []
     for n, files in enumerate(found):
-        inputs.append([Input(name, path, sha256(path)) for name, path in files])
+        inputs.append([Input.of(name, path) for name, path in files])
         progress("hash files", n + 1, len(found))
     warnings = [
-        f"{source.name}: {how.recipe.licence}; not for commercial use"
+        f"licence of {source.name}: {how.recipe.licence}; not for commercial use"
         for source, how in zip(chosen, readers, strict=True)
         if not how.recipe.commercial and not source.licence
     ]
@@ -90,9 +108,7 @@ def changed_inputs(job: Job, work: Path) -> list[str]:
     now |= {f"{name}/{item.name}": item.sha256 for name, _, inputs in job.named for item in inputs}
     note = work / "inputs.json"
     before: dict[str, str] = json.loads(note.read_text("utf-8")) if note.exists() else {}
-    part = note.with_suffix(".part")
-    part.write_text(json.dumps(now, ensure_ascii=False, indent=1), "utf-8")
-    part.replace(note)
+    write_json(note, now)
     return [
         f"{name} changed since the interrupted run; it is read again"
         for name in sorted(now.keys() & before.keys())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from contextlib import suppress
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
 from pydantic import model_validator
 
 from medasst.config import Config
-from medasst.conversation import JSON, Role
-from medasst.data.files import TURN
+from medasst.conversation import JSON, UNLEARNT, Role
+from medasst.data.json_text import loose
+from medasst.data.rows import TURN
 from medasst.registry import Registry, did_you_mean
 
 Turns = list[tuple[Role, str]]
@@ -25,14 +29,25 @@ class RecordError(ValueError):
 
 
 class Record(NamedTuple):
-    """A row understood: its turns and what else is known. `key` is what the split goes by and
-    `stem` what contamination is looked for in, where that isn't the first question."""
+    """A row understood: its turns and what else is known.
+
+    Args:
+        turns: who said what.
+        department: of the hospital.
+        meta: what else is kept of the row.
+        key: what the split goes by, where that isn't the first question.
+        stem: what contamination is looked for in, where that isn't the first question.
+        left_out: what of the conversation is not in `turns`, a name for each piece: it is counted.
+        unlearnt: places in `turns` of answers that are marked as not to be learnt.
+    """
 
     turns: Turns
     department: str = ""
     meta: Mapping[str, JSON] = {}
     key: str = ""
     stem: str = ""
+    left_out: tuple[str, ...] = ()
+    unlearnt: tuple[int, ...] = ()
 
 
 class Mapped(Config):
@@ -47,14 +62,19 @@ class Mapped(Config):
     join: str = "\n"
     columns: tuple[str, ...] = ()  # the headings of a table that has none
     only: Mapping[str, str] = {}  # rows where a field holds anything else are set aside
+    wordings: bool = False  # a list under `question` holds wordings of one question: the first is taken, the others are counted
 
     @model_validator(mode="after")
     def _fields_are_columns(self) -> Mapped:
-        used = {*_names(self.question), *_names(self.answer), *_names(self.department), *self.meta, *self.only}
-        used |= {name for name in (self.system, self.history) if name}
-        if self.columns and (unknown := sorted(used - set(self.columns))):
+        if self.columns and (unknown := sorted(self.used - set(self.columns))):
             raise ValueError(f"{unknown[0]!r} is none of the columns{did_you_mean(unknown[0], self.columns)}")
         return self
+
+    @cached_property
+    def used(self) -> frozenset[str]:
+        """The fields that it names."""
+        named = {*_names(self.question), *_names(self.answer), *_names(self.department), *self.meta, *self.only}
+        return frozenset(named | {name for name in (self.system, self.history) if name})
 
     def read(self, row: Mapping[str, JSON]) -> Record:
         """Raises RecordError: a field is missing, empty, or no text, or the row is not among those wanted."""
@@ -62,22 +82,35 @@ class Mapped(Config):
             if (found := str(row.get(name, "")).strip()) != wanted:
                 raise RecordError("not_wanted", f"{name} is {found[:50]!r}; only rows with {wanted!r} are taken")
         turns: Turns = [("system", text)] if self.system and (text := _optional(row, self.system)) else []
-        earlier = row.get(self.history) or [] if self.history else []
-        for pair in earlier if isinstance(earlier, list) else [earlier]:
-            if not isinstance(pair, list | tuple) or len(pair) != 2:
-                raise RecordError("bad_history", f"{self.history} must hold [question, answer] pairs")
-            turns += [("user", _text(pair[0], self.history)), ("assistant", _text(pair[1], self.history))]
+        if self.history and (earlier := row.get(self.history)):
+            turns += _history(earlier, self.history)
+        row, left_out = self._one_pair(row)
         turns.append(("user", self._joined(row, self.question, "no_question")))
         turns.append(("assistant", self._joined(row, self.answer, "no_answer")))
         departments = [text for name in _names(self.department) if (text := _optional(row, name))] if self.department else []
         meta = {name: row[name] for name in self.meta if row.get(name)} if self.meta else {}
-        return Record(turns, "/".join(dict.fromkeys(departments)), meta)
+        return Record(turns, "/".join(dict.fromkeys(departments)), meta, left_out=left_out)
+
+    def _one_pair(self, row: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], tuple[str, ...]]:
+        """The row with one question where it holds several wordings of it. Raises RecordError: it holds several pairs."""
+        name = self.question if isinstance(self.question, str) else self.question[0]
+        asked = row.get(name)
+        if not isinstance(asked, list):
+            return row, ()
+        said = row.get(_names(self.answer)[0])
+        if isinstance(said, list) and len(asked) == len(said) > 1:
+            raise RecordError("not_text", f"{name} and the answer are lists of {len(asked)}: give each pair a row of its own")
+        if not self.wordings:
+            return row, ()
+        wordings = _texts(asked)
+        return {**row, name: wordings[:1]}, ("other wording",) * (len(set(wordings)) - 1)
 
     def _joined(self, row: Mapping[str, JSON], fields: str | tuple[str, ...], reason: str) -> str:
         names = _names(fields)
         present = [name for name in names if name in row]
         if not present:
-            raise RecordError("missing_field", f"no field {' or '.join(names)}; the row has {', '.join(map(str, row))[:200]}")
+            told = f"no field {' or '.join(names)}; the row has {', '.join(map(str, row))[:200]}"
+            raise RecordError("missing_field", f"{told}. {remedy(row)}")
         parts = [text for name in present if (text := _text(row[name], name, reason).strip())]
         if len(parts) == 1:
             return parts[0]
@@ -96,93 +129,316 @@ def _names(fields: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _text(value: JSON, name: str, reason: str = "not_text") -> str:
-    """The text of a field; of a list (of lists) the first."""
+    """The text of a field; of a list, also of one written out in a cell, all its texts, a line each."""
     if isinstance(value, str):
-        return value
-    while isinstance(value, list) and value:
-        value = value[0]
-    if value is None or value == []:
+        return _written_out(value) if value.startswith(("[", "{")) else value
+    if value is None or value in ([], {}):
         raise RecordError(reason, f"{name} is null or empty")
-    if not isinstance(value, str):
-        raise RecordError("not_text", f"{name} is {type(value).__name__}, not text")
-    return value
+    if isinstance(value, list) and (texts := _texts(value)):
+        return "\n".join(dict.fromkeys(texts))
+    raise RecordError("not_text", f"{name} is {_described(value)}, not text")
+
+
+def _texts(value: list[Any]) -> list[str]:
+    """All texts of a list, of lists in it, of content parts; [] where there is anything else."""
+    found: list[str] = []
+    for item in value:
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, Mapping) and isinstance(item.get("text"), str):
+            found.append(item["text"])
+        elif isinstance(item, list) and (inner := _texts(item)):
+            found += inner
+        else:
+            return []
+    return found
+
+
+def _written_out(text: str) -> str:
+    """The texts of a list that an export wrote into a cell; any other text as it is."""
+    if text.startswith(('["', "['", "[[", "[{", '{"text"', "{'text'")):
+        with suppress(ValueError):
+            value = loose(text)
+            if found := _texts(value if isinstance(value, list) else [value]):
+                return "\n".join(dict.fromkeys(found))
+    return text
+
+
+def _described(value: JSON) -> str:
+    if isinstance(value, Mapping):
+        return f"an object with {', '.join(map(str, list(value)[:5]))}" if value else "an empty object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}, the first {_described(value[0])}" if value else "an empty list"
+    return f"null ({value})" if value is None else f"{type(value).__name__} {str(value)[:30]}"
 
 
 def _optional(row: Mapping[str, JSON], name: str) -> str:
+    """The text of a field that may be missing; numbers as they are written, lists joined."""
     value = row.get(name)
-    return value.strip() if isinstance(value, str) else ""
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, list):
+        return "/".join(str(item).strip() for item in value if item not in (None, ""))
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+_ASKED = ("user", "human", "question", "query", "instruction", "prompt", "input", "q", "问", "问题", "用户", "患者")
+_ANSWERED = ("assistant", "gpt", "bot", "answer", "response", "output", "completion", "a", "答", "回答", "助手", "医生")
+
+
+def _history(earlier: JSON, field: str) -> Turns:
+    """Earlier turns: [question, answer] pairs, objects that hold a pair or a turn, texts that alternate; also written out."""
+    if isinstance(earlier, str):
+        if earlier.strip().lower() in _BLANKS:
+            return []
+        try:
+            earlier = loose(earlier)
+        except ValueError:
+            raise RecordError("bad_history", f"{field} is a text and no list: {earlier[:50]!r}") from None
+    items = earlier if isinstance(earlier, list) else [earlier]
+    if len(items) % 2 == 0 and all(isinstance(item, str) for item in items):
+        items = [items[i : i + 2] for i in range(0, len(items), 2)]
+    turns: Turns = []
+    for item in items:
+        if isinstance(item, list) and len(item) == 2:
+            turns += [("user", _text(item[0], field)), ("assistant", _text(item[1], field))]
+        elif isinstance(item, Mapping) and (found := _turns_of(item, field)):
+            turns += found
+        else:
+            raise RecordError("bad_history", f"{field} holds {_described(item)}; it must hold [question, answer] pairs")
+    return turns
+
+
+def _turns_of(item: Mapping[str, JSON], field: str) -> Turns:
+    if (role := next((name for name in ("role", "from", "speaker") if name in item), "")) and (
+        said := next((name for name in ("content", "value", "text") if name in item), "")
+    ):
+        return [(_role(item[role]), _text(item[said], field))]
+    asked = next((name for name in _ASKED if name in item), None)
+    answered = next((name for name in _ANSWERED if name in item), None)
+    if asked is None or answered is None:
+        return []
+    return [("user", _text(item[asked], f"{field}.{asked}")), ("assistant", _text(item[answered], f"{field}.{answered}"))]
+
+
+_BLANKS = {"", "[]", "null", "none", "nan", "无"}
+_LIKELY_QUESTION = (
+    *("question", "query", "ask", "instruction", "prompt", "input", "problem", "问题", "提问", "咨询", "问", "title", "标题"),
+    *("description", "描述", "content", "text"),
+)
+_LIKELY_ANSWER = ("answer", "response", "output", "reply", "completion", "回答", "答案", "回复", "答", "解答", "建议", "label")
+
+
+def remedy(row: Mapping[str, JSON]) -> str:
+    """A mapping for a flat row whose fields no layout knows, guessed from names and lengths, as the job file has it."""
+    texts = {str(name): len(value) for name, value in row.items() if isinstance(value, str)}
+    if len(texts) < 2:
+        return "state a layout or a mapping, or bring the rows into one of the layouts"
+    longest = sorted(texts, key=lambda name: -texts[name])
+    answer = _likely(texts, _LIKELY_ANSWER) or longest[0]
+    rest = [name for name in longest if name != answer]
+    question = _likely(dict.fromkeys(rest, 0), _LIKELY_QUESTION) or rest[0]
+    return f"state a mapping, for example mapping = {{ question = {_quoted(question)}, answer = {_quoted(answer)} }}"
+
+
+def _likely(names: Mapping[str, int], known: tuple[str, ...]) -> str:
+    return next((name for hint in known for name in names if hint == name.strip().lower()), "") or next(
+        (name for hint in known if len(hint) > 1 for name in names if hint in name.lower()), ""
+    )
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
 
 
 Layout = Callable[[Mapping[str, JSON]], Record]
 LAYOUTS: Registry[Layout] = Registry("layout")
 
-_ROLES: dict[str, Role] = {
-    "system": "system",
-    **dict.fromkeys(("user", "human", "patient", "q", "患者", "病人", "用户", "顾客", "问"), "user"),
-    **dict.fromkeys(("assistant", "gpt", "bot", "doctor", "a", "医生", "医师", "药师", "客服", "助手", "答"), "assistant"),
+_SPEAKERS: dict[Role | Literal["tool"], str] = {
+    "system": "system developer 系统",
+    "user": "user human patient customer client q 患者 病人 用户 顾客 客户 买家 家属 问",
+    "assistant": "assistant gpt chatgpt bot ai model bard agent doctor pharmacist a 医生 医师 药师 客服 助手 店员 护士 专家 答",
+    "tool": "tool tools function function_call tool_call tool_calls tool_response observation ipython",
 }
+_ROLES = {name: role for role, names in _SPEAKERS.items() for name in names.split()}
 
 
-def _role(name: JSON) -> Role:
+def _who(name: JSON) -> Role | Literal["tool"]:
     try:
         return _ROLES.get(name) or _ROLES[name.strip().lower()]
     except (KeyError, TypeError, AttributeError):
-        raise RecordError("unknown_role", f"role {str(name)[:50]!r}; known: {', '.join(_ROLES)}") from None
+        known = ", ".join(_ROLES)
+        raise RecordError("unknown_role", f"the role is {str(name)[:50]!r}; known: {known}") from None
+
+
+def _role(name: JSON) -> Role:
+    role = _who(name)
+    if role == "tool":
+        raise RecordError("unknown_role", f"a turn of {str(name)[:50]!r}, where only people speak")
+    return role
 
 
 def _list(row: Mapping[str, JSON], field: str) -> list[Any]:
+    """The list in a field, also one that an export wrote out as text."""
     value = row.get(field)
+    if isinstance(value, str) and value.lstrip().startswith(("[", "{")):
+        try:
+            value = loose(value)
+        except ValueError as error:
+            raise RecordError("not_text", f"{field} is a text that is no JSON list: {error}") from None
     if not isinstance(value, list) or not value:
-        raise RecordError("missing_field", f"no list {field!r}")
+        raise RecordError(
+            "missing_field", f"{field} is {_described(value)}, not a list of turns" if field in row else f"no list {field!r}"
+        )
     return value
 
 
-def _spoken(row: Mapping[str, JSON], field: str, role: str, content: str) -> Turns:
+# Marks of answers that are not to be learnt, as tools write them: those that say yes by being false, and by being true.
+_LEARNT = ("loss", "weight", "train", "trainable", "training", "learn", "loss_weight", "loss_scale", "loss_mask")
+_NOT_LEARNT = ("masked", "mask", "ignore", "ignored", "no_loss", "skip")
+_NO = {"false", "0", "0.0", "no"}
+_TURN_ONLY = 2  # fields of a plain turn: who and what
+
+
+def _is_unlearnt(turn: Mapping[str, JSON]) -> bool:
+    no = any(turn.get(name) is not None and (not turn[name] or str(turn[name]).lower() in _NO) for name in _LEARNT)
+    return no or any(turn.get(name) and str(turn[name]).lower() not in _NO for name in _NOT_LEARNT)
+
+
+def _dialogue(items: list[Any], field: str, who: str, said: str, row: Mapping[str, JSON]) -> Record:
+    """The turns of a list of objects. Turns of tools are left out, pictures too; `row` may hold a system text of its own."""
     turns: Turns = []
-    for item in _list(row, field):
+    left_out: list[str] = []
+    unlearnt: list[int] = []
+    for item in items:
         if not isinstance(item, Mapping):
-            raise RecordError("not_text", f"{field} holds {type(item).__name__}, not objects")
-        turns.append((_role(item.get(role)), _text(item.get(content), content, "empty_turn")))
-    return turns
+            raise RecordError("not_text", f"{field} holds {_described(item)}, not objects")
+        role, content = _who(item.get(who)), item.get(said)
+        if role == "tool":
+            left_out.append("tool_turn")
+            continue
+        if len(item) > _TURN_ONLY:
+            if (item.get("tool_calls") or item.get("function_call")) and not content:
+                left_out.append("tool_turn")
+                continue
+            left_out += [name for name in ("tool_calls", "function_call", "reasoning_content", "reasoning") if item.get(name)]
+            if role == "assistant" and _is_unlearnt(item):
+                unlearnt.append(len(turns))
+        if isinstance(content, list):
+            content = _without_media(content, left_out)
+        turns.append((role, _text(content, f"{said} of a turn of {item.get(who)}", "empty_turn")))
+    record = Record(turns, left_out=tuple(left_out), unlearnt=tuple(unlearnt))
+    return with_system(record, row)
+
+
+def _without_media(parts: list[Any], left_out: list[str]) -> JSON:
+    """Content parts without pictures and sound, which are counted."""
+    kept = [part for part in parts if not (isinstance(part, Mapping) and part.get("type", "text") != "text")]
+    left_out += ["media"] * (len(parts) - len(kept))
+    return kept
+
+
+_SYSTEM = ("system", "system_prompt", "system_message")
+_MEDIA = ("images", "image", "videos", "audios")
+# Fields that belong to a conversation; what a dialogue's layout doesn't use of them is counted.
+_SAID = (
+    "instruction",
+    "prompt",
+    "query",
+    "question",
+    "input",
+    "context",
+    "background",
+    "knowledge",
+    "output",
+    "response",
+    "answer",
+)
+
+
+def with_system(record: Record, row: Mapping[str, JSON], said: tuple[str, ...] = _SAID) -> Record:
+    """The record with the row's own system text first, and with what it doesn't use of the row counted."""
+    turns, shift = record.turns, 0
+    for name in _SYSTEM:
+        if (text := _optional(row, name)) and ("system", text) not in turns:
+            turns, shift = [("system", text), *turns], shift + 1
+    left_out = [name for name in _MEDIA if row.get(name)] + [f"field {name}" for name in said if _optional(row, name)]
+    if (tools := row.get("tools")) and str(tools).strip().lower() not in _BLANKS:
+        left_out.append("tools")
+    if shift or left_out:
+        unlearnt = tuple(place + shift for place in record.unlearnt)
+        return record._replace(turns=turns, left_out=(*record.left_out, *left_out), unlearnt=unlearnt)
+    return record
+
+
+def read_flat(mapped: Mapped, row: Mapping[str, JSON]) -> Record:
+    """A row of a flat layout; what that doesn't use of the conversation is counted. (A mapping leaves fields out on purpose.)
+
+    Raises:
+        RecordError: as `Mapped.read`.
+    """
+    record = mapped.read(row)
+    rest = {name: value for name, value in row.items() if name not in mapped.used}
+    return with_system(record, rest, (*_SAID, "title", "description")) if rest else record
 
 
 @LAYOUTS.register("messages")
 def messages(row: Mapping[str, JSON]) -> Record:
     """`messages`: role, content. A `group` names what must stay on one side of the split; other fields become meta."""
-    turns = _spoken(row, "messages", "role", "content")
-    known = {"messages", "department", "id", "source", "licence", "meta"}
-    meta = {k: v for k, v in row.items() if k not in known and v is not None}
-    return Record(turns, _optional(row, "department"), meta, _optional(row, "group"))
+    record = _dialogue(_list(row, "messages"), "messages", "role", "content", row)
+    known = {"messages", "department", "id", "source", "licence", "meta", "tools", *_SYSTEM}
+    meta = {k: v for k, v in row.items() if k not in known and v is not None} if len(row) > 1 else {}
+    return record._replace(department=_optional(row, "department"), meta=meta, key=_optional(row, "group"))
 
 
 @LAYOUTS.register("sharegpt")
 def sharegpt(row: Mapping[str, JSON]) -> Record:
     """`conversations`: from, value; or role, content."""
-    names = ("from", "value") if "from" in _first(row, "conversations") else ("role", "content")
-    return Record(_spoken(row, "conversations", *names), meta={k: row[k] for k in ("category",) if row.get(k)})
+    items = _list(row, "conversations")
+    names = ("from", "value") if "from" in _first(items, "conversations") else ("role", "content")
+    return _dialogue(items, "conversations", *names, row)._replace(meta={k: row[k] for k in ("category",) if row.get(k)})
 
 
-def _first(row: Mapping[str, JSON], field: str) -> Mapping[str, JSON]:
-    first = _list(row, field)[0]
-    if not isinstance(first, Mapping):
-        raise RecordError("not_text", f"{field} holds {type(first).__name__}, not objects")
-    return first
+def _first(items: list[Any], field: str) -> Mapping[str, JSON]:
+    if not isinstance(items[0], Mapping):
+        raise RecordError("not_text", f"{field} holds {_described(items[0])}, not objects")
+    return items[0]
 
 
 @LAYOUTS.register("conversation")
 def conversation(row: Mapping[str, JSON]) -> Record:
     """`conversation`: a list of {role, content} or of {human, assistant} (`_id/source/conversation` dumps)."""
-    if "role" in _first(row, "conversation"):
-        return Record(_spoken(row, "conversation", "role", "content"))
+    items = _list(row, "conversation")
+    for names in (("role", "content"), ("from", "value")):
+        if names[0] in _first(items, "conversation"):
+            return _dialogue(items, "conversation", *names, row)
     turns: Turns = []
-    for item in _list(row, "conversation"):
+    unlearnt = []
+    for item in items:
         if not isinstance(item, Mapping):
             raise RecordError("not_text", "conversation holds no objects")
+        if text := _optional(item, "system"):
+            turns.append(("system", text))
         turns += [
             ("user", _text(item.get("human"), "human", "empty_turn")),
             ("assistant", _text(item.get("assistant"), "assistant", "empty_turn")),
         ]
-    return Record(turns)
+        if len(item) > _TURN_ONLY and _is_unlearnt(item):
+            unlearnt.append(len(turns) - 1)
+    return with_system(Record(turns, unlearnt=tuple(unlearnt)), row)
+
+
+@LAYOUTS.register("prompt-completion")
+def prompt_completion(row: Mapping[str, JSON]) -> Record:
+    """`prompt` and `completion`: texts, or lists of role, content."""
+    items: list[Any] = []
+    for field, role in (("prompt", "user"), ("completion", "assistant")):
+        value = row.get(field)
+        if isinstance(value, str) and value.startswith(("[{", "[ {")):
+            value = _list(row, field)
+        spoken = isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and "role" in value[0]
+        items += value or [] if spoken else [{"role": role, "content": _text(value, field, "empty_turn")}]
+    return _dialogue(items, "prompt", "role", "content", {k: v for k, v in row.items() if k != "prompt"})
 
 
 _MARK = re.compile(r"<(user|bot)>\s*[:：]")
@@ -191,9 +447,11 @@ _MARK = re.compile(r"<(user|bot)>\s*[:：]")
 @LAYOUTS.register("marked-turns")
 def marked_turns(row: Mapping[str, JSON]) -> Record:
     """`instruction` holds earlier turns marked `<user>:` and `<bot>:`; `output` is the last answer."""
-    parts = _MARK.split(_text(row.get("instruction"), "instruction", "no_question"))
-    turns: Turns = [(_role(who), said.strip()) for who, said in zip(parts[1::2], parts[2::2], strict=True)]
-    return Record([*(turns or [("user", parts[0].strip())]), ("assistant", _text(row.get("output"), "output", "no_answer"))])
+    before, *parts = _MARK.split(_text(row.get("instruction"), "instruction", "no_question"))
+    turns: Turns = [(_role(who), said.strip()) for who, said in zip(parts[::2], parts[1::2], strict=True)]
+    first: Turns = [("system" if turns else "user", before.strip())] if before.strip() else []
+    record = Record([*first, *turns, ("assistant", _text(row.get("output"), "output", "no_answer"))])
+    return with_system(record, {k: v for k, v in row.items() if k not in {"instruction", "output"}})
 
 
 def _marked(said: JSON, field: str) -> tuple[Role, str]:
@@ -207,20 +465,21 @@ def _marked(said: JSON, field: str) -> tuple[Role, str]:
 def turns_as_text(row: Mapping[str, JSON]) -> Record:
     """`turns` or `data` (or a bare list, which is read as that): texts that begin 病人： or 医生：, 问： or 答：."""
     field = "turns" if "turns" in row else "data"
-    return Record([_marked(said, field) for said in _list(row, field)])
+    return with_system(Record([_marked(said, field) for said in _list(row, field)]), row)
 
 
 @LAYOUTS.register("speakers")
 def speakers(row: Mapping[str, JSON]) -> Record:
     """`dialogue_turns`: speaker, utterance."""
-    return Record(_spoken(row, "dialogue_turns", "speaker", "utterance"))
+    return _dialogue(_list(row, "dialogue_turns"), "dialogue_turns", "speaker", "utterance", row)
 
 
 @LAYOUTS.register("transcript")
 def transcript(row: Mapping[str, JSON]) -> Record:
     """`transcript`: a whole text whose turns begin a line with who speaks; a line without that goes on with the turn."""
-    parts = TURN.split(_text(row.get("transcript"), "transcript", "no_question"))
-    return Record([(_role(who), said) for who, said in zip(parts[1::2], parts[2::2], strict=True)])
+    before, *parts = TURN.split(_text(row.get("transcript"), "transcript", "no_question"))
+    turns: Turns = [(_role(who), said) for who, said in zip(parts[::2], parts[1::2], strict=True)]
+    return with_system(Record(turns, left_out=("text before the first turn",) if before.strip() else ()), row)
 
 
 _SECTION = re.compile(r"^(Doctor faculty|Description|Dialogue|Diagnosis and suggestions)\s*$", re.MULTILINE)
@@ -240,7 +499,9 @@ def consultation(row: Mapping[str, JSON]) -> Record:
         raise RecordError("missing_field", "no section Dialogue between this id= and the next")
     said = _HEADING.split(sections.get("Description", ""))
     told: Turns = [("user", text) for heading, text in zip(said[1::2], said[2::2], strict=True) if heading.startswith(_TOLD)]
-    return Record(told + transcript({"transcript": sections["Dialogue"]}).turns)
+    dialogue = transcript({"transcript": sections["Dialogue"]})
+    closing = ("closing summary",) if sections.get("Diagnosis and suggestions", "").strip() else ()
+    return dialogue._replace(turns=told + dialogue.turns, left_out=dialogue.left_out + closing)
 
 
 _MASK = "[MASK]"
@@ -276,29 +537,44 @@ def dialmed(row: Mapping[str, JSON]) -> Record:
 @LAYOUTS.register("cmdd")
 def cmdd(row: Mapping[str, JSON]) -> Record:
     """`dialogue-content`: speaker, sentence."""
-    return Record(_spoken(row, "dialogue-content", "speaker", "sentence"), "儿科")
+    return _dialogue(_list(row, "dialogue-content"), "dialogue-content", "speaker", "sentence", row)._replace(department="儿科")
 
 
-def joined(turns: Turns) -> Turns:
-    """Blank turns and greetings before the first question left out, neighbours of one speaker made one, ending with an answer.
+def finished(record: Record) -> Record:
+    """The record as it is learnt from: blank turns and greetings before the first question left out, neighbours of one speaker
+    made one, ending with an answer that may be learnt. `unlearnt` are places in the new turns; what was left out is counted.
 
     Raises:
-        RecordError: no question or no answer is left.
+        RecordError: no question or no answer is left, or none that may be learnt.
     """
-    result: Turns = []
-    for role, said in turns:
+    turns: Turns = []
+    left_out = list(record.left_out)
+    unlearnt: set[int] = set()
+    asked = False
+    for place, (role, said) in enumerate(record.turns):
         text = said.strip()
-        if not text or (role == "assistant" and not any(r == "user" for r, _ in result)):
+        if not text:
             continue
-        if result and result[-1][0] == role:
-            before = result[-1][1]
-            result[-1] = (role, before + ("" if before[-1] in "，。！？；：,.!?;:" else "，") + text)
+        if role == "assistant" and not asked:
+            left_out.append("greeting before the question")
+            continue
+        asked = asked or role == "user"
+        if turns and turns[-1][0] == role:
+            before = turns[-1][1]
+            between = "\n" if role == "system" else "" if before[-1] in "，。！？；：,.!?;:" else "，"
+            turns[-1] = (role, before + between + text)
         else:
-            result.append((role, text))
-    if not any(role == "user" for role, _ in result):
+            turns.append((role, text))
+        if place in record.unlearnt:
+            unlearnt.add(len(turns) - 1)
+    if not asked:
         raise RecordError("no_question", "no user turn")
-    while result and result[-1][0] != "assistant":
-        result.pop()
-    if not result:
+    while turns and (turns[-1][0] != "assistant" or len(turns) - 1 in unlearnt):
+        role, _ = turns.pop()
+        left_out.append("turn not to be learnt" if role == "assistant" else "turn without an answer")
+    if not turns:
+        if unlearnt:
+            raise RecordError("not_learnt", "every answer is marked as not to be learnt")
         raise RecordError("no_answer", "no assistant turn after a user turn")
-    return result
+    marks = {UNLEARNT: kept} if (kept := sorted(place for place in unlearnt if place < len(turns))) else {}
+    return record._replace(turns=turns, meta={**record.meta, **marks}, left_out=tuple(left_out), unlearnt=tuple(kept))

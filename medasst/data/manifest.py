@@ -16,9 +16,9 @@ import polars as pl
 
 from medasst import __version__
 from medasst.conversation import JSON, Conversation
-from medasst.data.files import sha256
 from medasst.data.job import Job, settings
 from medasst.data.settings import PrepareConfig, Split
+from medasst.disk import file_sha256, write_json
 from medasst.errors import DataError
 from medasst.shingles import BITS, PERMUTATIONS, SEED, N
 
@@ -48,8 +48,10 @@ class PrepareReport:
             + (" (finished before, reused)" if self.reused else "")
         ]
         lines += [f"  {reason}: {count:,}" for reason, count in self.manifest["dropped"].items()]
+        if left_out := self.manifest.get("left_out"):
+            lines.append("left out of records: " + ", ".join(f"{what} {count:,}" for what, count in left_out.items()))
         lines.append(", ".join(f"{name} {counts[name]:,}" for name in ("train", "validation", "test")))
-        return "\n".join(self.notes + lines + [f"licence: {warning}" for warning in self.manifest["warnings"]])
+        return "\n".join(self.notes + lines + [f"warning: {warning}" for warning in self.manifest["warnings"]])
 
 
 def load_manifest(folder: Path | str, missing_ok: bool = False) -> Any:
@@ -90,11 +92,24 @@ def iterate_split(folder: Path | str, split: Split) -> Iterator[Conversation]:
             yield Conversation.from_json(row)
 
 
-def build_manifest(job: Job, counts: pl.DataFrame, kept: pl.DataFrame, splits: dict[str, Any], folder: Path) -> dict[str, JSON]:
+@dataclass(frozen=True)
+class Counts:
+    """What a run counted.
+
+    Args:
+        rejected: `source, stage, reason, len` of records that were dropped.
+        left_out: `source, what, len` of pieces of conversations that records don't hold, such as turns of tools.
+    """
+
+    rejected: pl.DataFrame
+    left_out: pl.DataFrame
+
+
+def build_manifest(job: Job, counts: Counts, kept: pl.DataFrame, splits: dict[str, Any], folder: Path) -> dict[str, JSON]:
     """What `manifest.json` says.
 
     Args:
-        counts: of rejected records, by source, stage and reason.
+        counts: of what was dropped and left out.
         kept: `id, source, split` of the others.
         splits: records, distinct records and records by source of each split.
         folder: where the Parquet files lie.
@@ -107,7 +122,7 @@ def build_manifest(job: Job, counts: pl.DataFrame, kept: pl.DataFrame, splits: d
 
     sources = []
     for source, how, inputs in job.sources:
-        lost = counts.filter(pl.col("source") == source.name)
+        lost = counts.rejected.filter(pl.col("source") == source.name)
         mine = kept.filter(pl.col("source") == source.name)
         sources.append(
             {
@@ -117,9 +132,10 @@ def build_manifest(job: Job, counts: pl.DataFrame, kept: pl.DataFrame, splits: d
                 "commercial": how.recipe.commercial,
                 "origin": how.recipe.origin,
                 "note": how.recipe.note,
-                "files": [{"name": i.name, "sha256": i.sha256, "bytes": i.path.stat().st_size} for i in inputs],
+                "files": [{"name": i.name, "sha256": i.sha256, "bytes": i.size} for i in inputs],
                 "read": int(lost["len"].sum()) + len(mine),
                 "dropped": reasons(lost),
+                "left_out": _by_kind(counts.left_out.filter(pl.col("source") == source.name)),
                 "kept": {split: int((mine["split"] == split).sum()) for split in ("train", "validation", "test")},
             }
         )
@@ -132,15 +148,34 @@ def build_manifest(job: Job, counts: pl.DataFrame, kept: pl.DataFrame, splits: d
         "fingerprint": job.fingerprint,
         "settings": settings(job.config),
         "read": sum(s["read"] for s in sources),
-        "dropped": reasons(counts),
+        "dropped": reasons(counts.rejected),
+        "left_out": _by_kind(counts.left_out),
         "splits": splits,
         "sources": sources,
         "general_share": _general_share(job, splits["train"]),
         "decontaminated_against": named,
         "minhash": {"n": N, "bits": BITS, "permutations": PERMUTATIONS, "seed": SEED},
-        "warnings": job.warnings,
-        "files": {path.name: sha256(path) for path in sorted(folder.glob("*.parquet"))},
+        "warnings": [*job.warnings, *_warnings(job, sources, splits)],
+        "files": {path.name: file_sha256(path) for path in sorted(folder.glob("*.parquet"))},
     }
+
+
+def _by_kind(left_out: pl.DataFrame) -> dict[str, int]:
+    return dict(left_out.group_by("what").agg(pl.col("len").sum()).sort("what").iter_rows())
+
+
+def _warnings(job: Job, sources: list[dict[str, Any]], splits: dict[str, Any]) -> list[str]:
+    """What a person should know although the run went well: a source that gave nothing, a split without a record."""
+    told = []
+    for source in sources:
+        if not sum(source["kept"].values()):
+            reasons = ", ".join(f"{reason} {count}" for reason, count in source["dropped"].items())
+            told.append(f"the source {source['name']!r} gave nothing: {source['read']} rows read, all dropped ({reasons})")
+    for split, share in (("validation", job.config.split.validation), ("test", job.config.split.test)):
+        if share and not splits[split]["records"]:
+            remedy = f"raise split.{split}, or set it to 0 if that is meant"
+            told.append(f"no record fell to {split}: {share:.0%} was asked of a small set; {remedy}")
+    return told
 
 
 def _general_share(job: Job, train: dict[str, Any]) -> float:
@@ -161,4 +196,4 @@ def write_run(config: PrepareConfig, folder: Path, started: float) -> None:
         "seconds": round(time.time() - started, 3),
         "config": config.model_dump(mode="json"),
     }
-    (folder / "run.json").write_text(json.dumps(run, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    write_json(folder / "run.json", run, indent=1)

@@ -7,22 +7,27 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from medasst.conversation import JSON
 from medasst.data import duplicates, stages
 from medasst.data.contamination import Match, QuestionIndex
-from medasst.data.job import Job, chance, changed_inputs, check
+from medasst.data.job import Input, Job, chance, changed_inputs, check
 from medasst.data.manifest import PrepareReport, load_manifest, write_run
-from medasst.data.raw import read
+from medasst.data.notices import little, nothing
+from medasst.data.raw import read, units_of
 from medasst.data.recipes import read_conversations, read_exam, recipe
 from medasst.data.result import Writer
 from medasst.data.settings import Decontaminate, PrepareConfig
 from medasst.data.simplified import simplified_series
 from medasst.data.store import Chunks, once
 from medasst.data.workers import in_order
+from medasst.data.workplace import alone, discard, in_words, keep_only
+from medasst.disk import written_whole
 from medasst.errors import DataError
 from medasst.progress import Progress, silent
 from medasst.shingles import PERMUTATIONS, Shingles, minhash, ngrams, shingles
@@ -42,48 +47,61 @@ def prepare(config: PrepareConfig, out: Path | str, progress: Progress = silent)
 
     Raises:
         ConfigError: unknown recipe or layout.
-        DataError: a file is missing or can't be opened, nothing is left to train on, or `out` holds something else.
+        DataError: a file is missing, can't be opened or changed while it was read, nothing is left to train on, `out` holds
+            something else or can't be written.
+        Busy: another run writes to `out`.
         OSError: the disk is full; finished stages stay in `<out>.work`.
     """
     started, out = time.time(), Path(out)
     job = check(config, progress)
-    if out.exists():
-        found = load_manifest(out, missing_ok=True)
-        if found is None and any(out.iterdir()):
-            raise DataError("this folder exists and is no prepared set; give another --out or remove it", out)
-        if found and found["fingerprint"] == job.fingerprint:
+    for name, named, inputs in job.named:
+        _some_question(name, named, inputs)
+    with in_words(out):
+        if (found := _finished(job, out)) is not None:
+            discard(out)
             return PrepareReport(out, found, reused=True)
-    work = out.with_name(out.name + ".work")
-    work.mkdir(parents=True, exist_ok=True)
+        with alone(out) as work:
+            if (found := _finished(job, out)) is not None:  # by the run that held the lock until now
+                return PrepareReport(out, found, reused=True)
+            return _prepared(job, out, work, started, progress)
+
+
+def _finished(job: Job, out: Path) -> dict[str, JSON] | None:
+    """The manifest of what stands in `out`, if it is the result of this job. Raises DataError: something else stands there."""
+    if not out.exists():
+        return None
+    if not out.is_dir():
+        raise DataError("this is a file; give another --out", out)
+    found: dict[str, JSON] | None = load_manifest(out, missing_ok=True)
+    if found is None and any(out.iterdir()):
+        raise DataError("this folder exists and is no prepared set; give another --out or remove it", out)
+    return found if found and found["fingerprint"] == job.fingerprint else None
+
+
+def _prepared(job: Job, out: Path, work: Path, started: float, progress: Progress) -> PrepareReport:
+    stage = work / f"stages-{job.fingerprint[:16]}"
+    keep_only(work, {stage.name, *(unit.folder for unit in units_of(job))})
     notes = changed_inputs(job, work)
     chunks = read(job, work, progress)
     if not len(chunks):
-        raise DataError(_nothing(chunks), config.sources[0].path)
-    stage = work / f"stages-{job.fingerprint[:16]}"
+        raise DataError(nothing(job, chunks), job.sources[0][0].path)
     dropped = _drops(job, chunks, stage, progress)
     result, runs = stage / "result", stage / "runs"
     for folder in (result, runs):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     manifest = Writer(job, chunks, dropped, result, runs, progress).write()
-    write_run(config, result, started)
+    write_run(job.config, result, started)
     if not manifest["splits"]["train"]["records"]:
         raise DataError(
             "nothing is left to train on; see the rejected files' reasons: " + json.dumps(manifest["dropped"]),
-            config.sources[0].path,
+            job.sources[0][0].path,
         )
+    notes += little(job, chunks)
     if out.exists():
         shutil.rmtree(out)
     result.rename(out)
-    shutil.rmtree(work, ignore_errors=True)
     return PrepareReport(out, manifest, reused=False, notes=notes)
-
-
-def _nothing(chunks: Chunks) -> str:
-    rejected = [chunks.beside(chunk, "rejected")["reason"] for chunk in range(len(chunks.folders))]
-    reasons = pl.concat([pl.Series("reason", [], pl.String), *rejected]).value_counts(sort=True)
-    told = ", ".join(f"{reason} {count}" for reason, count in reasons.iter_rows()) or "the files are empty"
-    return f"no usable record in the sources ({told}); check the recipe or layout"
 
 
 # ---- duplicates, contamination, mix ----------------------------------------------------------------------------------
@@ -101,7 +119,7 @@ def _drops(job: Job, chunks: Chunks, stage: Path, progress: Progress) -> pl.Data
     dropped = _with(dropped, exact, "duplicate", "exact")
     light = light.drop("tie", "file", "line")
     if job.config.near_duplicates.enabled:
-        near = once(stage / "near.parquet", lambda: _near(job, left(), chunks, progress))
+        near = once(stage / "near.parquet", lambda: _near(job, left(), chunks, stage / "minhash", progress))
         dropped = _with(dropped, near, "duplicate", "near")
     contaminated = once(stage / "contaminated.parquet", lambda: _contaminated(job, left(), chunks, progress))
     dropped = pl.concat([dropped, contaminated.with_columns(pl.lit("decontaminate").alias("stage")).select(list(DROPPED))])
@@ -115,12 +133,21 @@ def _with(dropped: pl.DataFrame, more: pl.DataFrame, stage: str, reason: str) ->
     )
 
 
-def _near(job: Job, records: pl.DataFrame, chunks: Chunks, progress: Progress) -> pl.DataFrame:
+def _near(job: Job, records: pl.DataFrame, chunks: Chunks, folder: Path, progress: Progress) -> pl.DataFrame:
     rows, workers = records["row"].to_numpy(), job.config.threads
     minima = np.empty((len(rows), PERMUTATIONS), np.uint32)
     done = 0
     texts = chunks.gather(rows, ["texts"])
-    for part in in_order(lambda frame: minhash(ngrams(stages.comparison_texts(frame))), texts, workers):
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def hashed(frame: pl.DataFrame) -> NDArray[np.uint32]:
+        path = folder / f"{frame['row'][0]:010d}.npy"  # kept, so that a killed run goes on from here
+        if not path.exists():
+            with written_whole(path) as unfinished, unfinished.open("wb") as file:
+                np.save(file, minhash(ngrams(stages.comparison_texts(frame))))
+        return cast("NDArray[np.uint32]", np.load(path))
+
+    for part in in_order(hashed, texts, workers):
         minima[done : done + len(part)] = part
         done += len(part)
         progress("minhash", done, len(rows))
@@ -160,16 +187,21 @@ def _held_out(job: Job, left: pl.DataFrame, chunks: Chunks) -> tuple[list[str], 
         items += [f"{split[row]}/{id_}" for row, id_ in zip(frame["row"], frame["id"], strict=True)]
         questions += frame["question"].to_list()
     for name, named, inputs in job.named:
-        before = len(items)
         for id_, question in _named_questions(named, [item.path for item in inputs]):
             if named.split == "all" or job.config.split.of(question) == "test":
                 items.append(f"{name}/{id_}")
                 questions.append(question)
-        if len(items) == before:
-            raise DataError(f"decontaminate: no question in it (set {name}); check the recipe or layout", named.path)
+        for item in inputs:
+            item.check_unchanged()
     if job.config.clean.simplify:
         questions = simplified_series(pl.Series(questions, dtype=pl.String)).to_list()
     return items, questions
+
+
+def _some_question(name: str, named: Decontaminate, inputs: list[Input]) -> None:
+    """Raises DataError: a named set holds no question, so the settings are wrong; better known before the work than after."""
+    if next(_named_questions(named, [item.path for item in inputs]), None) is None:
+        raise DataError(f"decontaminate: no question in it (set {name}); check the recipe or layout", named.path)
 
 
 def _named_questions(named: Decontaminate, paths: list[Path]) -> Iterator[tuple[str, str]]:

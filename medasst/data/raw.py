@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,18 +16,21 @@ import polars as pl
 
 from medasst.data import stages
 from medasst.data.job import FORMAT, Input, Job
-from medasst.data.layouts import Record
-from medasst.data.recipes import Bad, Reader, read_records
+from medasst.data.markers import unmarked
+from medasst.data.recipes import Bad, Good, Reader, read_records
 from medasst.data.settings import PrepareConfig, Source
 from medasst.data.store import Chunks, write_parquet
 from medasst.data.workers import in_order_by_processes
+from medasst.disk import write_json, written_whole
+from medasst.errors import DataError
 from medasst.progress import Progress
 
-BATCH = 20_000  # records of a chunk, and held as Python objects at once by each worker
+BATCH = 5_000  # records of a chunk, and held as Python objects at once by each worker; a killed run loses so many
 UNIT = 64_000_000  # bytes of small files that are read as one
 SMALL = 20_000_000  # bytes in all that are cleaned before other processes would have started
 
-Row = tuple[str, int, Record] | Bad
+LEFT_OUT = {"source": pl.String, "what": pl.String, "len": pl.UInt32}
+Row = Good | Bad
 
 
 class Unit(NamedTuple):
@@ -40,42 +43,72 @@ class Unit(NamedTuple):
 
 
 class Cleaned(NamedTuple):
-    """A chunk: what goes on, what was dropped and why (in the order of the files), and examples of what cleaning changed."""
+    """A chunk: what goes on, what was dropped and why (in the order of the files), examples of what cleaning changed, and how
+    much of the records' conversations was left out (`source, what, len`)."""
 
     kept: pl.DataFrame
     rejected: pl.DataFrame
     changed: pl.DataFrame
+    left_out: pl.DataFrame
+
+
+class Place(NamedTuple):
+    """How far a unit is read: so many rows of the file of that number."""
+
+    file: int = 0
+    row: int = 0
 
 
 def read(job: Job, work: Path, progress: Progress) -> Chunks:
-    """Every source as chunks, in order of source, file and line. What was finished before is not done again."""
+    """Every source as chunks, in order of source, file and line. What was finished before is not done again.
+
+    Raises:
+        DataError: a file changed while it was read, or is gone.
+    """
     folders = []
     done = 0
-    size = sum(item.path.stat().st_size for _, _, inputs in job.sources for item in inputs)
-    workers = job.config.threads if size > SMALL else 1
-    for unit in _units(job):
+    workers = job.config.threads if sum(i.size for _, _, inputs in job.sources for i in inputs) > SMALL else 1
+    units = list(units_of(job))
+    for unit in units:
         folder = work / unit.folder
         if not folder.exists():
             part = folder.with_name(folder.name + ".part")
-            part.mkdir(parents=True, exist_ok=True)
+            _same_files(unit, part)
             for count in _chunks(job.config, unit, part, workers):
                 done += count
                 progress("read and clean", done)
+            try:
+                for item in unit.inputs:
+                    item.check_unchanged()
+            except DataError:
+                shutil.rmtree(part)
+                raise
             part.rename(folder)
         folders.append(folder)
     return Chunks(folders)
 
 
-def _units(job: Job) -> Iterator[Unit]:
+def _same_files(unit: Unit, part: Path) -> None:
+    """Begin a unit, or go on with what a killed run left of it, unless somebody wrote to its files in between."""
+    now = [[(stat := item.path.stat()).st_size, stat.st_mtime_ns] for item in unit.inputs]
+    note = part / "files.json"
+    if note.exists() and json.loads(note.read_text("utf-8")) != now:
+        shutil.rmtree(part)
+    part.mkdir(parents=True, exist_ok=True)
+    write_json(note, now)
+
+
+def units_of(job: Job) -> Iterator[Unit]:
+    """What is read in one go each: a large file, or small ones of a source together."""
     config = job.config
     for source, how, inputs in job.sources:
         groups: list[list[Input]] = []
         size = UNIT
         for item in inputs:
-            size += item.path.stat().st_size
+            size += item.size
             if size >= UNIT:
                 groups.append([])
-                size = item.path.stat().st_size
+                size = item.size
             groups[-1].append(item)
         for group in groups:
             depends = {
@@ -93,45 +126,52 @@ def _units(job: Job) -> Iterator[Unit]:
 def _chunks(config: PrepareConfig, unit: Unit, part: Path, workers: int) -> Iterator[int]:
     """Write the chunks of a unit; yields how many records each took. Chunks that a killed run left are kept."""
     clean = functools.partial(cleaned, config, unit.source, unit.source.licence or unit.how.recipe.licence)
-    missing: deque[tuple[Path, int]] = deque()
+    done = sorted(path for path in part.iterdir() if path.is_dir() and not path.suffix)
+    start = Place(*json.loads((done[-1] / "place.json").read_text("utf-8"))) if done else Place()
+    waiting: deque[tuple[Place, int]] = deque()
 
     def batches() -> Iterator[list[Row]]:
-        for n, rows in enumerate(_batches(unit)):
-            folder = part / f"{n:06d}"
-            if not folder.exists():
-                missing.append((folder, len(rows)))
-                yield rows
+        for place, rows in _batches(unit, start):
+            waiting.append((place, len(rows)))
+            yield rows
 
-    for frames in in_order_by_processes(clean, batches(), workers):
-        folder, count = missing.popleft()
-        made = folder.with_name(folder.name + ".part")
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir()
-        for name, frame in frames._asdict().items():
-            write_parquet(frame, made / f"{name}.parquet")
-        made.rename(folder)
+    for n, frames in enumerate(in_order_by_processes(clean, batches(), workers), len(done)):
+        place, count = waiting.popleft()
+        with written_whole(part / f"{n:06d}") as made:
+            made.mkdir()
+            for name, frame in frames._asdict().items():
+                write_parquet(frame, made / f"{name}.parquet")
+            (made / "place.json").write_text(json.dumps(place))
         yield count
 
 
-def _batches(unit: Unit) -> Iterator[list[Row]]:
-    rows = (
-        row if isinstance(row, Bad) else (item.name, *row)
-        for item in unit.inputs
-        for row in read_records(item.path, item.name, unit.how.parse)
-    )
+def _batches(unit: Unit, start: Place) -> Iterator[tuple[Place, list[Row]]]:
+    """The rows from a place on, in lots, each with the place behind it."""
+    rows = _rows(unit, start)
     while batch := list(itertools.islice(rows, BATCH)):
-        yield batch
+        yield batch[-1][0], [row for _, row in batch]
+
+
+def _rows(unit: Unit, start: Place) -> Iterator[tuple[Place, Row]]:
+    for file, item in enumerate(unit.inputs[start.file :], start.file):
+        skip = start.row if file == start.file else 0
+        for row, read in enumerate(read_records(item.path, item.name, unit.how.parse, skip), skip + 1):
+            yield Place(file, row), read
 
 
 def cleaned(config: PrepareConfig, source: Source, licence: str, rows: list[Row]) -> Cleaned:
     """A chunk's rows tidied, masked, judged and identified."""
+    if "chat_markers" not in config.clean.off:
+        rows = [row if isinstance(row, Bad) else row._replace(record=unmarked(row.record)) for row in rows]
     raw = stages.to_frame(row for row in rows if not isinstance(row, Bad))
     frame = stages.cleaned(raw, config.clean, config.privacy)
     frame = stages.identified(frame, source, licence, config.split)
     bad = stages.bad_rows(source.name, [row for row in rows if isinstance(row, Bad)])
     dropped = stages.as_rejected(frame.filter(pl.col("reason").is_not_null()), "clean")
+    left_out = Counter(what for row in rows if isinstance(row, Good) for what in row.record.left_out)
     return Cleaned(
         frame.filter(pl.col("reason").is_null()).drop("reason", "answer", "key", "stem"),
         pl.concat([bad, dropped]).sort("file", "line", maintain_order=True),
         stages.changed(raw, frame) if config.texts else stages.changed(raw.clear(), frame.clear()),
+        pl.DataFrame([(source.name, *pair) for pair in sorted(left_out.items())], schema=LEFT_OUT, orient="row"),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +14,9 @@ from medasst.config import Config
 from medasst.conversation import JSON, Conversation
 from medasst.data.exam import ExamQuestion, explained, parse_exam
 from medasst.data.files import matching, read_rows
-from medasst.data.layouts import LAYOUTS, Layout, Mapped, Record, RecordError, joined
+from medasst.data.json_text import loose
+from medasst.data.layouts import LAYOUTS, Layout, Mapped, Record, RecordError, finished, read_flat, remedy
+from medasst.data.rows import Skip
 from medasst.errors import ConfigError, DataError
 from medasst.registry import Registry, did_you_mean
 from medasst.text import normalise
@@ -69,6 +72,10 @@ _DETECT: list[tuple[frozenset[str], str]] = [
     (frozenset({"ask", "answer"}), "title-ask-answer"),
     (frozenset({"instruction", "output"}), "alpaca"),
     (frozenset({"query", "response"}), "query-response"),
+    (frozenset({"instruction", "response"}), "instruction-response"),
+    (frozenset({"prompt", "completion"}), "prompt-completion"),
+    (frozenset({"prompt", "response"}), "prompt-response"),
+    (frozenset({"input", "output"}), "input-output"),
     (frozenset({"questions", "answers"}), "questions-answers"),
     (frozenset({"question", "answer"}), "question-answer"),
 ]
@@ -78,33 +85,72 @@ def _by_name(name: str) -> Layout:
     flat = _tables()[1]
     if name not in flat and name not in LAYOUTS:
         raise ConfigError(f"unknown layout {name!r}{did_you_mean(name, [*flat, *LAYOUTS, 'exam'])}")
-    return flat[name].read if name in flat else LAYOUTS[name]
+    return partial(read_flat, flat[name]) if name in flat else LAYOUTS[name]
 
 
 def detected(row: Mapping[str, JSON]) -> Record:
     """The row by the layout that its fields tell. Raises RecordError where they tell none."""
-    layout = _layout_of(tuple(row))
+    layout, names = _layout_of(tuple(row))
     if layout is None:
-        raise RecordError("missing_field", f"no known layout has the fields {', '.join(map(str, row))[:200]}; state a mapping")
-    return layout(row)
+        return detected(_inside(row))
+    return layout({names.get(name, name): value for name, value in row.items()} if names else row)
 
 
 @lru_cache(maxsize=1000)
-def _layout_of(fields: tuple[str, ...]) -> Layout | None:
-    name = next((name for needed, name in _DETECT if needed <= set(fields)), None)
-    return _by_name(name) if name else None
+def _layout_of(fields: tuple[str, ...]) -> tuple[Layout | None, dict[str, str]]:
+    """The layout of a row with these fields, and the names that some of them should have: Question, "answer "."""
+    plain = {name: str(name).strip().lower() for name in fields}
+    for names in ({}, {name: low for name, low in plain.items() if name != low}):
+        there = {names.get(name, name) for name in fields}
+        if name := next((name for needed, name in _DETECT if needed <= there), None):
+            return _by_name(name), names
+    return None, {}
+
+
+def _inside(row: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """The record that a row of no known layout holds in one of its fields, as an object or as JSON text. Raises RecordError."""
+    for value in row.values():
+        with suppress(RecordError):
+            if _layout_of(tuple(fields := as_fields(value)))[0]:
+                return fields
+    told = f"no known layout has the fields {', '.join(map(str, row))[:200]}"
+    raise RecordError("missing_field", f"{told}. {remedy(row)}")
 
 
 @dataclass(frozen=True)
 class Parser:
-    """What makes a record of a row; `columns` are the headings of a table that has none."""
+    """What makes a record of a row.
+
+    Args:
+        read: of the row's fields.
+        needs: sets of fields of which one must be there; more than one where the layout is detected.
+        columns: the headings of a table that has none.
+    """
 
     read: Layout
+    needs: tuple[frozenset[str], ...] = ()
     columns: tuple[str, ...] = ()
 
-    def __call__(self, row: Mapping[str, JSON]) -> Record:
-        """Raises RecordError where the row is no record."""
-        return self.read(row)
+    def __call__(self, value: JSON) -> Record:
+        """The finished record. Raises RecordError where the row is none."""
+        return finished(self.read(as_fields(value, self.columns)))
+
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether fields of these names make a record."""
+        there = {str(name).strip().lower() for name in names}
+        return any(needed <= there for needed in self.needs)
+
+
+_DETECTED = tuple(needed for needed, _ in _DETECT)
+_EXAM = tuple(frozenset({name}) for name in ("question", "question stem", "question_stem", "stem", "input"))
+
+
+def _needs(layout: str, mapping: Mapped | None) -> tuple[frozenset[str], ...]:
+    if mapping is not None:
+        groups = [(fields,) if isinstance(fields, str) else fields for fields in (mapping.question, mapping.answer)]
+        return tuple(frozenset((asked.strip().lower(), said.strip().lower())) for asked in groups[0] for said in groups[1])
+    named = tuple(needed for needed, name in _DETECT if name == layout)
+    return named or _DETECTED
 
 
 class Reader(NamedTuple):
@@ -128,14 +174,22 @@ def reader(recipe_name: str = "", layout: str = "", mapping: Mapped | None = Non
             f"recipe {recipe_name!r} holds exam questions; for training use {recipe_name}-explanations or exam-explanations"
         )
     if known.kind == "explanations" or layout == "exam":
-        return Reader(Parser(_explained), known)
+        return Reader(Parser(_explained, _EXAM), known)
     if mapping is not None:
-        return Reader(Parser(mapping.read, mapping.columns), known)
-    return Reader(Parser(detected if layout == "auto" else _by_name(layout)), known)
+        return Reader(Parser(mapping.read, _needs("", mapping), mapping.columns), known)
+    return Reader(Parser(detected if layout == "auto" else _by_name(layout), _needs(layout, None)), known)
 
 
 def _explained(row: Mapping[str, JSON]) -> Record:
     return explained(parse_exam(row))
+
+
+class Good(NamedTuple):
+    """A row that a reader understood."""
+
+    file: str
+    line: int
+    record: Record
 
 
 class Bad(NamedTuple):
@@ -147,25 +201,41 @@ class Bad(NamedTuple):
     text: str
 
 
-def read_records(path: Path, name: str, parse: Callable[[Mapping[str, JSON]], Record]) -> Iterator[tuple[int, Record] | Bad]:
-    """Each row of a file as its line and record, or as what was wrong with it."""
-    for row in read_rows(path, parse.columns if isinstance(parse, Parser) else ()):
+def read_records(path: Path, name: str, parse: Parser, skip: int = 0) -> Iterator[Good | Bad]:
+    """Each row of a file, but for the first `skip`, as its record or as what was wrong with it.
+
+    `file` is the name, and for a file of an archive or a sheet of a workbook its place inside: `a.zip/b.csv`.
+    """
+    for row in read_rows(path, parse.columns, parse.knows, Skip(skip)):
+        file = f"{name}/{row.part}" if row.part else name
         if row.error:
-            yield Bad(name, row.line, row.error.partition(":")[0], f"{row.error}\n{row.raw}".strip())
+            yield Bad(file, row.line, row.error.partition(":")[0], f"{row.error}\n{row.raw}".strip())
             continue
         try:
-            record = parse(as_fields(row.value))
-            yield row.line, record._replace(turns=joined(record.turns))
+            yield Good(file, row.line, parse(row.value))
         except RecordError as error:
-            yield Bad(name, row.line, error.reason, f"{error.detail}\n{_excerpt(row.value)}")
+            yield Bad(file, row.line, error.reason, f"{error.detail}\n{_excerpt(row.value)}")
 
 
-def as_fields(value: JSON) -> Mapping[str, JSON]:
-    """A row as an object; a bare list of texts as `turns`. Raises RecordError where it is neither."""
+def as_fields(value: JSON, columns: tuple[str, ...] = ()) -> Mapping[str, JSON]:
+    """A row as an object: a list of cells by the headings, a bare list of turns by its form, JSON in a text read as such.
+
+    Raises:
+        RecordError: it is neither.
+    """
     if isinstance(value, dict):
-        return value
-    if isinstance(value, list) and value and all(isinstance(turn, str) for turn in value):
-        return {"turns": value}
+        return value["row"] if "row_idx" in value and isinstance(value.get("row"), dict) else value
+    if isinstance(value, str) and value.lstrip().startswith(("{", "[")):
+        with suppress(ValueError):
+            return as_fields(loose(value), columns)
+    if isinstance(value, list) and value:
+        if columns and len(columns) == len(value):
+            return dict(zip(columns, value, strict=True))
+        if all(isinstance(turn, str) for turn in value):
+            return {"turns": value}
+        if isinstance(value[0], dict):
+            field = "conversation" if "human" in value[0] else "conversations" if "from" in value[0] else "messages"
+            return {field: value}
     raise RecordError(
         "not_an_object", f"the record is {type(value).__name__}, neither an object with fields nor a list of turns"
     )
@@ -201,13 +271,13 @@ def read_conversations(
                 if on_bad:
                     on_bad(item)
                 continue
-            turns = [(role, normalise(text)) for role, text in item[1].turns]
+            turns = [(role, normalise(text)) for role, text in item.record.turns]
             yield Conversation.of(
                 turns,
                 source=source or recipe or name,
                 licence=how.recipe.licence,
-                department=item[1].department,
-                meta=item[1].meta,
+                department=item.record.department,
+                meta=item.record.meta,
             )
 
 
@@ -216,7 +286,7 @@ def read_exam(path: str, recipe: str = "", *, source: str = "", on_bad: OnBad | 
     if recipe and _tables()[0][recipe].kind == "conversations":
         raise ConfigError(f"recipe {recipe!r} holds conversations, not exam questions")
     for name, file in matching(path):
-        for row in read_rows(file):
+        for row in read_rows(file, knows=Parser(_explained, _EXAM).knows):
             try:
                 if row.error or not isinstance(row.value, Mapping):
                     raise RecordError(row.error.partition(":")[0] or "not_an_object", row.error)

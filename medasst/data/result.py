@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +15,16 @@ from medasst.data import stages
 from medasst.data.card import write_card
 from medasst.data.job import Job, chance
 from medasst.data.keys import comparison_keys
-from medasst.data.manifest import build_manifest
+from medasst.data.manifest import Counts, build_manifest
 from medasst.data.settings import Split
 from medasst.data.store import Chunks, write_parquet
 from medasst.data.workers import in_order
+from medasst.disk import write_json
 from medasst.progress import Progress
 from medasst.shingles import PERMUTATIONS, minhash, ngrams
 
 SHARD = 100_000  # records of a train or rejected file, about
-RUN = 10  # chunks that are sorted together
+RUN = 40  # chunks that are sorted together
 COLUMNS = ["id", "source", "department", "licence", "messages", "meta"]
 
 
@@ -52,8 +52,9 @@ class Writer:
         splits: dict[str, JSON] = {}
         for split in ("train", "validation", "test"):
             splits[split] = self._split(kept.filter(pl.col("split") == split).sort("id"), split)
-        manifest = build_manifest(self.job, counts, kept, splits, self.folder)
-        (self.folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        left_out = pl.concat([self.chunks.beside(chunk, "left_out") for chunk in range(len(self.chunks.folders))])
+        manifest = build_manifest(self.job, Counts(counts, left_out), kept, splits, self.folder)
+        write_json(self.folder / "manifest.json", manifest, indent=1)
         changed = pl.concat([self.chunks.beside(chunk, "changed") for chunk in range(len(self.chunks.folders))])
         write_card(self.folder, manifest, changed, texts=self.job.config.texts)
         return manifest

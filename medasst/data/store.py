@@ -5,6 +5,8 @@ Everything is written beside its name and renamed, so a killed run leaves only w
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,6 +23,10 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     try:
         frame.write_parquet(part, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, statistics=True)
         part.replace(path)
+    except OSError as error:
+        if error.errno is None and (number := re.search(r"os error (\d+)", str(error))):
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error  # Polars leaves the number out
+        raise
     finally:
         part.unlink(missing_ok=True)
 
@@ -34,10 +40,10 @@ def once(path: Path, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
 
 
 class Chunks:
-    """Records in chunk folders (`kept`, beside it `rejected` and `changed`); a record's `row` is its place over all chunks."""
+    """Records in chunk folders (`kept`, beside it `rejected`, `changed` and `left_out`); `row` is a record's place in all."""
 
     def __init__(self, units: Sequence[Path]) -> None:
-        self.folders = [folder for unit in units for folder in sorted(unit.iterdir())]
+        self.folders = [folder for unit in units for folder in sorted(unit.iterdir()) if folder.is_dir()]
         counts = [pl.scan_parquet(folder / "kept.parquet").select(pl.len()).collect().item() for folder in self.folders]
         self.starts = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
 
@@ -50,7 +56,7 @@ class Chunks:
         return pl.read_parquet(path, columns=list(columns)).with_row_index("row", int(self.starts[chunk]))
 
     def beside(self, chunk: int, name: str) -> pl.DataFrame:
-        """What else the chunk holds: "rejected" or "changed"."""
+        """What else the chunk holds: "rejected", "changed" or "left_out"."""
         return pl.read_parquet(self.folders[chunk] / f"{name}.parquet")
 
     def gather(self, rows: NDArray[np.uint32], columns: Sequence[str]) -> Iterator[pl.DataFrame]:

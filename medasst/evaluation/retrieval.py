@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from medasst.conversation import Conversation
@@ -32,8 +33,8 @@ class RetrievalModel:
         pairs = [
             (asked.content, answer.content)
             for conversation in iterate_split(data, "train")
-            for asked, answer in zip(conversation.messages, conversation.messages[1:], strict=False)
-            if asked.role == "user" and answer.role == "assistant"
+            for place, (asked, answer) in enumerate(pairwise(conversation.messages), 1)
+            if asked.role == "user" and answer.role == "assistant" and place not in conversation.unlearnt
         ]
         if not pairs:
             raise DataError("no question with an answer to retrieve from; prepare a training split first", data)

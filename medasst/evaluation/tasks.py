@@ -87,8 +87,10 @@ def load_task(config: TaskConfig, *, limit: int | None, seed: int, prepared: Pat
 
 
 def qa_items(conversation: Conversation) -> Iterator[Item]:
-    """One item per assistant turn with something to answer: `<conversation>#<message index>`."""
+    """One item per assistant turn that answers something and may be learnt: `<conversation>#<message index>`."""
     for turn, message in enumerate(conversation.messages):
+        if turn in conversation.unlearnt:
+            continue
         if message.role == "assistant" and message.content and any(m.role == "user" for m in conversation.messages[:turn]):
             name = f"{conversation.id}#{turn}"
             history = replace(conversation.before(turn), id=name)

@@ -18,8 +18,9 @@ import pytest
 
 from medasst.config import load
 from medasst.data import PrepareConfig, prepare, read_conversations
-from medasst.data.files import Row, matching, read_rows
+from medasst.data.files import read_rows
 from medasst.data.recipes import Bad
+from medasst.data.rows import Row
 from medasst.errors import ConfigError, DataError
 
 QA = [{"question": "头痛怎么办", "answer": "先休息，多喝水。"}, {"question": "咳嗽吃什么", "answer": "可以喝温水润喉。"}]
@@ -118,11 +119,11 @@ def test_a_sheet_keeps_its_row_numbers_and_its_numbers_are_text(tmp_path: Path) 
 
 
 def test_parquet_in_batches_keeps_order_and_turns_dates_into_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medasst.data.files._BATCH", 7)
+    monkeypatch.setattr("medasst.data.tables.BATCH", 7)
     frame = pl.DataFrame({"n": range(20), "day": [date(2024, 1, 2)] * 20, "raw": [b"\xff"] * 20})
     frame.write_parquet(tmp_path / "a.parquet")
     found = rows(tmp_path / "a.parquet")
-    assert [(row.line, row.value) for row in found] == [(n + 1, {"n": n, "day": "2024-01-02"}) for n in range(20)]
+    assert [(row.line, row.value) for row in found] == [(n + 1, {"n": n, "day": "2024-01-02", "raw": None}) for n in range(20)]
 
 
 # ---- encodings -------------------------------------------------------------------------------------------------------
@@ -230,15 +231,6 @@ def test_a_full_disk_is_no_damage_of_the_file(tmp_path: Path, monkeypatch: pytes
         rows(tmp_path / "a.parquet.gz")
 
 
-def test_a_zip_of_many_files_is_a_matter_of_settings(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("a.jsonl", "{}")
-        archive.writestr("b.jsonl", "{}")
-    for look in (rows, lambda path: matching(str(path))):
-        with pytest.raises(DataError, match="holds 2 files"):
-            look(tmp_path / "a.zip")
-
-
 def test_an_unknown_kind_of_file_stops_a_run_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/a.jsonl").write_text(jsonl(QA), "utf-8")
@@ -252,7 +244,7 @@ def test_an_unknown_kind_of_file_stops_a_run_before_any_work(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "a.txt"])
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_an_overlong_record_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str) -> None:
-    monkeypatch.setattr("medasst.data.files.LONGEST", 1000)
+    monkeypatch.setattr("medasst.data.rows.LONGEST", 1000)
     good = {"q": "一", "a": "二"}
     bad = {"q": "长" * 400_000, "a": "二"}
     records = [bad, good, good] if place == "first" else [good, good, bad]
@@ -298,7 +290,7 @@ def test_text_after_an_array_and_elements_beyond_repair_are_told(tmp_path: Path)
 
 
 def test_an_open_quotation_mark_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medasst.data.files.LONGEST", 2000)
+    monkeypatch.setattr("medasst.data.rows.LONGEST", 2000)
     lines = "".join(f"问{i},答\n" for i in range(500))
     (tmp_path / "a.csv").write_text(f'q,a\n甲,乙\n"丙,丁\n{lines}', "utf-8")
     found = rows(tmp_path / "a.csv")

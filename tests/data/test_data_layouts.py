@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from medasst.config import load
 from medasst.data import PrepareConfig, read_conversations
-from medasst.data.layouts import LAYOUTS, Mapped, RecordError, joined
-from medasst.data.recipes import Bad, as_fields, read_records, reader
+from medasst.data.layouts import LAYOUTS, Mapped, RecordError
+from medasst.data.recipes import Bad, Good, read_records, reader
 from medasst.errors import ConfigError
 
 
@@ -81,8 +81,7 @@ FIELDS = [
 @pytest.mark.parametrize("name", ["auto", *LAYOUTS, "alpaca", "questions-answers", "title-ask-answer"])
 def test_no_row_whatever_stops_a_reader(name: str, row: Any) -> None:
     try:
-        record = reader(layout=name).parse(as_fields(row))
-        turns = joined(record.turns)
+        turns = reader(layout=name).parse(row).turns
     except RecordError as error:
         assert error.reason.isidentifier() and error.detail
     else:
@@ -132,8 +131,8 @@ def test_a_mapping_names_the_columns_of_a_table_without_headings(tmp_path: Path)
     for name, comma in (("a.csv", ","), ("a.tsv", "\t"), ("a.txt", "\t")):
         (tmp_path / name).write_text(f"1{comma}头痛{comma}休息\n", "utf-8")
         how = reader(mapping=Mapped(columns=("id", "q", "a"), question="q", answer="a"))
-        ((line, record),) = read_records(tmp_path / name, name, how.parse)  # type: ignore[misc]
-        assert (line, record.turns) == (1, [("user", "头痛"), ("assistant", "休息")])
+        (found,) = read_records(tmp_path / name, name, how.parse)
+        assert isinstance(found, Good) and (found.line, found.record.turns) == (1, [("user", "头痛"), ("assistant", "休息")])
 
 
 def test_a_mapping_may_name_only_columns_that_there_are(tmp_path: Path) -> None:

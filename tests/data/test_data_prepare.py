@@ -351,8 +351,10 @@ def test_wrong_settings_are_told_before_any_work(job: Path, overrides: list[str]
 def test_sources_without_a_usable_record_say_why(job: Path) -> None:
     for name in ("a/1.jsonl", "a/2.jsonl", "b/b.jsonl", "exam/exam.jsonl"):
         lines(job / "raw" / name, [{"x": 1}])
-    with pytest.raises(DataError, match=r"no usable record.*missing_field 4"):
-        run(job)
+    told = r"(?s)no usable record.*a, missing_field 2: 1.jsonl:1: .*fields x.*exam, missing_field 1: exam.jsonl:1"
+    with pytest.raises(DataError, match=told):
+        run(job, "out", "decontaminate=[]")
+    assert not (job / "out.work").exists()  # nothing in it is of use
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(job: Path) -> None:

@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 from medasst.data import read_conversations, read_exam, recipes
-from medasst.data.files import Row, matching, read_rows
+from medasst.data.files import matching, read_rows
 from medasst.data.recipes import Bad
+from medasst.data.rows import Row
 from medasst.errors import ConfigError, DataError
 
 QA = [{"question": "头痛怎么办", "answer": "先休息，多喝水。"}, {"question": "咳嗽吃什么", "answer": "可以喝温水润喉。"}]
@@ -91,7 +92,7 @@ def test_truncated_gzip_keeps_what_came_before(tmp_path: Path) -> None:
 
 
 def test_an_overlong_line_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("medasst.data.files.LONGEST", 1000)
+    monkeypatch.setattr("medasst.data.rows.LONGEST", 1000)
     path = tmp_path / "a.jsonl"
     path.write_text('{"a": 1}\n' + '{"a": "' + "x" * 5000 + '"}\n{"a": 2}\n', "utf-8")
     assert [(row.line, row.value, row.error.partition(":")[0]) for row in rows(path)] == [
@@ -119,7 +120,7 @@ def test_missing_and_unknown_files_are_named(tmp_path: Path) -> None:
     ("row", "turns"),
     [
         ({"instruction": "头痛", "input": "怎么办", "output": "休息"}, ["头痛\n怎么办", "休息"]),
-        ({"instruction": ["头痛"], "input": "", "output": [["休息", "喝水"]]}, ["头痛", "休息"]),
+        ({"instruction": ["头痛"], "input": "", "output": [["休息", "喝水"]]}, ["头痛", "休息\n喝水"]),
         ({"instruction": "三", "output": "四", "history": [["一", "二"]]}, ["一", "二", "三", "四"]),
         ({"query": "头痛", "response": "休息"}, ["头痛", "休息"]),
         ({"question": "头痛", "answer": "休息"}, ["头痛", "休息"]),

@@ -66,9 +66,9 @@ def test_recipes_on_real_files(name: str, pattern: str, read: int, aside: dict[s
                 found[item.reason] += 1
                 continue
             found["read"] += 1
-            roles = [role for role, _ in item[1].turns if role != "system"]
-            assert roles == ["user", "assistant"] * (len(roles) // 2), (file, item[0])
-            assert not any("[MASK]" in text for _, text in item[1].turns), (file, item[0])
+            roles = [role for role, _ in item.record.turns if role != "system"]
+            assert roles == ["user", "assistant"] * (len(roles) // 2), (file, item.line)
+            assert not any("[MASK]" in text for _, text in item.record.turns), (file, item.line)
     assert found == {"read": read, **aside}
 
 
