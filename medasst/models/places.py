@@ -13,7 +13,13 @@ from medasst.models.base import Capability, ChatModel, Completion, Decoding, Del
 
 
 class Busy(MedasstError):
-    """Every place is taken and the line is full, or the places are closed."""
+    """Every place is taken and the line is full, or, with `stopping`, the places are closed."""
+
+    def __init__(self, *, stopping: bool = False) -> None:
+        super().__init__(
+            "the service is stopping: try again" if stopping else "too many requests are waiting: try again shortly"
+        )
+        self.stopping = stopping
 
 
 class Places:
@@ -33,14 +39,14 @@ class Places:
     def enter(self) -> Place:
         """A place, or one in the line; it counts from now on until it is left. Raises Busy."""
         if self.closed:
-            raise Busy("the service is stopping: try again later")
+            raise Busy(stopping=True)
         place = Place(self)
         if len(self._taken) < self.size:
             self._give(place)
         elif len(self._waiting) < self.line:
             self._waiting.append(place)
         else:
-            raise Busy("too many requests are waiting: try again shortly")
+            raise Busy()
         return place
 
     def close(self) -> None:
@@ -72,7 +78,7 @@ class Place:
         """The model's answer once it is this place's turn; without its end where the places close. Raises Busy before it."""
         await self.given.wait()
         if self._closed.is_set():
-            raise Busy("the service is stopping: try again later")
+            raise Busy(stopping=True)
         closed = asyncio.ensure_future(self._closed.wait())
         deltas = model.stream(conversation, decoding)
         running: list[asyncio.Future[Any]] = [closed]

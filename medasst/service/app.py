@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import random
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -13,24 +13,35 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from medasst.assistant.events import End, Event
+from medasst.assistant.lanes import Lanes
 from medasst.conversation import Conversation
 from medasst.models import ChatModel, Decoding
+from medasst.models.places import Busy, Place, Places
 from medasst.registry import did_you_mean
-from medasst.service.config import ServeConfig
+from medasst.service import chores
+from medasst.service.config import Limits, ServeConfig
 from medasst.service.stream import EventStream, as_api_error, closing, event_frames, whole
 from medasst.service.wire import (
     ApiError,
     ChatRequest,
     Chunk,
     ChunkMaker,
+    Heard,
     read_conversation,
     read_request,
 )
 
+log = logging.getLogger(__name__)
+
 STATIC = Path(__file__).parent / "static"
+READ = ["GET", "HEAD"]
+PAGES = ("/", "/healthz", "/v1/models", "/v1/models/{name}")
+CHAT = "/v1/chat/completions"
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -51,7 +62,7 @@ class Replier(Protocol):
     @property
     def name(self) -> str: ...
 
-    def reply(self, conversation: Conversation) -> AsyncIterator[Event]: ...
+    def reply(self, conversation: Conversation, *, unread: bool = False) -> AsyncIterator[Event]: ...
 
 
 def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], settings: ServeConfig) -> FastAPI:
@@ -63,28 +74,37 @@ def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], setting
         settings: limits and pace; host and port matter to the server only.
     """
     app = FastAPI(title="MedAsst", docs_url=None, redoc_url=None, openapi_url=None)
-    desk = Desk(assistant, bare_models, settings)
+    app.state.desk = desk = Desk(assistant, bare_models, settings)
     app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(Busy, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["*"],
+            allow_private_network=True,
+        )
     app.add_middleware(Edge)
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=READ)
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html")
 
-    @app.get("/healthz")
+    @app.api_route("/healthz", methods=READ)
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get("/v1/models")
+    @app.api_route("/v1/models", methods=READ)
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [desk.card(name) for name in desk.names]}
 
-    @app.get("/v1/models/{name:path}")
+    @app.api_route("/v1/models/{name:path}", methods=READ)
     async def model(name: str) -> dict[str, Any]:
         return desk.card(name)
 
-    @app.post("/v1/chat/completions")
+    @app.post(CHAT)
     async def complete(request: Request) -> Response:
         return await desk.answer(request)
 
@@ -93,13 +113,17 @@ def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], setting
 
 
 class Desk:
-    """Takes requests, finds who answers, and keeps the number of replies in the making in bounds."""
+    """Takes requests and finds who answers. Bare answers have places and a line; guarded replies begin at once."""
 
     def __init__(self, assistant: Replier, bare_models: Mapping[str, ChatModel], settings: ServeConfig) -> None:
         self.assistant, self.bare_models, self.settings = assistant, bare_models, settings
         self.names = (assistant.name, *bare_models)
-        self._places = asyncio.Semaphore(settings.max_concurrent)
-        self._waiting = 0
+        self._lanes = Lanes()
+        self._places = Places(settings.places.bare, settings.limits.waiting)
+
+    def close(self) -> None:
+        """The service is stopping: bare answers end with what they have, and new ones are refused."""
+        self._places.close()
 
     def card(self, name: str) -> dict[str, Any]:
         """A model as /v1/models shows it. Raises ApiError 404."""
@@ -111,43 +135,40 @@ class Desk:
 
     async def answer(self, request: Request) -> Response:
         """A reply, streamed or whole. Raises ApiError before the first byte of a stream leaves."""
-        asked = read_request(await _read_body(request, self.settings.limits.body_bytes))
+        body = await _read_body(request, self.settings.limits)
+        asked, heard = await self._lanes.run(len(body), self._read, body)
         self.card(asked.model)
-        conversation = read_conversation(asked, self.settings.limits)
-        if self._waiting >= self.settings.limits.waiting and self._places.locked():
-            raise ApiError(429, "too many requests are waiting: try again shortly", "overloaded")
-        chunks = self._chunks(asked, conversation)
+        place = self._places.enter() if asked.model in self.bare_models else None
+        chunks = self._chunks(asked, heard, place)
+        leave = place.leave if place else _stay
         if asked.stream:
-            return EventStream(event_frames(chunks, self.settings.ping_seconds))
-        return await whole(request, chunks)
+            return EventStream(event_frames(chunks, self.settings.ping_seconds), leave)
+        try:
+            return await whole(request, chunks)
+        finally:
+            leave()
 
-    async def _chunks(self, asked: ChatRequest, conversation: Conversation) -> AsyncIterator[Chunk]:
+    def _read(self, body: bytes) -> tuple[ChatRequest, Heard]:
+        asked = read_request(body)
+        return asked, read_conversation(asked, self.settings.limits)
+
+    async def _chunks(self, asked: ChatRequest, heard: Heard, place: Place | None) -> AsyncIterator[Chunk]:
         make = ChunkMaker(asked.model)
-        async with self._place():
-            bare = self.bare_models.get(asked.model)
-            source = self._bare(bare, asked, conversation, make) if bare else self._guarded(conversation, make)
-            yield make.chunk("", role=True)
-            async with closing(source):
-                async for chunk in source:
-                    # A stream carries its usage only where it was asked for: strict clients expect choices[0].
-                    if chunk["choices"] or asked.include_usage or not asked.stream:
-                        yield chunk
+        yield make.chunk("", role=True)
+        source = self._bare(place, asked, heard.conversation, make) if place else self._guarded(heard, make)
+        async with closing(source):
+            async for chunk in source:
+                # A stream carries its usage only where it was asked for: strict clients expect choices[0].
+                if chunk["choices"] or asked.include_usage or not asked.stream:
+                    yield chunk
 
-    @contextlib.asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._places.release()
-
-    async def _guarded(self, conversation: Conversation, make: ChunkMaker) -> AsyncIterator[Chunk]:
+    async def _guarded(self, heard: Heard, make: ChunkMaker) -> AsyncIterator[Chunk]:
+        if (fixed := chores.answer(heard.conversation)) is not None:
+            yield make.chunk(fixed, finish="stop")
+            yield make.usage({})
+            return
         begun = False
-        async with closing(self.assistant.reply(conversation)) as events:
+        async with closing(self.assistant.reply(heard.conversation, unread=heard.unread)) as events:
             async for event in events:
                 # The shop's own instructions steer the reply: length, temperature and stop words of a client don't.
                 content = event.as_text() if begun else event.as_text().lstrip()
@@ -156,9 +177,11 @@ class Desk:
                 if isinstance(event, End):
                     yield make.usage(event.usage)
 
-    async def _bare(self, model: ChatModel, asked: ChatRequest, talk: Conversation, make: ChunkMaker) -> AsyncIterator[Chunk]:
+    async def _bare(self, place: Place, asked: ChatRequest, talk: Conversation, make: ChunkMaker) -> AsyncIterator[Chunk]:
+        model, prompt = self.bare_models[asked.model], talk.newest(self.settings.limits.prompt_chars)
         usage: dict[str, int] = {}
-        async with closing(model.stream(talk, self._decoding(asked))) as deltas:
+        finish = "length"  # what it is where the service stops before the model does
+        async with closing(place.stream(model, prompt, self._decoding(asked))) as deltas:
             async for delta in deltas:
                 if delta.text:
                     yield make.chunk(delta.text)
@@ -166,7 +189,8 @@ class Desk:
                     raise ApiError(500, "the model failed: try again", "model_error")
                 if delta.finish_reason:
                     usage = {"prompt_tokens": delta.prompt_tokens, "completion_tokens": delta.completion_tokens}
-                    yield make.chunk(finish=delta.finish_reason)
+                    finish = delta.finish_reason
+        yield make.chunk(finish=finish)
         yield make.usage(usage)
 
     def _decoding(self, asked: ChatRequest) -> Decoding:
@@ -181,28 +205,39 @@ class Desk:
         )
 
 
-async def _read_body(request: Request, limit: int) -> bytes:
+def _stay() -> None:
+    """Guarded replies have no place to leave."""
+
+
+async def _read_body(request: Request, limits: Limits) -> bytes:
     # A page of another site can send text/plain to this address without asking; JSON it can't.
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         raise ApiError(415, "send JSON with the header `Content-Type: application/json`", "unsupported_media_type")
     body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise ApiError(413, f"the body is longer than {limit} bytes: shorten the conversation", "request_too_large")
+    try:
+        async with asyncio.timeout(limits.body_seconds):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > limits.body_bytes:
+                    too_large = f"the body is longer than {limits.body_bytes} bytes: shorten the conversation"
+                    raise ApiError(413, too_large, "request_too_large")
+    except TimeoutError:
+        log.warning("a body did not arrive within %g s: refused", limits.body_seconds)
+        raise ApiError(408, f"the body did not arrive within {limits.body_seconds:g} s", "request_timeout") from None
     return bytes(body)
 
 
 async def _answer_api_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)
-    headers = {"retry-after": "2"} if error.status == 429 else None
-    return JSONResponse(error.to_json(), error.status, headers)
+    refused = as_api_error(error)
+    return JSONResponse(refused.to_json(), refused.status, refused.headers)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    message = "no such page" if error.status_code == 404 else error.detail
-    return await _answer_api_error(request, ApiError(error.status_code, message, error.detail.lower().replace(" ", "_")))
+    there = f"there are {', '.join(READ)} of {', '.join(PAGES)} and POST of {CHAT}"
+    message = {404: f"no such page; {there}", 405: f"{request.method} is not answered here; {there}"}.get(error.status_code)
+    refused = ApiError(error.status_code, message or error.detail, error.detail.lower().replace(" ", "_"))
+    return JSONResponse(refused.to_json(), refused.status, error.headers)
 
 
 class Edge:
@@ -228,6 +263,8 @@ class Edge:
 
         try:
             await self.app(scope, receive, send_guarded)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
         except Exception as error:
             refused = as_api_error(error)
             if not begun:

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from medasst.config import Config
 from medasst.models import SystemConfig
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
 
 
 class Limits(Config):
-    """What one request may ask for.
+    """What one request, and all of them together, may ask for.
 
     Attributes:
         body_bytes: size of a request's body.
-        messages: turns of a conversation.
-        message_chars: characters of one turn.
+        turns: the newest turns of the shopper, which the rules read; what is older is left out.
+        chars: characters of those turns in all.
+        message_chars: characters of one turn. A longer last turn is refused, an earlier one is left out.
+        prompt_chars: characters of the newest turns that a bare model is given.
         new_tokens: tokens of one bare reply; a larger `max_tokens` is cut to it.
-        waiting: requests that may wait for a free place; one more is told to come back later.
+        waiting: requests to a bare model that may wait for a place; one more is told to come back later.
+        connections: open at a time, less where the system allows fewer files; for one more the longest idle one is closed.
+        header_seconds: within which a connection must send the head of a request.
+        body_seconds: within which the body must follow.
     """
 
-    body_bytes: int = Field(default=256 * 1024, ge=1024)
-    messages: int = Field(default=64, ge=1)
+    body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    turns: int = Field(default=1000, ge=1)
+    chars: int = Field(default=400_000, ge=1)
     message_chars: int = Field(default=4000, ge=1)
+    prompt_chars: int = Field(default=8000, ge=1)
     new_tokens: int = Field(default=512, ge=1)
     waiting: int = Field(default=32, ge=0)
+    connections: int = Field(default=1000, ge=1)
+    header_seconds: Seconds = 10.0
+    body_seconds: Seconds = 30.0
+
+
+class PlaceCounts(Config):
+    """Answers that the model works on at a time. What needs no model needs no place.
+
+    Attributes:
+        guarded: of the guarded assistant; where all are taken, a reply leaves without the model's words.
+        bare: of the bare model; where all are taken, requests wait in line.
+    """
+
+    guarded: int = Field(default=4, ge=1)
+    bare: int = Field(default=2, ge=1)
 
 
 class ServeConfig(Config):
@@ -36,15 +59,32 @@ class ServeConfig(Config):
     Attributes:
         host: address to listen on. The service has no login: leave it on this machine unless something guards it.
         port: port to listen on; 0 takes a free one; None tries 8000 and takes a free one where that is busy.
+        hosts: further names under which it may be called on a loopback address, e.g. that of a proxy in front of it.
+        cors_origins: pages of other sites that may call it from a browser, e.g. "https://shop.example"; none by default.
         model: the model that words answers, also reached alone as `medasst-bare`. None: vetted knowledge alone.
-        max_concurrent: replies in the making at a time.
+        places: answers that the model works on at a time.
         ping_seconds: silence after which a stream sends a comment, so that proxies keep it open.
-        limits: what one request may ask for.
+        stop_seconds: what open replies get to end in when the service is stopped.
+        limits: what may be asked for.
     """
 
     host: str = "127.0.0.1"
     port: Port | None = None
+    hosts: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     model: SystemConfig | None = None
-    max_concurrent: int = Field(default=4, ge=1)
-    ping_seconds: float = Field(default=10.0, gt=0)
+    places: PlaceCounts = PlaceCounts()
+    ping_seconds: Seconds = 10.0
+    stop_seconds: Seconds = 5.0
     limits: Limits = Limits()
+
+    @property
+    def slots(self) -> int:
+        """Answers in the making at a time, guarded and bare together: what the engine must be able to do."""
+        return self.places.guarded + self.places.bare
+
+    @model_validator(mode="after")
+    def _slots_for_all(self) -> Self:
+        if self.model and self.model.parallel is not None and self.model.parallel < self.slots:
+            raise ValueError(f"model.parallel is {self.model.parallel}, places are {self.slots}: leave it out or raise it")
+        return self

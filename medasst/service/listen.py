@@ -1,41 +1,163 @@
-"""A port to listen on, and a server that says when it does. Knows nothing of what is served."""
+"""A port to listen on, and a server with bounds that says when it listens. Knows nothing of what is served."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import functools
 import ipaddress
+import logging
+import resource
 import socket
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from medasst.errors import ConfigError
 
+log = logging.getLogger(__name__)
+
 USUAL_PORT = 8000
+_BURST = 16  # connections taken in one step of the loop; as many more may be open for a moment before the bound is kept
+_OTHER_FILES = 128  # open files besides connections: the engine's requests, pages, and bursts
 
 
-def run(app: ASGIApp, listener: socket.socket, ready: Callable[[], None] | None = None) -> None:
-    """Serve until Ctrl-C; open replies then have three seconds to end. Raises KeyboardInterrupt after Ctrl-C."""
-    # No access log, and no log settings of uvicorn's own: what is logged is the application's affair.
+@dataclass
+class Bounds:
+    """What connections may take.
+
+    Attributes:
+        connections: open at a time; for one more the longest idle one is closed.
+        header_seconds: within which a connection must send the head of a request.
+        stop_seconds: what open replies get to end in once the server is told to stop.
+    """
+
+    connections: int = 1000
+    header_seconds: float = 10.0
+    stop_seconds: float = 5.0
+    idle: dict[Connection, None] = field(default_factory=dict, repr=False)  # those without a request, longest first
+    _said: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def say(self, message: str, *details: object) -> None:
+        """One log line a minute for each message, however often it is called for."""
+        if time.monotonic() - self._said.get(message, -60.0) >= 60:
+            self._said[message] = time.monotonic()
+            log.warning(message, *details)
+
+
+def run(app: ASGIApp, listener: socket.socket, bounds: Bounds, server: Callable[[uvicorn.Config], Server]) -> None:
+    """Serve until Ctrl-C or SIGTERM; open replies then have `stop_seconds` to end. Raises KeyboardInterrupt after Ctrl-C.
+
+    Args:
+        server: makes the server of its settings.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files != resource.RLIM_INFINITY:
+        bounds.connections = max(1, min(bounds.connections, files - _OTHER_FILES))
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=3
+        app,
+        http=functools.partial(Connection, bounds),  # type: ignore[arg-type]
+        ws="none",
+        # No access log, and no log settings of uvicorn's own: what is logged is the application's affair.
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        backlog=_BURST,
+        timeout_graceful_shutdown=bounds.stop_seconds,  # type: ignore[arg-type]
     )
-    Server(config, ready).run(sockets=[listener])
+    server(config).run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
-    """uvicorn that says when it is listening."""
+    """uvicorn that says when it is listening, and when it stops.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None = None) -> None:
+    Args:
+        config: uvicorn's.
+        ready: called once it listens.
+        closing: called when it is told to stop, before open replies are waited for.
+        bounds: say what went wrong in the loop in one line.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None] | None = None,
+        closing: Callable[[], None] | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._ready, self._closing, self._bounds = ready, closing, bounds or Bounds()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then tell."""
+        asyncio.get_running_loop().set_exception_handler(self._say)
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(256)  # asyncio shortens the queue of the system to what it takes in one step
         if self._ready and not self.should_exit:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tell, then wait for open replies."""
+        if self._closing:
+            self._closing()
+        await super().shutdown(sockets)
+
+    def _say(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        # The loop's own handler prints a traceback each time, which fills a disk where the system runs out of files.
+        self._bounds.say("the server met a problem: %s (%s)", context["message"], type(context.get("exception")).__name__)
+
+
+class Connection(H11Protocol):
+    """uvicorn's connection that is closed if it dawdles, or if another one needs its place while it is idle."""
+
+    def __init__(self, bounds: Bounds, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._bounds = bounds
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self._bounds.connections:
+            self._bounds.say("%d connections are open: for each new one an idle one is closed", self._bounds.connections)
+            next(iter(self._bounds.idle), self).transport.abort()
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._go_on()
+        elif self._timer is None:
+            self._wait()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete:
+            self._bounds.idle[self] = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._go_on()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._bounds.idle[self] = None
+        self._timer = self.loop.call_later(self._bounds.header_seconds, self._close_slow)
+
+    def _go_on(self) -> None:
+        self._bounds.idle.pop(self, None)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+    def _close_slow(self) -> None:
+        self._bounds.say("connections that send no request within %g s are closed", self._bounds.header_seconds)
+        self.transport.abort()
 
 
 def open_socket(host: str, port: int | None) -> socket.socket:

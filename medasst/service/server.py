@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
+import threading
 from collections.abc import Callable
 
+import uvicorn
+from starlette.types import ASGIApp
+
 from medasst.assistant.reply import Assistant
-from medasst.models import open_model
+from medasst.models import ChatModel, open_model
+from medasst.models.places import Placed, Places
 from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
-from medasst.service.listen import address, is_loopback, open_socket, run
+from medasst.service.doors import Entrance, OwnHost
+from medasst.service.listen import Bounds, Server, address, is_loopback, open_socket, run
 
 log = logging.getLogger(__name__)
 
 BARE = "medasst-bare"
+_SWITCH_SECONDS = 0.001  # the event loop waits at most so long for a thread that reads a conversation
 
 
 def serve(
     config: ServeConfig, progress: Callable[[str], None] | None = None, ready: Callable[[str], None] | None = None
 ) -> None:
-    """Open the model, build the assistant and serve both until Ctrl-C.
+    """Open the model, build the assistant and serve both until Ctrl-C. Until the model is there, answers are 503.
 
     Args:
         config: what to serve, and where.
@@ -29,17 +38,71 @@ def serve(
     Raises:
         ConfigError: the port is taken, or the address is not one of this machine.
         ModelError: no such base, or an adapter for another one.
-        KeyboardInterrupt: after Ctrl-C, once open replies were given three seconds to end.
+        KeyboardInterrupt: after Ctrl-C, once open replies were given time to end.
     """
     # Before the model is loaded: a busy port should not cost a minute.
     with open_socket(config.host, config.port) as listener:
-        if not is_loopback(listener):
+        service = _Service(config, progress, (lambda: ready(address(listener))) if ready else None)
+        app: ASGIApp = service.entrance
+        if is_loopback(listener):
+            app = OwnHost(app, {config.host, *config.hosts})
+        else:
             log.warning("listening beyond this machine (%s): the service has no login", config.host)
-        assistant = open_assistant(config, progress)
-        app = create_app(assistant, {BARE: assistant.model} if assistant.model else {}, config)
-        run(app, listener, (lambda: ready(address(listener))) if ready else None)
+        limits = config.limits
+        bounds = Bounds(limits.connections, limits.header_seconds, config.stop_seconds)
+        run(app, listener, bounds, lambda settings: service.server(settings, bounds))
+    if service.failure:
+        raise service.failure
+
+
+class _Service:
+    """Loads beside the listening server, then lets requests in."""
+
+    def __init__(self, config: ServeConfig, progress: Callable[[str], None] | None, ready: Callable[[], None] | None) -> None:
+        self.entrance = Entrance()
+        self._config, self._progress, self._ready = config, progress, ready
+        self._places = Places(config.places.guarded)
+        self._closing: list[Callable[[], None]] = [self._places.close]
+        self.failure: BaseException | None = None
+
+    def server(self, settings: uvicorn.Config, bounds: Bounds) -> Server:
+        """A server that begins to load once it listens."""
+
+        def load() -> None:
+            try:
+                self._load()
+            except BaseException as error:
+                self.failure, server.should_exit = error, True
+
+        # A daemon: Ctrl-C need not wait until a download is through.
+        loading = threading.Thread(target=load, name="loading", daemon=True)
+        server = Server(settings, loading.start, self._close, bounds)
+        return server
+
+    def _load(self) -> None:
+        model = _open_model(self._config, self._config.slots, self._progress)
+        assistant = Assistant.from_samples(Placed(model, self._places) if model else None)
+        app = create_app(assistant, {BARE: model} if model else {}, self._config)
+        self._closing.append(app.state.desk.close)
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: later collections need not walk through it
+        self.entrance.app = app
+        if self._ready:
+            self._ready()
+
+    def _close(self) -> None:
+        for close in self._closing:
+            close()
 
 
 def open_assistant(config: ServeConfig, progress: Callable[[str], None] | None = None) -> Assistant:
-    """The guarded assistant over the settings' model. Raises ModelError: no such base, or an adapter for another one."""
-    return Assistant.from_samples(open_model(config.model, progress) if config.model else None)
+    """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
+    return Assistant.from_samples(_open_model(config, 1, progress))
+
+
+def _open_model(config: ServeConfig, slots: int, progress: Callable[[str], None] | None) -> ChatModel | None:
+    """The settings' model with as many slots as are used at a time: more of them cost memory and speed."""
+    if config.model is None:
+        return None
+    return open_model(config.model.model_copy(update={"parallel": config.model.parallel or slots}), progress)

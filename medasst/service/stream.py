@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import traceback
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, TypeVar
 
 from anyio import CancelScope
@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from medasst.errors import InputError, MedasstError
+from medasst.models.places import Busy
 from medasst.service.wire import ApiError, Chunk, fold, frame
 
 T = TypeVar("T")
@@ -25,15 +26,23 @@ CLOSED_BY_CLIENT = 499
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events. The source is closed whatever ends the response, so that a lost client stops the model."""
+    """Server-sent events. The source is closed whatever ends the response, so that a lost client stops the model.
 
-    def __init__(self, frames: AsyncIterator[bytes]) -> None:
+    Args:
+        frames: what is sent.
+        ended: called at the end, also where nothing was sent.
+    """
+
+    def __init__(self, frames: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
         super().__init__(frames, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
-        self._frames = frames
+        self._frames, self._ended = frames, ended
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with closing(self._frames):
-            await super().__call__(scope, receive, send)
+        try:
+            async with closing(self._frames):
+                await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 async def event_frames(chunks: AsyncIterator[Chunk], ping_seconds: float) -> AsyncGenerator[bytes, None]:
@@ -100,10 +109,13 @@ def as_api_error(error: Exception) -> ApiError:
     """What a client may know of a failure. The log gets its place: its message might quote the shopper."""
     if isinstance(error, ApiError):
         return error
+    if isinstance(error, Busy):
+        return ApiError(503, str(error), "stopping") if error.stopping else ApiError(429, str(error), "overloaded")
     place = traceback.extract_tb(error.__traceback__)[-1:]
     where = f"{place[0].filename}:{place[0].lineno}" if place else "unknown place"
-    log.error("a reply failed: %s at %s", type(error).__name__, where)
-    if isinstance(error, InputError):  # more than the model can read, for one
+    asked_for_it = isinstance(error, InputError)  # more than the model can read, for one
+    log.log(logging.INFO if asked_for_it else logging.ERROR, "a reply failed: %s at %s", type(error).__name__, where)
+    if asked_for_it:
         return ApiError(400, str(error), "invalid_input")
     if isinstance(error, MedasstError):
         return ApiError(500, str(error), "model_error")

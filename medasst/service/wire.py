@@ -7,16 +7,22 @@ import json
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
+from unicodedata import combining
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, ValidationError
 
 from medasst.assistant.events import End, Event
-from medasst.conversation import ROLES, Conversation, Message, Role
+from medasst.conversation import ROLES, Conversation, Message
 from medasst.errors import MedasstError
 from medasst.service.config import Limits
+from medasst.text import says_nothing
 
 Chunk = dict[str, Any]
+
+_MOST_OPENED, _MOST_COMMAS = 20_000, 400_000  # of a body: braces and brackets that open, and commas
+_ROLES: dict[str, str] = {**{role: role for role in ROLES}, "developer": "system", "tool": "tool", "function": "tool"}
+_MOST_MARKS = 30  # combining marks in a row, as in Unicode's stream-safe text format
 
 
 class ApiError(MedasstError):
@@ -33,6 +39,12 @@ class ApiError(MedasstError):
         super().__init__(message)
         self.status, self.code, self.param = status, code, param
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of the answer: when to come back, and no second request after one that was not read to its end."""
+        later = {429: "2", 503: "2"}.get(self.status)
+        return {**({"retry-after": later} if later else {}), **({"connection": "close"} if self.status in (408, 413) else {})}
+
     def to_json(self) -> dict[str, Any]:
         """The body of the answer."""
         kind = "invalid_request_error" if self.status < 500 and self.status != 429 else "server_error"
@@ -40,12 +52,21 @@ class ApiError(MedasstError):
 
 
 class _Part(BaseModel):
-    type: str
-    text: str = ""
+    type: str = "text"
+    text: str | None = None
+
+    @property
+    def is_text(self) -> bool:
+        return self.type in ("text", "input_text", "output_text")
 
 
 def _as_parts(content: object) -> object:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    """Text, one part, a list of either, or nothing: clients send all of them."""
+    if isinstance(content, str | dict):
+        content = [content]
+    if not isinstance(content, list):
+        return [] if content is None else content
+    return [{"text": part} if isinstance(part, str) else part for part in content]
 
 
 def _as_list(stop: object) -> object:
@@ -54,7 +75,12 @@ def _as_list(stop: object) -> object:
 
 class _Message(BaseModel):
     role: str
-    content: Annotated[list[_Part], BeforeValidator(_as_parts)] = []
+    content: Annotated[list[_Part], FailFast(), BeforeValidator(_as_parts)] = []
+
+    @property
+    def text(self) -> str:
+        """What its text parts say; others are not read."""
+        return _calm("".join(part.text or "" for part in self.content if part.is_text))
 
 
 class _StreamOptions(BaseModel):
@@ -67,7 +93,7 @@ class ChatRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     model: str
-    messages: list[_Message]
+    messages: Annotated[list[_Message], FailFast()]
     stream: bool = False
     stream_options: _StreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -95,17 +121,12 @@ class ChatRequest(BaseModel):
 
 
 def read_request(body: bytes) -> ChatRequest:
-    """Parse and check what can be checked without knowing the models. Raises ApiError 400 or 422."""
+    """Parse and check what can be checked without knowing the models. Raises ApiError 400, 413 or 422."""
+    # One call parses it all and lets nobody else run meanwhile, so what it may meet is bounded first.
+    if body.count(b"{") + body.count(b"[") > _MOST_OPENED or body.count(b",") > _MOST_COMMAS:
+        raise ApiError(413, "more parts than a conversation has: shorten it", "request_too_large")
     try:
-        data = json.loads(body)
-        # Half a surrogate pair is valid JSON but no text: nothing behind this line could encode it.
-        json.dumps(data, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise ApiError(400, "the body is not valid JSON in UTF-8", "invalid_json") from None
-    if not isinstance(data, dict):
-        raise ApiError(400, "the body must be a JSON object with `model` and `messages`", "invalid_json")
-    try:
-        request = ChatRequest.model_validate(data)
+        request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise _explain(error) from None
     if request.n not in (None, 1):
@@ -126,36 +147,85 @@ def read_request(body: bytes) -> ChatRequest:
 def _explain(error: ValidationError) -> ApiError:
     problem = error.errors(include_input=False, include_url=False)[0]
     param = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "json_invalid":
+        return ApiError(400, "the body is not valid JSON in UTF-8", "invalid_json")
+    if not problem["loc"]:
+        return ApiError(400, "the body must be a JSON object with `model` and `messages`", "invalid_json")
     if problem["type"] == "missing":
         return ApiError(400, f"`{param}` is missing", "missing_required_parameter", param)
     return ApiError(422, f"`{param}`: {problem['msg']}", "invalid_value", param)
 
 
-def read_conversation(request: ChatRequest, limits: Limits) -> Conversation:
-    """The request's messages as a conversation that ends with the user. Raises ApiError 400."""
-    if not request.messages:
+class Heard(NamedTuple):
+    """A request's conversation up to its last user turn. `unread`: user turns were left out, as there were too many."""
+
+    conversation: Conversation
+    unread: bool
+
+
+def read_conversation(request: ChatRequest, limits: Limits) -> Heard:
+    """What is asked, and what was said before it.
+
+    Only the last user message must have text. What follows it, tool messages, empty ones and parts that are no text are
+    passed over: a client can't take them back, and they must not end its chat. Raises ApiError 400.
+    """
+    messages = request.messages
+    if not messages:
         raise ApiError(400, "`messages` is empty: send at least one user message", "empty_messages", "messages")
-    if len(request.messages) > limits.messages:
-        raise ApiError(400, f"more than {limits.messages} messages: send fewer", "context_length_exceeded", "messages")
-    turns = [_read_message(message, f"messages.{i}", limits) for i, message in enumerate(request.messages)]
-    if turns[-1].role != "user":
-        raise ApiError(400, "the last message must be the user's", "invalid_value", f"messages.{len(turns) - 1}.role")
-    return Conversation.of(turns)
+    roles = [_role(message, place) for place, message in enumerate(messages)]
+    if "user" not in roles:
+        raise ApiError(400, "no message of the user's: send at least one", "invalid_value", "messages")
+    last = len(roles) - 1 - roles[::-1].index("user")
+    turns = [_asked(messages[last], f"messages.{last}.content", limits)]
+    system = [text for message, role in zip(messages, roles, strict=True) if role == "system" and (text := message.text)]
+    earlier = ((role, text) for role, message in zip(roles[:last][::-1], messages[:last][::-1], strict=True)
+               if role in ("user", "assistant") and not says_nothing(text := message.text))  # fmt: skip
+    users, chars, others, unread = 1, len(turns[0].content), 0, False
+    for role, text in earlier:
+        if role == "assistant":
+            others += len(text)
+            if others <= limits.chars // 8:  # no rule reads them, and a model only the newest
+                turns.append(Message("assistant", text))
+        elif users < limits.turns and chars + len(text) <= limits.chars and len(text) <= limits.message_chars:
+            users, chars = users + 1, chars + len(text)
+            turns.append(Message("user", text))
+        else:
+            unread = True
+    head = [Message("system", text) for text in system]
+    return Heard(Conversation.of([*head, *reversed(turns)]), unread)
 
 
-def _read_message(message: _Message, place: str, limits: Limits) -> Message:
-    roles: dict[str, Role] = {role: role for role in ROLES} | {"developer": "system"}
-    if message.role not in roles:
-        raise ApiError(400, f"unknown role: use one of {', '.join(ROLES)}", "invalid_value", f"{place}.role")
-    if any(part.type != "text" for part in message.content):
-        raise ApiError(400, "only text is read: leave other content parts out", "unsupported_content", f"{place}.content")
-    text = "".join(part.text for part in message.content)
-    if not text.strip():
-        raise ApiError(400, "the message is empty", "empty_message", f"{place}.content")
+def _role(message: _Message, place: int) -> str:
+    """The message's role, `tool` for all that programs say."""
+    if message.role not in _ROLES:
+        raise ApiError(400, f"unknown role: use one of {', '.join(_ROLES)}", "invalid_value", f"messages.{place}.role")
+    return _ROLES[message.role]
+
+
+def _asked(message: _Message, place: str, limits: Limits) -> Message:
+    """The message that is answered."""
+    if any(not part.is_text for part in message.content):
+        raise ApiError(400, "only text is read: leave other content parts out", "unsupported_content", place)
+    text = message.text
+    if says_nothing(text):
+        raise ApiError(400, "the message is empty", "empty_message", place)
     if len(text) > limits.message_chars:
         too_long = f"longer than {limits.message_chars} characters: shorten it"
-        raise ApiError(400, too_long, "context_length_exceeded", f"{place}.content")
-    return Message(roles[message.role], text)
+        raise ApiError(400, too_long, "context_length_exceeded", place)
+    return Message("user", text)
+
+
+def _calm(text: str) -> str:
+    """Text without the rest of an endless row of combining marks: to put one in order takes its length squared."""
+    if text.isascii():
+        return text
+    kept: list[str] = []
+    row = 0
+    for char in text:
+        row = row + 1 if combining(char) else 0
+        if row <= _MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 class ChunkMaker:

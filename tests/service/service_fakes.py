@@ -58,8 +58,10 @@ class ScriptedAssistant:
         self.pause, self.failure, self.fail_at = pause, failure, fail_at
         self.asked: list[Conversation] = []
         self.active = self.peak = self.closed = 0
+        self.unread = False
 
-    async def reply(self, conversation: Conversation) -> AsyncIterator[Event]:
+    async def reply(self, conversation: Conversation, *, unread: bool = False) -> AsyncIterator[Event]:
+        self.unread = unread
         self.asked.append(conversation)
         question = conversation.messages[-1].content
         script = next((events for word, events in SCRIPTS.items() if word in question), COLD)

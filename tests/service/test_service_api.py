@@ -14,8 +14,9 @@ from fastapi.testclient import TestClient
 from service_fakes import BARE, ScriptedAssistant, eventually
 
 from medasst.assistant.events import plain_text
+from medasst.conversation import Conversation
 from medasst.errors import MedasstError, ModelError
-from medasst.models import ScriptedModel
+from medasst.models import Decoding, Delta, ScriptedModel
 from medasst.service.app import SECURITY_HEADERS, create_app
 from medasst.service.config import Limits, ServeConfig
 from medasst.service.stream import event_frames
@@ -131,9 +132,11 @@ def user(content: Any) -> dict[str, Any]:
         ({"messages": None}, (422, "invalid_value", "messages")),
         ({"messages": "你好"}, (422, "invalid_value", "messages")),
         ({"messages": [{"content": "你好"}]}, (400, "missing_required_parameter", "messages.0.role")),
-        ({"messages": [{"role": "tool", "content": "你好"}]}, (400, "invalid_value", "messages.0.role")),
-        ({"messages": [*QUESTION, {"role": "assistant", "content": "好"}]}, (400, "invalid_value", "messages.1.role")),
-        ({"messages": QUESTION * 65}, (400, "context_length_exceeded", "messages")),
+        ({"messages": [{"role": "tool", "content": "你好"}]}, (400, "invalid_value", "messages")),
+        ({"messages": [{"role": "system", "content": "你好"}]}, (400, "invalid_value", "messages")),
+        ({"messages": [*QUESTION, {"role": "poet", "content": "好"}]}, (400, "invalid_value", "messages.1.role")),
+        ({"messages": [*QUESTION, {"role": "user", "content": ""}]}, (400, "empty_message", "messages.1.content")),
+        (user("\u200b\ufeff"), (400, "empty_message", "messages.0.content")),
         (user(""), (400, "empty_message", "messages.0.content")),
         (user(" \n"), (400, "empty_message", "messages.0.content")),
         (user(None), (400, "empty_message", "messages.0.content")),
@@ -172,10 +175,13 @@ def test_bodies_that_are_no_request(client: TestClient) -> None:
     assert post(b"{") == (400, "invalid_json")
     assert post(b"\xff\xfe") == (400, "invalid_json")
     assert post(b"[]") == (400, "invalid_json")
-    assert post(b"[" * 100_000) == (400, "invalid_json")
+    assert post(b"[" * 10_000) == (400, "invalid_json")
+    assert post(b"[" * 100_000) == (413, "request_too_large")
     assert post(b"{}") == (400, "missing_required_parameter")
     assert post(b"{}", "text/plain") == (415, "unsupported_media_type")
-    assert post(b" " * 300_000) == (413, "request_too_large")
+    assert post(b" " * (Limits().body_bytes + 1)) == (413, "request_too_large")
+    assert post(b"[" + b"{}," * 30_000 + b"{}]") == (413, "request_too_large")
+    assert post(b'{"messages": [' + b"1," * 300_000 + b'1], "model": "medasst"}') == (422, "invalid_value")
     lone = b'{"model": "medasst", "messages": [{"role": "user", "content": "\\ud800"}]}'
     assert post(lone) == (400, "invalid_json")
 
@@ -256,21 +262,95 @@ def test_no_word_of_a_conversation_is_logged(client: TestClient, caplog: pytest.
         assert words not in caplog.text
 
 
-async def test_too_many_waiting_requests_are_sent_away(bare: ScriptedModel) -> None:
-    slow = ScriptedAssistant(pause=0.05)
-    app = create_app(slow, {}, ServeConfig(max_concurrent=2, limits=Limits(waiting=1)))
-    body = {"model": "medasst", "messages": QUESTION}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-        first = [asyncio.create_task(client.post("/v1/chat/completions", json=body)) for _ in range(3)]
-        while slow.active < 2:
+class Held:
+    """Answers once it may; knows how many answers are in the making."""
+
+    name, capabilities = "held", frozenset({"stream"})
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+        self.active = self.peak = 0
+
+    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
+        self.active += 1
+        self.peak = max(self.peak, self.active)
+        try:
+            yield Delta("您好")
+            await self.go_on.wait()
+            yield Delta("。", "stop", 3, 2)
+        finally:
+            self.active -= 1
+
+
+def held_app(model: Any, waiting: int) -> Any:
+    return create_app(ScriptedAssistant(), {BARE: model}, ServeConfig(places={"bare": 2}, limits=Limits(waiting=waiting)))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_too_many_requests_to_a_bare_model_are_sent_away_and_danger_never_waits(stream: bool) -> None:
+    model = Held()
+    body = {"model": BARE, "messages": QUESTION, "stream": stream}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(held_app(model, 1)), base_url="http://test") as client:
+        # A burst: nothing has begun yet, but all of it counts.
+        burst = [asyncio.create_task(client.post("/v1/chat/completions", json=body)) for _ in range(8)]
+        while model.active < 2 or sum(task.done() for task in burst) < 5:
             await asyncio.sleep(0.001)
-        refused = await client.post("/v1/chat/completions", json=body)
-        answers = await asyncio.gather(*first)
-    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "overloaded")
-    assert refused.headers["retry-after"]
-    assert [answer.status_code for answer in answers] == [200, 200, 200]
-    assert slow.peak == 2
-    assert eventually(lambda: slow.active == 0)
+        danger = {"model": "medasst", "messages": [{"role": "user", "content": "胸口疼，出冷汗"}]}
+        told = await client.post("/v1/chat/completions", json=danger)  # with every place taken
+        assert told.json()["medasst"]["events"][0]["severity"] == "emergency"
+        model.go_on.set()
+        answers = await asyncio.gather(*burst)
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert [(answer.status_code, answer.json()["error"]["code"]) for answer in refused] == [(429, "overloaded")] * 5
+    assert all(answer.headers["retry-after"] for answer in refused)
+    assert model.peak == 2
+    assert eventually(lambda: model.active == 0)
+
+
+async def test_places_come_back_whoever_leaves_when() -> None:
+    model = Held()
+    app = held_app(model, 0)
+    for _ in range(4):  # twice the places
+        await _leave_at_once(app)
+    assert eventually(lambda: model.active == 0)
+    model.go_on.set()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        assert (await client.post("/v1/chat/completions", json={"model": BARE, "messages": QUESTION})).status_code == 200
+
+
+async def _leave_at_once(app: Any) -> None:
+    """A streamed request whose client is gone before the first byte."""
+    body = json.dumps({"model": BARE, "messages": QUESTION, "stream": True}).encode()
+    messages = [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+    scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "raw_path": b"", "query_string": b"",
+             "headers": [(b"content-type", b"application/json")], "http_version": "1.1", "scheme": "http",
+             "asgi": {"version": "3.0", "spec_version": "2.3"}, "root_path": "", "client": None, "server": None}  # fmt: skip
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None: ...
+
+    await app(scope, receive, send)
+
+
+async def test_closing_ends_open_answers_with_done() -> None:
+    model = Held()
+    app = held_app(model, 1)
+    body = {"model": BARE, "messages": QUESTION, "stream": True}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        open_ones = [asyncio.create_task(client.post("/v1/chat/completions", json=body)) for _ in range(3)]
+        while model.active < 2:
+            await asyncio.sleep(0.001)
+        app.state.desk.close()
+        answers = [frames((await answer).text) for answer in open_ones]
+        late = await client.post("/v1/chat/completions", json=body)
+    assert [answer[-1] for answer in answers] == ["[DONE]"] * 3
+    finished = [a for a in answers if "error" not in a[-2]]
+    assert [a[-2]["choices"][0]["finish_reason"] for a in finished] == ["length"] * 2
+    waited = next(a for a in answers if "error" in a[-2])
+    assert waited[-2]["error"]["code"] == "stopping"
+    assert (late.status_code, late.json()["error"]["code"]) == (503, "stopping")
 
 
 async def test_a_stream_closed_between_two_frames_closes_its_source() -> None:

@@ -56,7 +56,7 @@ async def test_the_async_client_runs_requests_side_by_side(assistant: ScriptedAs
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none", timeout=30) as ai:
         answers = await asyncio.gather(*(one(ai, n % 2 == 0) for n in range(12)))
     assert len(set(answers)) == 1
-    assert 1 < assistant.peak <= ServeConfig().max_concurrent
+    assert assistant.peak > 1
     assert eventually(lambda: assistant.active == 0)
 
 
