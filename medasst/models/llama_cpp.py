@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import json
 import os
@@ -55,7 +56,7 @@ class LlamaCppModel:
         adapter: GGUF file of a LoRA adapter.
         threads: CPU threads; all by default.
         parallel: conversations at a time; more wait.
-        context: tokens of one conversation, prompt and answer together.
+        context: tokens of one conversation, prompt and answer together. Of a longer one a stream leaves out the oldest turns.
 
     Raises:
         ModelError: llama.cpp refuses the file.
@@ -86,7 +87,7 @@ class LlamaCppModel:
         }
 
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
-        request = {**self._request(conversation, decoding), "stream": True}
+        request = {**await asyncio.to_thread(self._fitting, conversation, decoding), "stream": True}
         text = TextStream(self.renderer.decode, decoding.stop)
         try:
             # Leaving the block closes the connection, at which the server ends the task and frees its slot.
@@ -133,6 +134,15 @@ class LlamaCppModel:
     def _answer(self, event: dict[str, Any]) -> list[int]:
         """The ids of an event without the one that ends the answer: text is made of ids here, as in every engine."""
         return [i for i in event["tokens"] if i not in self.renderer.stop_ids]
+
+    def _fitting(self, conversation: Conversation, decoding: Decoding) -> dict[str, Any]:
+        """The request, without the oldest turns that leave no room for an answer. Raises ModelError: the last is too long."""
+        wanted = self.context - min(decoding.max_new_tokens, self.context // 4)
+        size = sum(len(message.content) for message in conversation.messages)
+        while size > 1 and len(self.renderer.prompt(conversation)) > wanted:
+            size = size * 2 // 3
+            conversation = conversation.newest(size)
+        return self._request(conversation, decoding)
 
     def _request(self, conversation: Conversation, decoding: Decoding) -> dict[str, Any]:
         prompt = self.renderer.prompt(conversation)
@@ -216,7 +226,7 @@ def _start(model: Path, adapter: Path | None, threads: int, *, parallel: int, co
     params.swa_full = True  # otherwise a sliding-window model reads a conversation anew at every turn
     params.ui = False
     # Otherwise each conversation leaves some 10 MB in memory, up to 8 GiB, long after its page was closed.
-    params.cache_ram_mib = 0
+    params.cache_ram_mib = params.n_ctx_checkpoints = 0
     if adapter is not None:
         lora = xllamacpp.CommonAdapterLoraInfo()
         lora.path, lora.scale = str(adapter), 1.0

@@ -77,6 +77,23 @@ async def test_too_long_a_conversation(model: LlamaCppModel) -> None:
         await anext(aiter(model.stream(long, Decoding())))
 
 
+async def test_a_stream_leaves_out_the_oldest_turns_of_a_long_conversation(model: LlamaCppModel) -> None:
+    long = Conversation.of([("system", "简短"), *[("user", "咳嗽"), ("assistant", "多喝水")] * 60, ("user", "发烧呢")])
+    assert len(model.renderer.prompt(long)) > model.context
+    deltas = [delta async for delta in model.stream(long, Decoding(max_new_tokens=8))]
+    assert deltas[-1].completion_tokens == 8
+    assert model.context // 3 < deltas[-1].prompt_tokens <= model.context - 8
+
+
+def test_no_conversation_stays_in_memory(model: LlamaCppModel) -> None:
+    """The server's own cache of prompts is off: of many conversations, it can take up none again but the last."""
+    talks = [Conversation.of([("user", f"{n}号：{'咳嗽有痰' * 12}")]) for n in range(4)]
+    for talk in (*talks, *talks):
+        with httpx.Client(**model._http) as http:
+            event = http.post("/completion", json=model._request(talk, Decoding(max_new_tokens=1))).json()
+        assert event["tokens_cached"] >= 0 and event["timings"]["cache_n"] < len(model.renderer.prompt(talk)) // 2
+
+
 def test_sampling_follows_its_seed(model: LlamaCppModel) -> None:
     def say(seed: int) -> str:
         return next(model.generate(TALKS[:1], Decoding(max_new_tokens=20, temperature=1.0, seed=seed))).text
