@@ -46,9 +46,9 @@ def _encoding(sample: bytes) -> str:
 
 
 def _utf_16_without_mark(sample: bytes) -> str:
-    """Punctuation, digits and line ends have a zero byte beside them; no other text has one."""
+    """Digits, line ends and Latin letters have a zero byte beside them, few others (一) hold one; other texts have none."""
     low, high = sample[1::2].count(0), sample[::2].count(0)
-    if max(low, high) < max(0.02 * len(sample), 1) or min(low, high) > 0.1 * max(low, high):
+    if max(low, high) < max(0.02 * len(sample), 1) or min(low, high) > 0.5 * max(low, high):
         return ""
     return "utf-16-le" if low > high else "utf-16-be"
 

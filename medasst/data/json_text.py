@@ -53,7 +53,7 @@ def _form(text: IO[str], head: str, lines_expected: bool) -> str:
     first = buffer.whole()
     if first is None:
         second = head.strip().partition("\n")[2].lstrip().partition("\n")[0].rstrip()
-        if lines_expected or _is_record(second):
+        if (lines_expected and not _one_line(text, head)) or _is_record(second):
             return "lines"
         return "values" if buffer.held.startswith("[", buffer.at) else "document"
     end = buffer.line
@@ -61,6 +61,17 @@ def _form(text: IO[str], head: str, lines_expected: bool) -> str:
     if buffer.ended:
         return "document" if isinstance(first.value, dict) else "values"
     return "lines" if start == end < buffer.line else "values"
+
+
+def _one_line(text: IO[str], head: str) -> bool:
+    """Whether the rest of a text is on the line that it begins with."""
+    text.seek(0)
+    text.read(len(head) - len(head.lstrip()))
+    while part := text.read(1 << 20):
+        if "\n" in part:
+            _, _, more = part.partition("\n")
+            return not more.strip() and not text.read(1 << 16).strip()
+    return True
 
 
 def _is_record(text: str) -> bool:
@@ -158,11 +169,12 @@ def _values(text: IO[str]) -> Iterator[Row]:
 class _Buffer:
     """What is held of a stream of JSON values: `held[at:]` is yet to be read, and begins on `line`.
 
-    `lost` says, once it is so, why nothing after this place can be understood.
+    `lost` says, once it is so, why nothing after this place can be understood, `told` whether a row has said so.
     """
 
     def __init__(self, text: IO[str]) -> None:
-        self._text, self.held, self.at, self.line, self._read_all, self.lost = text, "", 0, 1, False, ""
+        self._text, self.held, self.at, self.line = text, "", 0, 1
+        self._read_all, self.lost, self.told = False, "", False
         self._scan = json.JSONDecoder().raw_decode
 
     @property
@@ -223,7 +235,7 @@ class _Buffer:
         if after:
             self._pass(after.end())
         else:
-            self.lost = row.error
+            self.lost, self.told = row.error, True
         return row
 
     def opens(self, bracket: str) -> bool:
@@ -245,11 +257,10 @@ class _Buffer:
 
     def elements(self) -> Iterator[Row]:
         """The elements of the array that was entered; where its end is missing, a last row says so."""
-        before = self.lost
         while not self._closes("]"):
             yield self.value()
-            before = self.lost
-        if self.lost != before:
+        if self.lost and not self.told:
+            self.told = True
             yield Row(self.line, error=self.lost)
 
     def members(self) -> Iterator[str]:
@@ -377,6 +388,8 @@ def _lists(shape: Shape, path: Path) -> Iterator[tuple[Path, JSON]]:
         if member.kind == "object":
             yield from _lists(member, (*path, name))
         elif member.kind == "list" and (_is_table_row(first) or (isinstance(first, list) and first)):
+            if name == "conversation" and isinstance(first, dict) and all(isinstance(said, str) for said in first.values()):
+                continue  # questions with their answers: turns of one dialogue
             yield (*path, name), first
 
 
@@ -416,7 +429,7 @@ def _found(buffer: _Buffer, path: Path, plan: Plan) -> Iterator[Row]:
     elif any(wanted[: len(path)] == path for wanted in plan.paths) and buffer.opens("{"):
         for name in buffer.members():
             yield from _found(buffer, (*path, name), plan)
-        if buffer.lost and not path:
+        if buffer.lost and not buffer.told and not path:
             yield Row(buffer.line, error=buffer.lost)
     else:
         _pass_over(buffer)

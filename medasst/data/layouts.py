@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -93,13 +93,14 @@ class Mapped(Config):
 
     def _one_pair(self, row: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], tuple[str, ...]]:
         """The row with one question where it holds several wordings of it. Raises RecordError: it holds several pairs."""
-        name = self.question if isinstance(self.question, str) else self.question[0]
-        asked = row.get(name)
-        if not isinstance(asked, list):
+        name = next((name for name in _names(self.question) if isinstance(row.get(name), list)), "")
+        if not name:
             return row, ()
-        said = row.get(_names(self.answer)[0])
-        if isinstance(said, list) and len(asked) == len(said) > 1:
-            raise RecordError("not_text", f"{name} and the answer are lists of {len(asked)}: give each pair a row of its own")
+        asked = row[name]
+        said: list[Any] = next((row[name] for name in _names(self.answer) if isinstance(row.get(name), list)), [])
+        if len(said) > 1 and len(asked) > 1:
+            told = f"{name} and the answer are lists of {len(asked)} and {len(said)}: give each pair a row of its own"
+            raise RecordError("not_text", told)
         if not self.wordings:
             return row, ()
         wordings = _texts(asked)
@@ -226,7 +227,10 @@ _LIKELY_QUESTION = (
     *("question", "query", "ask", "instruction", "prompt", "input", "problem", "问题", "提问", "咨询", "问", "title", "标题"),
     *("description", "描述", "content", "text"),
 )
-_LIKELY_ANSWER = ("answer", "response", "output", "reply", "completion", "回答", "答案", "回复", "答", "解答", "建议", "label")
+_LIKELY_ANSWER = (
+    *("answer", "response", "output", "reply", "completion", "chosen", "label"),
+    *("回答", "答案", "回复", "答", "解答", "建议"),
+)
 
 
 def remedy(row: Mapping[str, JSON]) -> str:
@@ -235,13 +239,14 @@ def remedy(row: Mapping[str, JSON]) -> str:
     if len(texts) < 2:
         return "state a layout or a mapping, or bring the rows into one of the layouts"
     longest = sorted(texts, key=lambda name: -texts[name])
-    answer = _likely(texts, _LIKELY_ANSWER) or longest[0]
-    rest = [name for name in longest if name != answer]
-    question = _likely(dict.fromkeys(rest, 0), _LIKELY_QUESTION) or rest[0]
+    answer = _likely(longest, _LIKELY_ANSWER)
+    question = _likely([name for name in longest if name != answer], _LIKELY_QUESTION)
+    answer = answer or next(name for name in longest if name != question)
+    question = question or next(name for name in longest if name != answer)
     return f"state a mapping, for example mapping = {{ question = {_quoted(question)}, answer = {_quoted(answer)} }}"
 
 
-def _likely(names: Mapping[str, int], known: tuple[str, ...]) -> str:
+def _likely(names: Sequence[str], known: tuple[str, ...]) -> str:
     return next((name for hint in known for name in names if hint == name.strip().lower()), "") or next(
         (name for hint in known if len(hint) > 1 for name in names if hint in name.lower()), ""
     )
@@ -407,7 +412,7 @@ def _first(items: list[Any], field: str) -> Mapping[str, JSON]:
 
 @LAYOUTS.register("conversation")
 def conversation(row: Mapping[str, JSON]) -> Record:
-    """`conversation`: a list of {role, content} or of {human, assistant} (`_id/source/conversation` dumps)."""
+    """`conversation`: a list of {role, content} or of pairs: {human, assistant}, {input, output} and such."""
     items = _list(row, "conversation")
     for names in (("role", "content"), ("from", "value")):
         if names[0] in _first(items, "conversation"):
@@ -415,17 +420,22 @@ def conversation(row: Mapping[str, JSON]) -> Record:
     turns: Turns = []
     unlearnt = []
     for item in items:
-        if not isinstance(item, Mapping):
-            raise RecordError("not_text", "conversation holds no objects")
+        if not isinstance(item, Mapping) or not (pair := _turns_of(item, "conversation")):
+            raise RecordError(
+                "missing_field", f"conversation holds {_described(item)}, neither a turn nor a question with its answer"
+            )
         if text := _optional(item, "system"):
             turns.append(("system", text))
-        turns += [
-            ("user", _text(item.get("human"), "human", "empty_turn")),
-            ("assistant", _text(item.get("assistant"), "assistant", "empty_turn")),
-        ]
+        turns += pair
         if len(item) > _TURN_ONLY and _is_unlearnt(item):
             unlearnt.append(len(turns) - 1)
     return with_system(Record(turns, unlearnt=tuple(unlearnt)), row)
+
+
+@LAYOUTS.register("contents")
+def contents(row: Mapping[str, JSON]) -> Record:
+    """`contents`: role, parts."""
+    return _dialogue(_list(row, "contents"), "contents", "role", "parts", row)
 
 
 @LAYOUTS.register("prompt-completion")
@@ -457,7 +467,9 @@ def marked_turns(row: Mapping[str, JSON]) -> Record:
 def _marked(said: JSON, field: str) -> tuple[Role, str]:
     who, colon, text = _text(said, field).replace(":", "：", 1).partition("：")
     if not colon:
-        raise RecordError("unknown_role", f"a turn of {field!r} doesn't begin with who speaks, as in 患者：")
+        cells = '; if these are cells of a table, name them: mapping = { columns = ["question", "answer"], … }'
+        told = f"a turn of {field!r} doesn't begin with who speaks, as in 患者："
+        raise RecordError("unknown_role", told + (cells if field == "turns" else ""))
     return _role(who), text
 
 

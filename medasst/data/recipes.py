@@ -63,6 +63,7 @@ _DETECT: list[tuple[frozenset[str], str]] = [
     (frozenset({"conversations"}), "sharegpt"),
     (frozenset({"conversation"}), "conversation"),
     (frozenset({"dialogue_turns"}), "speakers"),
+    (frozenset({"contents"}), "contents"),
     (frozenset({"turns"}), "turns"),
     (frozenset({"data"}), "turns"),
     (frozenset({"transcript"}), "transcript"),
@@ -141,7 +142,7 @@ class Parser:
         return any(needed <= there for needed in self.needs)
 
 
-_DETECTED = tuple(needed for needed, _ in _DETECT)
+_DETECTED = tuple(needed for needed, _ in _DETECT if needed != {"data"})  # which is what a wrapper is called, too
 _EXAM = tuple(frozenset({name}) for name in ("question", "question stem", "question_stem", "stem", "input"))
 
 

@@ -30,11 +30,13 @@ _BLANK = ' \t\r\n\ufeff\u200b\u00a0\u3000"'
 
 
 class Dialect(NamedTuple):
-    """How a table in text is written: what separates its cells, how many there are in most rows, and in what share of them."""
+    """How a table in text is written: what separates its cells, how many there are in most rows and in what share of them, and
+    whether cells of several lines are usual."""
 
     separator: str
     width: int
     share: float
+    lines_in_cells: bool = False
 
 
 def dialect(head: str, preferred: str) -> Dialect:
@@ -43,7 +45,8 @@ def dialect(head: str, preferred: str) -> Dialect:
     lines = lines[:-1] if len(lines) > 2 and len(head) > 60_000 else lines
     found = [_tried(lines, separator) for separator in (preferred, *_SEPARATORS)]
     best = max(found, key=lambda d: d.share)
-    return best if best.share > 0 else Dialect(preferred, 1, 0.0)
+    best = best if best.share > 0 else Dialect(preferred, 1, 0.0)
+    return best._replace(lines_in_cells=sum(line.count('"') % 2 for line in lines) > 2)
 
 
 def _tried(lines: list[str], separator: str) -> Dialect:
@@ -125,13 +128,14 @@ class _Table:
         lines: the text's lines; `cut` says of one that it was too long to be held.
         separator: what stands between cells.
         quoted: whether cells may stand in quotation marks.
+        lines_in_cells: whether cells of several lines are usual in it.
     """
 
-    def __init__(self, lines: Lines, separator: str, *, quoted: bool) -> None:
+    def __init__(self, lines: Lines, separator: str, *, quoted: bool, lines_in_cells: bool) -> None:
         csv.field_size_limit(rows.LONGEST)
         quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
         self.width = self.needed = 0  # how many cells a row should have, and at least, once that is known
-        self._lines, self._separator, self._quoted = lines, separator, quoted
+        self._lines, self._separator, self._quoted, self._lines_in_cells = lines, separator, quoted, lines_in_cells
         self._source = _Again(lines)
         self._plain = csv.reader(self._source, delimiter=separator, quoting=quoting, strict=quoted)
         kept = re.compile(rf'\\(?!["\\{re.escape(separator)}])')  # these marks are what a backslash escapes
@@ -197,18 +201,31 @@ class _Table:
         """The first line of a broken record, read if it can be; what else it swallowed is read again, if those are rows."""
         literal = taken[0].rstrip("\r\n").split(self._separator)
         told = problem or f"{len(cells or literal)} cells under {self.width} headings"
-        if self._separator == "\t" and len(literal) == self.width:
+        joined = cells is not None and (self._separator != "\t" or len(taken) == 2)  # a stray mark ended it: nobody knows where
+        if self._separator == "\t" and len(literal) == self.width and not joined:
             yield start, literal  # a tab hardly ever stands inside a cell, so the mark is one of the text
         else:
             yield self._bad(start, taken[0], told)
-        rest = taken[1:]
-        rows_in_rest = sum(line.count(self._separator) == self.width - 1 for line in rest)
-        if 2 * rows_in_rest >= sum(not line.isspace() for line in rest) and not (cells and self._separator != "\t"):
-            self._source.put_back(rest)
-            return
-        for number, line in enumerate(rest, start + 1):
+        again = [] if joined else self._rows_again(taken[1:])
+        self._source.put_back(again)
+        for number, line in enumerate(taken[1 : len(taken) - len(again)], start + 1):
             if not line.isspace():
                 yield self._bad(number, line, f"part of the broken record of line {start}")
+
+    def _rows_again(self, swallowed: list[str]) -> list[str]:
+        """Of the lines that a broken record swallowed the last ones that are rows of their own."""
+        if not swallowed:
+            return []
+        *middle, last = swallowed
+        rows_of_own = sum(line.count(self._separator) == self.width - 1 for line in middle)
+        whole = not self._lines_in_cells and rows_of_own >= 0.8 * sum(not line.isspace() for line in middle)
+        mark = last.find('"')
+        begins = mark == 0 or last[mark - 1 : mark] == self._separator
+        if mark < 0:  # nothing closed the record up to the end
+            begins = whole and last.count(self._separator) == self.width - 1
+        if whole and (begins or mark < 0):
+            return swallowed
+        return [last] if begins else []
 
     def _bad(self, line: int, raw: str, told: str) -> Row:
         remedy = f"look for a quotation mark that is not closed, and quote cells that hold {self._separator!r}"
@@ -217,9 +234,9 @@ class _Table:
 
 def text_rows(text: IO[str], known: Dialect, columns: Sequence[str], skip: Skip, *, quoted: bool) -> Iterator[Row]:
     """The rows of a table in text; `columns` are the headings of one that has none."""
-    separator, width, _ = known
+    separator, width = known.separator, known.width
     lines = Lines(text)
-    table = _Table(lines, separator, quoted=quoted)
+    table = _Table(lines, separator, quoted=quoted, lines_in_cells=known.lines_in_cells)
     header, titles = list(columns), 0
     table.width = table.needed = len(header)
     for found in table:
