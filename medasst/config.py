@@ -87,14 +87,20 @@ def parse(kind: type[C], data: Mapping[str, Any], *, root: Path | None = None, n
 
 
 def _without_echoes(kind: type[BaseModel], problems: Sequence[Any]) -> list[Any]:
-    """The problems without those that are another's echo: a misspelt key leaves the right one missing."""
+    """The problems without those that are another's echo: a misspelt key leaves the right one missing, its table invalid."""
     misspelt = {
         (*loc[:-1], meant)
         for problem in problems
         if problem["type"] == "extra_forbidden" and (loc := problem["loc"])
         for meant in get_close_matches(str(loc[-1]), _fields_at(kind, loc[:-1]), n=1)
     }
-    return [problem for problem in problems if problem["type"] != "missing" or problem["loc"] not in misspelt]
+    places = [problem["loc"] for problem in problems]
+    return [
+        problem
+        for problem in problems
+        if not (problem["type"] == "missing" and problem["loc"] in misspelt)
+        and not any(len(place) > len(problem["loc"]) and place[: len(problem["loc"])] == problem["loc"] for place in places)
+    ]
 
 
 def _expand(value: Any, name: str) -> Any:
