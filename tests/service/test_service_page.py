@@ -151,6 +151,79 @@ def test_a_failure_offers_another_try(page: Any, assistant: ScriptedAssistant) -
     assert page.locator(".reply").count() == 1
 
 
+def focused(page: Any) -> str:
+    return str(page.evaluate("document.activeElement.id"))
+
+
+def test_the_focus_stays_where_one_goes_on(page: Any, assistant: ScriptedAssistant) -> None:
+    page.focus("#suggestions button >> nth=0")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert focused(page) == "question"
+    page.focus(".options button >> nth=0")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert page.evaluate("document.activeElement.textContent") == "成人"  # it is still there: the focus too
+    page.fill("#question", "感冒")
+    page.focus("#send")
+    page.keyboard.press("Enter")
+    settled(page)
+    assert focused(page) == "question"
+    assistant.failure = ModelError("stopped")
+    put(page, "感冒")
+    page.wait_for_selector(".failure button")
+    assistant.failure = None
+    page.focus(".failure button")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".failure", state="detached")
+    settled(page)
+    assert focused(page) == "question"
+
+
+def test_all_turns_are_sent(page: Any, assistant: ScriptedAssistant) -> None:
+    for n in range(14):
+        put(page, f"第{n}句")
+        settled(page)
+    assert [m.content for m in assistant.asked[-1].messages if m.role == "user"] == [f"第{n}句" for n in range(14)]
+
+
+def test_half_an_answer_is_no_turn(page: Any, assistant: ScriptedAssistant) -> None:
+    put(page, "我对青霉素过敏")
+    settled(page)
+    assistant.failure, assistant.fail_at = ModelError("stopped"), 2
+    put(page, "感冒发烧")
+    page.wait_for_selector(".failure button")
+    assert page.locator(".reply.partial .body > p").count() > 0
+    assistant.failure = None
+    page.click(".failure button")
+    settled(page)
+    turns = [m.role for m in assistant.asked[-1].messages]
+    assert turns == ["user", "assistant", "user"]
+    assistant.failure = ModelError("stopped")
+    put(page, "吃了两天")
+    page.wait_for_selector(".failure button")
+    assistant.failure = None
+    put(page, "还是发烧")  # one goes on without another try
+    settled(page)
+    told = assistant.asked[-1].messages
+    assert [m.content for m in told if m.role == "user"] == ["我对青霉素过敏", "感冒发烧", "吃了两天", "还是发烧"]
+    assert [m.role for m in told] == ["user", "assistant", "user", "assistant", "user", "user"]
+
+
+def test_at_four_hundred_per_cent_there_is_room_to_read(page: Any) -> None:
+    page.set_viewport_size({"width": 320, "height": 256})
+    put(page, "胸口痛，出冷汗")
+    settled(page)
+    alarm, box = page.locator("#alarm").bounding_box(), page.locator("#composer .box").bounding_box()
+    assert box["y"] - (alarm["y"] + alarm["height"]) >= 120  # between what stays in view
+    assert box["y"] + box["height"] <= 256
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator(".user").bounding_box()["y"] < box["y"]
+    page.mouse.wheel(0, 3000)
+    assert eventually(lambda: bool(page.evaluate("scrollY + innerHeight >= document.documentElement.scrollHeight - 1")))
+    assert page.is_visible("#alarm a")
+
+
 def test_a_lost_connection_is_told(page: Any) -> None:
     cut = 'data: {"choices":[{"index":0,"delta":{"content":"普通"},"finish_reason":null}]}\n\n'
     page.route("**/v1/chat/completions", lambda route: route.fulfill(body=cut, content_type="text/event-stream"))

@@ -3,7 +3,6 @@
 
 const $ = (id) => document.getElementById(id);
 const copy = (id) => $(id).content.firstElementChild.cloneNode(true);
-const KEPT_TURNS = 20; // turns of history sent along
 
 const SAY = {
   guarded: "受控助手", bare: "裸模型",
@@ -16,7 +15,9 @@ const SAY = {
     context_length_exceeded: "内容太长了，请精简后再发，或开始新对话。",
     request_too_large: "内容太长了，请精简后再发，或开始新对话。",
     overloaded: "现在咨询的人较多，请稍候再试。",
-    broken: "连接中断，回答没有收完。",
+    broken: "连接中断，上面的回答不完整，请重试。",
+    loading: "服务正在启动，请稍候再试。",
+    stopping: "服务正在停止，请稍后再试。",
     network: "连不上服务，请检查网络后重试。",
     other: "回答时出了问题，请重试。",
   },
@@ -101,10 +102,13 @@ class Reply {
 
   say(text, kind) { Object.assign(this.add(document.createElement("p")), { textContent: text, className: kind }); }
 
-  fail(code, again) {
+  /** Say that it broke off; half an answer is marked as one. */
+  fail(error, again) {
+    const lost = this.said.trim() ? "broken" : "network";
     const node = this.add(copy("t-failure"));
-    node.querySelector("p").textContent = SAY.failure[code] ?? SAY.failure.other;
+    node.querySelector("p").textContent = SAY.failure[error instanceof Failure ? error.code : lost] ?? SAY.failure.other;
     node.querySelector("button").onclick = () => { this.node.remove(); again(); };
+    this.node.classList.add("partial");
   }
 }
 
@@ -205,40 +209,58 @@ function ask(question) {
   if (!question.trim() || running) return;
   const node = talk.log.appendChild(copy("t-user"));
   node.querySelector("p").textContent = question.trim();
-  answer(question.trim(), node);
+  const turn = { role: "user", content: question.trim() };
+  talk.turns.push(turn);
+  answer(turn, node);
 }
 
-async function answer(question, node) {
+/** Get the reply to a turn. All turns are sent: what was said of allergies or a danger counts however long ago it was. */
+async function answer(turn, node) {
   const mine = talk;
+  const place = mine.turns.indexOf(turn) + 1;
+  const messages = mine.turns.slice(0, place);
   const reply = new Reply(mine);
   const scroll = follow(node);
   running = new AbortController();
   const { signal } = running;
   refresh();
+  keepFocus();
   scroll();
-  const messages = [...mine.turns.slice(-KEPT_TURNS), { role: "user", content: question }];
+  let whole = true;
   try {
     for await (const chunk of chunks(mine.model, messages, signal)) { reply.take(chunk); scroll(); }
   } catch (error) {
     if (signal.aborted) reply.say(SAY.stopped, "info");
-    else reply.fail(error instanceof Failure ? error.code : "network", () => answer(question, node));
+    else {
+      whole = false; // half an answer is no turn, but what the shopper said stays one
+      reply.fail(error, () => answer(turn, node));
+    }
   }
-  // A reply that broke off before its first word is no turn: both are left out of the history.
-  if (reply.said.trim()) mine.turns.push({ role: "user", content: question }, { role: "assistant", content: reply.said.trim() });
+  if (whole && reply.said.trim()) mine.turns.splice(place, 0, { role: "assistant", content: reply.said.trim() });
   reply.node.querySelector(".wait").remove();
   if (running?.signal === signal) running = null;
   refresh();
+  keepFocus();
   scroll();
+}
+
+/** Where the control that had the focus is gone, it goes on to the question; not on a touch screen, where that opens the keyboard. */
+function keepFocus() {
+  const at = document.activeElement;
+  if (at && at !== document.body && at.isConnected && at.getClientRects().length) return;
+  $(matchMedia("(pointer: coarse)").matches ? "scroll" : "question").focus({ preventScroll: true });
 }
 
 /** A function that scrolls along as a reply grows, never past its question, until the reader scrolls up. */
 function follow(question) {
-  const view = $("scroll");
+  const inner = getComputedStyle($("scroll")).overflowY === "auto"; // else, where there is little room, the whole page scrolls
+  const view = inner ? $("scroll") : document.scrollingElement;
+  const above = () => (inner ? view.getBoundingClientRect().top : $("alarm").offsetHeight);
   let last = -Infinity;
   return () => {
     if (view.scrollTop < last - 8) last = Infinity;
     if (last === Infinity) return;
-    const top = question.getBoundingClientRect().top - view.getBoundingClientRect().top + view.scrollTop - 12;
+    const top = question.getBoundingClientRect().top - above() + view.scrollTop - 12;
     view.scrollTop = Math.min(top, view.scrollHeight);
     last = view.scrollTop;
   };
