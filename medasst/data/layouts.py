@@ -93,8 +93,10 @@ class Mapped(Config):
 
     def _one_pair(self, row: Mapping[str, JSON]) -> tuple[Mapping[str, JSON], tuple[str, ...]]:
         """The row with one question where it holds several wordings of it. Raises RecordError: it holds several pairs."""
-        name = next((name for name in _names(self.question) if isinstance(row.get(name), list)), "")
-        if not name:
+        for name in _names(self.question):
+            if isinstance(row.get(name), list):
+                break
+        else:
             return row, ()
         asked = row[name]
         said: list[Any] = next((row[name] for name in _names(self.answer) if isinstance(row.get(name), list)), [])
@@ -361,8 +363,14 @@ _SAID = (
 )
 
 
+_FLAT = (*_SAID, "title", "description")
+_BESIDE_TURNS = frozenset((*_SYSTEM, *_MEDIA, *_FLAT, "tools"))
+
+
 def with_system(record: Record, row: Mapping[str, JSON], said: tuple[str, ...] = _SAID) -> Record:
     """The record with the row's own system text first, and with what it doesn't use of the row counted."""
+    if _BESIDE_TURNS.isdisjoint(row):
+        return record
     turns, shift = record.turns, 0
     for name in _SYSTEM:
         if (text := _optional(row, name)) and ("system", text) not in turns:
@@ -383,8 +391,8 @@ def read_flat(mapped: Mapped, row: Mapping[str, JSON]) -> Record:
         RecordError: as `Mapped.read`.
     """
     record = mapped.read(row)
-    rest = {name: value for name, value in row.items() if name not in mapped.used}
-    return with_system(record, rest, (*_SAID, "title", "description")) if rest else record
+    rest = row.keys() - mapped.used
+    return record if _BESIDE_TURNS.isdisjoint(rest) else with_system(record, {name: row[name] for name in rest}, _FLAT)
 
 
 @LAYOUTS.register("messages")
@@ -559,6 +567,10 @@ def finished(record: Record) -> Record:
     Raises:
         RecordError: no question or no answer is left, or none that may be learnt.
     """
+    if [role for role, _ in record.turns] == ["user", "assistant"] and not record.unlearnt:  # as most are
+        question, answer = (text.strip() for _, text in record.turns)
+        if question and answer:
+            return record._replace(turns=[("user", question), ("assistant", answer)])
     turns: Turns = []
     left_out = list(record.left_out)
     unlearnt: set[int] = set()

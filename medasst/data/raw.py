@@ -149,14 +149,14 @@ def _batches(unit: Unit, start: Place) -> Iterator[tuple[Place, list[Row]]]:
     """The rows from a place on, in lots, each with the place behind it."""
     rows = _rows(unit, start)
     while batch := list(itertools.islice(rows, BATCH)):
-        yield batch[-1][0], [row for _, row in batch]
+        yield Place(*batch[-1][:2]), [row for _, _, row in batch]
 
 
-def _rows(unit: Unit, start: Place) -> Iterator[tuple[Place, Row]]:
+def _rows(unit: Unit, start: Place) -> Iterator[tuple[int, int, Row]]:
     for file, item in enumerate(unit.inputs[start.file :], start.file):
         skip = start.row if file == start.file else 0
         for row, read in enumerate(read_records(item.path, item.name, unit.how.parse, skip), skip + 1):
-            yield Place(file, row), read
+            yield file, row, read
 
 
 def cleaned(config: PrepareConfig, source: Source, licence: str, rows: list[Row]) -> Cleaned:
