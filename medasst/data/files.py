@@ -28,6 +28,14 @@ _TEXT_SUFFIXES = {".json", ".jsonl", ".ndjson", ".txt", ".csv", ".tsv"}
 _TABLES: dict[str, Callable[[Path], Iterator[Row]]] = {".parquet": tables.parquet_rows, ".xlsx": tables.excel_rows}
 _KINDS = ", ".join(sorted([*_TEXT_SUFFIXES, *_TABLES]))
 _CONSULTATION = re.compile(r"id\s*=\s*\d+\s*$")
+_REMEDIES = {
+    ".xls": "save it as .xlsx",
+    ".doc": "save its table as .xlsx or its text as .txt",
+    ".docx": "save its table as .xlsx or its text as .txt",
+    ".7z": "unpack it, or pack it as .zip",
+    ".rar": "unpack it, or pack it as .zip",
+    ".zst": "unpack it, or pack it as .gz",
+}
 _MAGIC = {
     b"PK\x03\x04": "a zip archive or an Excel workbook; name it .zip or .xlsx",
     b"\x1f\x8b": "packed by gzip; name it .gz",
@@ -63,7 +71,8 @@ def _check_kind(path: Path) -> None:
     suffix = inner_suffix(path.name)
     if is_archive(path.name) or suffix in _TEXT_SUFFIXES or suffix in _TABLES:
         return
-    raise DataError(f"unknown kind of file {suffix!r}; use {_KINDS}, or those packed as {', '.join(PACKED)}", path)
+    remedy = _REMEDIES.get(suffix, f"use {_KINDS}, or those packed as {', '.join(PACKED)}")
+    raise DataError(f"unknown kind of file {suffix!r}; {remedy}", path)
 
 
 def _nothing_known(_: Iterable[str]) -> bool:

@@ -15,7 +15,7 @@ from typing import IO, NamedTuple
 
 from medasst.conversation import JSON
 from medasst.data import rows
-from medasst.data.rows import TURN, Knows, Lines, Row, Skip, too_long
+from medasst.data.rows import SYSTEM, TURN, Knows, Lines, Row, Skip, too_long
 
 _NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
 _ARRAY = re.compile(r'\[(?!\s*")')  # a list of texts is one record: the turns of a dialogue
@@ -320,13 +320,16 @@ def _pass_over(buffer: _Buffer) -> None:
 
 
 class Plan(NamedTuple):
-    """Where a document's records are: "record" (it is one), "lists" or "members" at `paths`, "columns" or "split" at the first
-    of them; `names` are the columns' headings, `other` lists of objects that are none of the records."""
+    """Where a document's records are: "record" (it is one), "lists" or "members" at `paths`, "columns" or "split" at the first.
+
+    `names` are the columns' headings, `other` lists of objects that are none of the records, `shared` fields of all of them.
+    """
 
     kind: str
     paths: tuple[Path, ...] = ((),)
     names: tuple[str, ...] = ()
     other: tuple[Path, ...] = ()
+    shared: Mapping[str, JSON] = {}
 
 
 def _document(opened: Callable[[], IO[str]], knows: Knows) -> Iterator[Row]:
@@ -345,7 +348,9 @@ def _document(opened: Callable[[], IO[str]], knows: Knows) -> Iterator[Row]:
         with closing(opened()) as text:
             buffer = _Buffer(text)
             buffer.skip()
-            yield from [buffer.value()] if plan.kind == "record" else _found(buffer, (), plan)
+            for row in [buffer.value()] if plan.kind == "record" else _found(buffer, (), plan):
+                shared = plan.shared and isinstance(row.value, dict)
+                yield row._replace(value={**plan.shared, **row.value}) if shared else row
     for path in plan.other:
         problem = f"other_list: the list under {'.'.join(path)!r} holds other objects than the records; it is passed over"
         yield Row(1, error=problem)
@@ -363,7 +368,9 @@ def planned(shape: Shape, knows: Knows) -> Plan:
     lists = dict(_lists(shape, ()))
     sure = tuple(path for path, first in lists.items() if knows(_names(first)))
     if sure or (lists and not knows(members)):
-        return Plan("lists", sure or tuple(lists), other=tuple(path for path in lists if sure and path not in sure))
+        shared = {name: members[name].first for name in SYSTEM if name in members and members[name].kind == "value"}
+        other = tuple(path for path in lists if sure and path not in sure)
+        return Plan("lists", sure or tuple(lists), other=other, shared=shared)
     held = [path for path, inner in _objects(shape) if _holds_records(inner, knows)]
     return Plan("members", (held[0],)) if held and not knows(members) else Plan("record")
 

@@ -14,7 +14,7 @@ from pydantic import model_validator
 from medasst.config import Config
 from medasst.conversation import JSON, UNLEARNT, Role
 from medasst.data.json_text import loose
-from medasst.data.rows import TURN
+from medasst.data.rows import SYSTEM, TURN
 from medasst.registry import Registry, did_you_mean
 
 Turns = list[tuple[Role, str]]
@@ -293,10 +293,11 @@ def _list(row: Mapping[str, JSON], field: str) -> list[Any]:
             value = loose(value)
         except ValueError as error:
             raise RecordError("not_text", f"{field} is a text that is no JSON list: {error}") from None
+    if isinstance(value, Mapping) and value and all(isinstance(column, list) for column in value.values()):
+        value = [dict(zip(value, cells, strict=False)) for cells in zip(*value.values(), strict=False)]  # turns by columns
     if not isinstance(value, list) or not value:
-        raise RecordError(
-            "missing_field", f"{field} is {_described(value)}, not a list of turns" if field in row else f"no list {field!r}"
-        )
+        told = f"{field} is {_described(value)}, not a list of turns" if field in row else f"no list {field!r}"
+        raise RecordError("missing_field", told)
     return value
 
 
@@ -345,7 +346,6 @@ def _without_media(parts: list[Any], left_out: list[str]) -> JSON:
     return kept
 
 
-_SYSTEM = ("system", "system_prompt", "system_message")
 _MEDIA = ("images", "image", "videos", "audios")
 # Fields that belong to a conversation; what a dialogue's layout doesn't use of them is counted.
 _SAID = (
@@ -364,7 +364,7 @@ _SAID = (
 
 
 _FLAT = (*_SAID, "title", "description")
-_BESIDE_TURNS = frozenset((*_SYSTEM, *_MEDIA, *_FLAT, "tools"))
+_BESIDE_TURNS = frozenset((*SYSTEM, *_MEDIA, *_FLAT, "tools"))
 
 
 def with_system(record: Record, row: Mapping[str, JSON], said: tuple[str, ...] = _SAID) -> Record:
@@ -372,7 +372,7 @@ def with_system(record: Record, row: Mapping[str, JSON], said: tuple[str, ...] =
     if _BESIDE_TURNS.isdisjoint(row):
         return record
     turns, shift = record.turns, 0
-    for name in _SYSTEM:
+    for name in SYSTEM:
         if (text := _optional(row, name)) and ("system", text) not in turns:
             turns, shift = [("system", text), *turns], shift + 1
     left_out = [name for name in _MEDIA if row.get(name)] + [f"field {name}" for name in said if _optional(row, name)]
@@ -399,7 +399,7 @@ def read_flat(mapped: Mapped, row: Mapping[str, JSON]) -> Record:
 def messages(row: Mapping[str, JSON]) -> Record:
     """`messages`: role, content. A `group` names what must stay on one side of the split; other fields become meta."""
     record = _dialogue(_list(row, "messages"), "messages", "role", "content", row)
-    known = {"messages", "department", "id", "source", "licence", "meta", "tools", *_SYSTEM}
+    known = {"messages", "department", "id", "source", "licence", "meta", "tools", *SYSTEM}
     meta = {k: v for k, v in row.items() if k not in known and v is not None} if len(row) > 1 else {}
     return record._replace(department=_optional(row, "department"), meta=meta, key=_optional(row, "group"))
 
@@ -558,6 +558,29 @@ def dialmed(row: Mapping[str, JSON]) -> Record:
 def cmdd(row: Mapping[str, JSON]) -> Record:
     """`dialogue-content`: speaker, sentence."""
     return _dialogue(_list(row, "dialogue-content"), "dialogue-content", "speaker", "sentence", row)._replace(department="儿科")
+
+
+_ROW_MARKS = frozenset((*_LEARNT, *_NOT_LEARNT))
+
+
+def marked(record: Record, row: Mapping[str, JSON]) -> Record:
+    """The record with the marks that stand beside its turns: of the whole, or a list with one for each turn or each answer.
+
+    Raises:
+        RecordError: it is not to be learnt.
+    """
+    if _ROW_MARKS.isdisjoint(row):
+        return record
+    answers = [place for place, (role, _) in enumerate(record.turns) if role == "assistant"]
+    unlearnt = set(record.unlearnt)
+    for name in _ROW_MARKS & row.keys():
+        value = row[name]
+        if isinstance(value, bool | int | float) and _is_unlearnt({name: value}):
+            raise RecordError("not_learnt", f"{name} is {value}: marked as not to be learnt")
+        if isinstance(value, list):
+            places = {len(answers): answers, len(record.turns): list(range(len(record.turns)))}.get(len(value), [])
+            unlearnt |= {p for p, mark in zip(places, value, strict=False) if p in answers and _is_unlearnt({name: mark})}
+    return record._replace(unlearnt=tuple(sorted(unlearnt)))
 
 
 def finished(record: Record) -> Record:

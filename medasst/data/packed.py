@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
 import shutil
@@ -108,8 +109,13 @@ def _problem(name: str, problem: str) -> Part:
 
 def _unpacked(opened: Callable[[], IO[bytes]], folder: Path) -> Path:
     target = folder / "unpacked"
-    with opened() as packed, target.open("wb") as plain:
-        shutil.copyfileobj(packed, plain)
+    try:
+        with opened() as packed, target.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # the disk for temporary files, which is often another one
+            raise OSError(error.errno, error.strerror, str(target)) from error
+        raise
     return target
 
 

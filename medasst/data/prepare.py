@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import polars as pl
@@ -141,11 +140,11 @@ def _near(job: Job, records: pl.DataFrame, chunks: Chunks, folder: Path, progres
     folder.mkdir(parents=True, exist_ok=True)
 
     def hashed(frame: pl.DataFrame) -> NDArray[np.uint32]:
-        path = folder / f"{frame['row'][0]:010d}.npy"  # kept, so that a killed run goes on from here
+        path = folder / f"{frame['row'][0]:010d}"  # kept, so that a killed run goes on from here
         if not path.exists():
-            with written_whole(path) as unfinished, unfinished.open("wb") as file:
-                np.save(file, minhash(ngrams(stages.comparison_texts(frame))))
-        return cast("NDArray[np.uint32]", np.load(path))
+            with written_whole(path) as unfinished:
+                unfinished.write_bytes(minhash(ngrams(stages.comparison_texts(frame))).tobytes())
+        return np.fromfile(path, np.uint32).reshape(-1, PERMUTATIONS)
 
     for part in in_order(hashed, texts, workers):
         minima[done : done + len(part)] = part

@@ -15,7 +15,7 @@ from medasst.conversation import JSON, Conversation
 from medasst.data.exam import ExamQuestion, explained, parse_exam
 from medasst.data.files import matching, read_rows
 from medasst.data.json_text import loose
-from medasst.data.layouts import LAYOUTS, Layout, Mapped, Record, RecordError, finished, read_flat, remedy
+from medasst.data.layouts import LAYOUTS, Layout, Mapped, Record, RecordError, finished, marked, read_flat, remedy
 from medasst.data.rows import Skip
 from medasst.errors import ConfigError, DataError
 from medasst.registry import Registry, did_you_mean
@@ -134,7 +134,8 @@ class Parser:
 
     def __call__(self, value: JSON) -> Record:
         """The finished record. Raises RecordError where the row is none."""
-        return finished(self.read(as_fields(value, self.columns)))
+        row = as_fields(value, self.columns)
+        return finished(marked(self.read(row), row))
 
     def knows(self, names: Iterable[str]) -> bool:
         """Whether fields of these names make a record."""

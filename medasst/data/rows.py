@@ -14,6 +14,7 @@ TURN = re.compile(
     r"^\s*(病人|患者|用户|顾客|医生|医师|药师|客服|助手|问|答|[Pp]atient|[Dd]octor|[Uu]ser|[Aa]ssistant|Human|Q|A)\s*[:：]\s*",
     re.MULTILINE,
 )
+SYSTEM = ("system", "system_prompt", "system_message")  # fields beside the turns, of a row or of a document around all rows
 Knows = Callable[[Iterable[str]], bool]  # whether fields of these names, and maybe others, make a record
 
 

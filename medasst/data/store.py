@@ -23,9 +23,10 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
     try:
         frame.write_parquet(part, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, statistics=True)
         part.replace(path)
-    except OSError as error:
-        if error.errno is None and (number := re.search(r"os error (\d+)", str(error))):
-            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error  # Polars leaves the number out
+    except (OSError, pl.exceptions.PolarsError) as error:
+        # Polars tells what a disk refuses in words alone.
+        if getattr(error, "errno", None) is None and (number := re.search(r"os error (\d+)", str(error))):
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
         raise
     finally:
         part.unlink(missing_ok=True)

@@ -156,18 +156,21 @@ def test_the_lock_ends_with_its_process(job: Path) -> None:
 # ---- a disk that refuses ---------------------------------------------------------------------------------------------
 
 
-def refuse(number: int) -> Callable[..., None]:
-    def refused(*_: object, **__: object) -> None:
-        raise OSError(f"{os.strerror(number)} (os error {number})")  # as Polars words it, without a number of its own
-
-    return refused
-
-
+@pytest.mark.parametrize("kind", [OSError, pl.exceptions.ComputeError])
 @pytest.mark.parametrize(("number", "code", "told"), [(errno.ENOSPC, 1, "the disk is full"), (errno.EROFS, 2, "no permission")])
 def test_what_the_disk_refuses_is_one_line_with_the_right_code(
-    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, code: int, told: str
+    job: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    kind: type[Exception],
+    number: int,
+    code: int,
+    told: str,
 ) -> None:
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", refuse(number))
+    def refused(*_: object, **__: object) -> None:
+        raise kind(f"parquet: {os.strerror(number)} (os error {number})")  # as Polars words it, without a number of its own
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", refused)
     assert command(job) == code
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("medasst: ")]
     assert told in line

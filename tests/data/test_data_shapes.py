@@ -61,6 +61,7 @@ SHAPES = {
     "lmflow.json": dumped({"type": "text2text", "instances": [{"input": q, "output": a} for q, a in PAIRS]}),
     "dialogues.json": dumped({"dialogues": [[f"病人：{q}", f"医生：{a}"] for q, a in PAIRS]}, 2),
     "conversations.json": dumped({"conversations": DIALOGUES}),
+    "turns by columns.json": dumped([{"conversations": {"from": ["human", "gpt"], "value": list(pair)}} for pair in PAIRS]),
     "by id.json": dumped({f"id{i}": row for i, row in enumerate(ROWS)}),
     "turns by id.json": dumped({f"d{i}": row["messages"] for i, row in enumerate(DIALOGUES)}, 1),
     "lists.json": dumped(COLUMNS),
@@ -373,6 +374,12 @@ def test_a_system_text_beside_the_turns_comes_first_in_every_layout(tmp_path: Pa
     assert isinstance(found, Good) and found.record.turns == [("system", "你是药师。"), ("user", Q), ("assistant", A)]
 
 
+def test_a_system_text_around_all_records_is_that_of_each(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(dumped({"system": "你是药师。", "data": ROWS}), "utf-8")
+    good, bad = read(tmp_path / "a.json")
+    assert [g.record.turns[0] for g in good] == [("system", "你是药师。")] * 6 and not bad
+
+
 def test_a_system_text_of_the_turns_and_one_beside_them_are_both_there(tmp_path: Path) -> None:
     found = record(tmp_path, {"system": "甲", "messages": [{"role": "system", "content": "乙"}, *TURNS]})
     assert isinstance(found, Good) and found.record.turns[0] == ("system", "甲\n乙")
@@ -467,6 +474,17 @@ def test_a_turn_not_to_be_learnt_is_context_and_marked(tmp_path: Path, mark: dic
     assert isinstance(alone, Bad) and alone.reason == "not_learnt"
     learnt = record(tmp_path, {"messages": [{**turn, "loss": True, "weight": 1, "masked": False} for turn in TURNS]})
     assert isinstance(learnt, Good) and not learnt.record.unlearnt
+
+
+def test_marks_beside_the_turns(tmp_path: Path) -> None:
+    old = [{"role": "user", "content": "退货吗"}, {"role": "assistant", "content": "旧的回答"}]
+    for marks in ({"loss_mask": [0, 0, 0, 1]}, {"loss": [False, True]}, {"train": [0, 1]}):
+        found = record(tmp_path, {"messages": [*old, *TURNS], **marks})
+        assert isinstance(found, Good) and found.record.meta["not_learnt"] == [1]
+    for mark in ({"train": False}, {"weight": 0}, {"masked": True}):
+        aside = record(tmp_path, [{"question": Q, "answer": A, **mark}])
+        assert isinstance(aside, Bad) and aside.reason == "not_learnt"
+    assert isinstance(record(tmp_path, [{"question": Q, "answer": A, "weight": 0.5, "mask": "[MASK]"}]), Good)
 
 
 def test_a_conversation_knows_which_of_its_turns_are_context_only(tmp_path: Path) -> None:
