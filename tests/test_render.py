@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from transformers import AutoTokenizer
@@ -49,6 +50,16 @@ def test_mask_covers_answers_and_their_end_of_turn(tiny_qwen2: Path) -> None:
     learnt = renderer.tokenizer.decode([i for i, m in zip(*rendered, strict=True) if m], skip_special_tokens=False)
     answers = [m.content for m in TALK.messages if m.role == "assistant"]
     assert learnt == "".join(f"{answer}<|im_end|>" for answer in answers)
+
+
+@pytest.mark.parametrize("template", ["chat", "plain"])
+def test_an_answer_that_is_not_to_be_learnt_is_context(tiny_qwen2: Path, template: Literal["chat", "plain"]) -> None:
+    renderer = Renderer.from_folder(tiny_qwen2, template)
+    marked = Conversation.of(TALK.messages, meta={"not_learnt": [2]})
+    whole, rendered = renderer.train(TALK, 1024), renderer.train(marked, 1024)
+    assert whole is not None and rendered is not None and rendered.ids == whole.ids
+    learnt = renderer.tokenizer.decode([i for i, m in zip(*rendered, strict=True) if m], skip_special_tokens=True)
+    assert learnt.strip() == TALK.messages[4].content
 
 
 def test_plain_template(tiny_qwen2: Path) -> None:

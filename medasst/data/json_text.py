@@ -417,12 +417,17 @@ def _column_names(members: Mapping[str, Shape], knows: Knows) -> tuple[str, ...]
     if numbered:
         return tuple(numbered)
     listed = {n: m for n, m in members.items() if m.kind == "list" and not _is_table_row(m.first)}
-    sizes = {m.size for m in listed.values()}
-    if len(sizes) != 1 or not knows(listed):
+    if len({m.size for m in listed.values()}) != 1 or not (knows(listed) or _is_bare_table(members)):
         return ()
     firsts = [m.first for m in listed.values()]
     turns = any(_is_turn(first) or (isinstance(first, str) and TURN.match(first)) for first in firsts)
     return () if turns else tuple(listed)
+
+
+def _is_bare_table(members: Mapping[str, Shape]) -> bool:
+    """Whether an object of unknown names can't be anything but columns: lists of texts alone."""
+    texts = all(m.kind == "list" and m.size > 1 and isinstance(m.first, str | int | float | None) for m in members.values())
+    return texts and len(members) > 1
 
 
 def _found(buffer: _Buffer, path: Path, plan: Plan) -> Iterator[Row]:

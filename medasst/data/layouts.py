@@ -203,6 +203,8 @@ def _history(earlier: JSON, field: str) -> Turns:
         items = [items[i : i + 2] for i in range(0, len(items), 2)]
     turns: Turns = []
     for item in items:
+        if not item:
+            continue
         if isinstance(item, list) and len(item) == 2:
             turns += [("user", _text(item[0], field)), ("assistant", _text(item[1], field))]
         elif isinstance(item, Mapping) and (found := _turns_of(item, field)):
@@ -240,6 +242,9 @@ def remedy(row: Mapping[str, JSON]) -> str:
     texts = {str(name): len(value) for name, value in row.items() if isinstance(value, str)}
     if len(texts) < 2:
         return "state a layout or a mapping, or bring the rows into one of the layouts"
+    if any(len(name) > 15 or name.endswith(("？", "?", "。")) for name in texts):
+        names = ", ".join(_quoted(f"column {i}") for i in range(1, len(row) + 1))
+        return f"the table seems to have no headings: name them, for example mapping = {{ columns = [{names}], … }}"
     longest = sorted(texts, key=lambda name: -texts[name])
     answer = _likely(longest, _LIKELY_ANSWER)
     question = _likely([name for name in longest if name != answer], _LIKELY_QUESTION)
@@ -313,6 +318,14 @@ def _is_unlearnt(turn: Mapping[str, JSON]) -> bool:
     return no or any(turn.get(name) and str(turn[name]).lower() not in _NO for name in _NOT_LEARNT)
 
 
+_WHO, _WHAT = ("role", "from", "speaker", "author"), ("content", "value", "text", "utterance", "message", "parts")
+
+
+def _under(turn: Mapping[str, JSON], name: str, others: tuple[str, ...]) -> JSON:
+    """What a turn holds under a name, or under another of the same meaning."""
+    return turn[name] if name in turn else next((turn[other] for other in others if other in turn), None)
+
+
 def _dialogue(items: list[Any], field: str, who: str, said: str, row: Mapping[str, JSON]) -> Record:
     """The turns of a list of objects. Turns of tools are left out, pictures too; `row` may hold a system text of its own."""
     turns: Turns = []
@@ -321,7 +334,7 @@ def _dialogue(items: list[Any], field: str, who: str, said: str, row: Mapping[st
     for item in items:
         if not isinstance(item, Mapping):
             raise RecordError("not_text", f"{field} holds {_described(item)}, not objects")
-        role, content = _who(item.get(who)), item.get(said)
+        role, content = _who(_under(item, who, _WHO)), _under(item, said, _WHAT)
         if role == "tool":
             left_out.append("tool_turn")
             continue
@@ -485,6 +498,8 @@ def _marked(said: JSON, field: str) -> tuple[Role, str]:
 def turns_as_text(row: Mapping[str, JSON]) -> Record:
     """`turns` or `data` (or a bare list, which is read as that): texts that begin 病人： or 医生：, 问： or 答：."""
     field = "turns" if "turns" in row else "data"
+    if isinstance((items := _list(row, field))[0], Mapping):
+        return _dialogue(items, field, "role", "content", row)
     return with_system(Record([_marked(said, field) for said in _list(row, field)]), row)
 
 

@@ -131,6 +131,13 @@ def test_a_form_is_read_alike_at_every_size(tmp_path: Path, shape: str) -> None:
     assert (said(good), bad) == ([tuple(row.values()) for row in many], [])
 
 
+def test_columns_of_unknown_names_are_rows_that_tell_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(dumped({"ask": COLUMNS["question"], "reply": COLUMNS["answer"]}), "utf-8")
+    good, bad = read(tmp_path / "a.json")
+    assert not good and [b.reason for b in bad] == ["missing_field"] * 6 and 'question = "ask", answer = "reply"' in bad[0].text
+    assert said(read(tmp_path / "a.json", Mapped(question="ask", answer="reply"))[0]) == PAIRS
+
+
 def test_lists_that_are_no_records_are_told_of(tmp_path: Path) -> None:
     hub = {"features": [{"feature_idx": 0}], "rows": [{"row_idx": i, "row": row} for i, row in enumerate(ROWS)]}
     (tmp_path / "a.json").write_text(dumped(hub), "utf-8")
@@ -357,6 +364,8 @@ def record(tmp_path: Path, row: Any) -> Good | Bad:
         {"conversation": [{"input": Q, "output": A}]},
         {"turns": [f"问：{Q}", f"答：{A}"]},
         {"transcript": f"用户：{Q}\n助手：{A}"},
+        {"turns": [{"speaker": "用户", "text": Q}, {"speaker": "客服", "text": A}]},
+        {"messages": [{"author": "user", "text": Q}, {"author": "assistant", "text": A}]},
         {"dialogue_turns": [{"speaker": "病人", "utterance": Q}, {"speaker": "医生", "utterance": A}]},
         {"query": Q, "response": A},
         {"question": Q, "answer": A},
@@ -395,7 +404,7 @@ def test_a_system_text_of_the_turns_and_one_beside_them_are_both_there(tmp_path:
         ([{"question": "一", "answer": "二"}], ["一", "二"]),
         ([{"role": "user", "content": "一"}, {"role": "assistant", "content": "二"}], ["一", "二"]),
         (["一", "二", "三", "四"], ["一", "二", "三", "四"]),
-        *((blank, []) for blank in ([], "[]", "", None, "None", "nan")),
+        *((blank, []) for blank in ([], "[]", "", None, "None", "nan", [[]])),
     ],
 )
 def test_history_in_every_form(tmp_path: Path, history: Any, turns: list[str]) -> None:
@@ -413,6 +422,11 @@ def test_history_in_every_form(tmp_path: Path, history: Any, turns: list[str]) -
         ({"messages": "头痛"}, "missing_field", "messages is str 头痛, not a list"),
         ({"messages": [{"role": "wizard", "content": Q}]}, "unknown_role", "'wizard'"),
         ([Q, A], "unknown_role", "mapping = { columns ="),
+        (
+            {Q + "这是第一行吗？": A, "科室": "内科"},
+            "missing_field",
+            "no headings: name them, for example mapping = { columns =",
+        ),
     ],
 )
 def test_what_is_set_aside_is_told_with_field_content_and_remedy(tmp_path: Path, row: Any, reason: str, told: str) -> None:
