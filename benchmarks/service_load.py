@@ -1,10 +1,10 @@
 """What the service does under load: danger beside a busy model, texts made to hold it up, many connections, much talk.
 
-    python benchmarks/service_load.py [danger blocking rate memory] [--base FOLDER-OR-NAME] [--conversations 1000]
+    python benchmarks/service_load.py [danger blocking rate memory chats] [--base BASE] [--conversations 1000] [--chats 8]
 
 Starts the service in a process of its own on a free loopback port and ends it. The load is open: requests leave on
 time, however late the answers are. The model is a scripted one that holds its place; `--base` serves a real one by
-llama.cpp for `memory`.
+llama.cpp for `memory`, and for `chats`, which needs one.
 Prints one line a figure. Runs for about two minutes, with a real model as long as its conversations take.
 """
 
@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,7 +38,7 @@ HOSTILE = {
     "一 4,000 times": ["一" * 4000],
     "500 allergies": ["".join(f"对甲{n}过敏" for n in range(500))],
     "combining marks": ["咳" + "\u0301\u0323" * 1900],
-    "20 turns of 4,000": ["没有发烧、发烧、咳嗽、" * 360] * 20,
+    "20 turns of 3,600": ["没有发烧、发烧、咳嗽、" * 330] * 20,
     "500 turns of 4,000": ["在吃头孢，没怀孕，胸口不疼" * 300] * 500,
 }
 
@@ -164,7 +164,9 @@ async def blocking() -> None:
             wire = await service.connect()
             reading = asyncio.create_task(_bounded(wire.ask(talk, b"[DONE]")))
             waits = await _probed(service, reading)
-            print(f"{label}: answered in {await reading:.2f} s; healthz {_milliseconds(waits)}", flush=True)
+            took = await reading
+            answered = f"answered in {took:.2f} s" if took != float("inf") else "refused"
+            print(f"{label}: {answered}; healthz {_milliseconds(waits)}", flush=True)
 
 
 async def _bounded(work: Any) -> float:
@@ -177,10 +179,11 @@ async def _bounded(work: Any) -> float:
 async def _probed(service: Service, work: Any) -> list[float]:
     """Times of /healthz, asked every 10 ms until `work` is done."""
     task, wire, times = asyncio.ensure_future(work), await service.connect(), []
-    while not task.done():
+    while True:
         times.append(await wire.probe())
+        if task.done():
+            return times
         await asyncio.sleep(0.01)
-    return times
 
 
 async def rate() -> None:
@@ -216,6 +219,35 @@ async def _message(free: asyncio.Queue[Wire], due: float) -> float:
     return time.perf_counter() - due
 
 
+async def chats(base: str | None, at_once: int) -> None:
+    """Guarded chats with a real model at a time: how long each takes, and in how many the model was heard to its end."""
+    with Service({"engine": "llama.cpp", "base": base}) as service:
+        asking = [asyncio.create_task(_chat(service, question)) for question in _QUESTIONS[:at_once]]
+        told = await asyncio.gather(*asking)
+    worded = sum(heard for _, heard, _ in told)
+    busy = sum(busy for _, _, busy in told)
+    ends = ", ".join(f"{seconds:.1f}" for seconds, _, _ in sorted(told))
+    print(
+        f"{at_once} guarded chats: {worded} with the model's words, {busy} told that it is busy; ended after {ends} s",
+        flush=True,
+    )
+
+
+_ASKED = ("头疼吃什么药", "拉肚子怎么办", "脚气痒用什么药膏")
+_QUESTIONS = [f"{who}{what}" for who in ("我", "老公", "同事", "朋友") for what in _ASKED]
+
+
+async def _chat(service: Service, question: str) -> tuple[float, bool, bool]:
+    """How long a chat took, whether the model was heard in it, and whether it was told to be busy."""
+    wire = await service.connect()
+    started = time.perf_counter()
+    await wire.ask(body(question), b'"role":"assistant"')
+    reply = (await wire.reader.readuntil(b"[DONE]")).decode()
+    lines = [json.loads(line[6:]) for line in reply.split("\n") if line.startswith("data: {")]
+    events = [line["medasst"] for line in lines if "medasst" in line]
+    return time.perf_counter() - started, events[-1]["usage"]["completion_tokens"] > 0, "model_busy" in reply
+
+
 async def memory(base: str | None, conversations: int) -> None:
     """Memory of the service as conversations come and go, each of its own words."""
     model = {"engine": "llama.cpp", "base": base} if base else {"engine": "held", "replies": ["0"]}
@@ -247,16 +279,23 @@ def main() -> None:
     """Measure what is asked for and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["danger", "blocking", "rate", "memory"])
-    parser.add_argument("--base", help="for memory: a base that llama.cpp serves")
+    parser.add_argument("--base", help="for memory and chats: a base that llama.cpp serves")
     parser.add_argument("--conversations", type=int, default=1000)
+    parser.add_argument("--chats", type=int, default=8)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.serve:
         serve(parse(ServeConfig, json.loads(arguments.serve)), ready=lambda url: print(url, flush=True))
         return
-    parts = {"danger": danger, "blocking": blocking, "rate": rate}
+    parts: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+        "danger": danger,
+        "blocking": blocking,
+        "rate": rate,
+        "memory": lambda: memory(arguments.base, arguments.conversations),
+        "chats": lambda: chats(arguments.base, arguments.chats),
+    }
     for part in arguments.parts:
-        asyncio.run(memory(arguments.base, arguments.conversations) if part == "memory" else parts[part]())
+        asyncio.run(parts[part]())
 
 
 if __name__ == "__main__":
