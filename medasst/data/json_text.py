@@ -352,21 +352,22 @@ def _document(opened: Callable[[], IO[str]], knows: Knows) -> Iterator[Row]:
                 shared = plan.shared and isinstance(row.value, dict)
                 yield row._replace(value={**plan.shared, **row.value}) if shared else row
     for path in plan.other:
-        problem = f"other_list: the list under {'.'.join(path)!r} holds other objects than the records; it is passed over"
+        told = f"the list under {'.'.join(path)!r} is none of the records and is passed over; give it a file of its own"
+        problem = f"other_list: {told}"
         yield Row(1, error=problem)
 
 
 def planned(shape: Shape, knows: Knows) -> Plan:
     """What to do with a document: the surest signs first."""
     members = shape.members
+    lists = dict(_lists(shape, ()))
+    sure = tuple(path for path, first in lists.items() if knows(_names(first)))
     if knows(name for name, m in members.items() if m.kind == "value" and isinstance(m.first, str)):
-        return Plan("record")
+        return Plan("record", other=tuple(path for path in sure if path != ("history",)))
     if names := _column_names(members, knows):
         return Plan("columns", names=names)
     if {"columns", "data"} <= members.keys() and members["data"].kind == "list" and isinstance(members["data"].first, list):
         return Plan("split")
-    lists = dict(_lists(shape, ()))
-    sure = tuple(path for path, first in lists.items() if knows(_names(first)))
     if sure or (lists and not knows(members)):
         shared = {name: members[name].first for name in SYSTEM if name in members and members[name].kind == "value"}
         other = tuple(path for path in lists if sure and path not in sure)

@@ -114,6 +114,8 @@ class Mapped(Config):
         if not present:
             told = f"no field {' or '.join(names)}; the row has {', '.join(map(str, row))[:200]}"
             raise RecordError("missing_field", f"{told}. {remedy(row)}")
+        if len(present) > 1:  # a field beside another may be blank in any way
+            present = [name for name in present if row[name] not in (None, [], {})] or present[:1]
         parts = [text for name in present if (text := _text(row[name], name, reason).strip())]
         if len(parts) == 1:
             return parts[0]
@@ -334,7 +336,10 @@ def _dialogue(items: list[Any], field: str, who: str, said: str, row: Mapping[st
     for item in items:
         if not isinstance(item, Mapping):
             raise RecordError("not_text", f"{field} holds {_described(item)}, not objects")
-        role, content = _who(_under(item, who, _WHO)), _under(item, said, _WHAT)
+        speaker, content = _under(item, who, _WHO), _under(item, said, _WHAT)
+        if speaker is None:
+            raise RecordError("missing_field", f"a turn of {field} names no speaker; it is {_described(item)}")
+        role = _who(speaker)
         if role == "tool":
             left_out.append("tool_turn")
             continue
@@ -346,17 +351,17 @@ def _dialogue(items: list[Any], field: str, who: str, said: str, row: Mapping[st
             if role == "assistant" and _is_unlearnt(item):
                 unlearnt.append(len(turns))
         if isinstance(content, list):
-            content = _without_media(content, left_out)
-        turns.append((role, _text(content, f"{said} of a turn of {item.get(who)}", "empty_turn")))
+            content = _texts_only(content, left_out)
+        turns.append((role, _text(content, f"{said} of a turn of {speaker}", "empty_turn")))
     record = Record(turns, left_out=tuple(left_out), unlearnt=tuple(unlearnt))
     return with_system(record, row)
 
 
-def _without_media(parts: list[Any], left_out: list[str]) -> JSON:
-    """Content parts without pictures and sound, which are counted."""
-    kept = [part for part in parts if not (isinstance(part, Mapping) and part.get("type", "text") != "text")]
-    left_out += ["media"] * (len(parts) - len(kept))
-    return kept
+def _texts_only(parts: list[Any], left_out: list[str]) -> JSON:
+    """Content parts that are no text, such as pictures, left out and counted."""
+    other = [part for part in parts if isinstance(part, Mapping) and not isinstance(part.get("text"), str)]
+    left_out += [f"part {part.get('type', 'without text')}" for part in other]
+    return [part for part in parts if part not in other]
 
 
 _MEDIA = ("images", "image", "videos", "audios")

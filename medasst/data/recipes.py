@@ -65,7 +65,6 @@ _DETECT: list[tuple[frozenset[str], str]] = [
     (frozenset({"dialogue_turns"}), "speakers"),
     (frozenset({"contents"}), "contents"),
     (frozenset({"turns"}), "turns"),
-    (frozenset({"data"}), "turns"),
     (frozenset({"transcript"}), "transcript"),
     (frozenset({"consultation"}), "consultation"),
     (frozenset({"dialogue-content"}), "cmdd"),
@@ -79,6 +78,7 @@ _DETECT: list[tuple[frozenset[str], str]] = [
     (frozenset({"input", "output"}), "input-output"),
     (frozenset({"questions", "answers"}), "questions-answers"),
     (frozenset({"question", "answer"}), "question-answer"),
+    (frozenset({"data"}), "turns"),
 ]
 
 
@@ -92,7 +92,7 @@ def _by_name(name: str) -> Layout:
 def detected(row: Mapping[str, JSON]) -> Record:
     """The row by the layout that its fields tell. Raises RecordError where they tell none."""
     layout, names = _layout_of(tuple(row))
-    if layout is None:
+    if layout is None or (layout is LAYOUTS["turns"] and isinstance(row.get("data"), dict | str)):
         return detected(_inside(row))
     return layout({names.get(name, name): value for name, value in row.items()} if names else row)
 
@@ -219,6 +219,13 @@ def read_records(path: Path, name: str, parse: Parser, skip: int = 0) -> Iterato
             yield Bad(file, row.line, error.reason, f"{error.detail}\n{_excerpt(row.value)}")
 
 
+_BARE = {
+    "role": "messages",
+    "from": "conversations",
+    "human": "conversation",
+}  # what a bare list of such turns would stand under
+
+
 def as_fields(value: JSON, columns: tuple[str, ...] = ()) -> Mapping[str, JSON]:
     """A row as an object: a list of cells by the headings, a bare list of turns by its form, JSON in a text read as such.
 
@@ -236,8 +243,9 @@ def as_fields(value: JSON, columns: tuple[str, ...] = ()) -> Mapping[str, JSON]:
         if all(isinstance(turn, str) for turn in value):
             return {"turns": value}
         if isinstance(value[0], dict):
-            field = "conversation" if "human" in value[0] else "conversations" if "from" in value[0] else "messages"
-            return {field: value}
+            for mark, field in _BARE.items():
+                if mark in value[0]:
+                    return {field: value}
     raise RecordError(
         "not_an_object", f"the record is {type(value).__name__}, neither an object with fields nor a list of turns"
     )

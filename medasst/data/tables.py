@@ -12,7 +12,7 @@ import zipfile
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import polars as pl
 import polars.selectors as cs
@@ -37,6 +37,7 @@ class Dialect(NamedTuple):
     width: int
     share: float
     lines_in_cells: bool = False
+    spaced: bool = False  # a blank follows each separator
 
 
 def dialect(head: str, preferred: str) -> Dialect:
@@ -46,7 +47,8 @@ def dialect(head: str, preferred: str) -> Dialect:
     found = [_tried(lines, separator) for separator in (preferred, *_SEPARATORS)]
     best = max(found, key=lambda d: d.share)
     best = best if best.share > 0 else Dialect(preferred, 1, 0.0)
-    return best._replace(lines_in_cells=sum(line.count('"') % 2 for line in lines) > 2)
+    spaced = f'{best.separator} "' in head and f'{best.separator}"' not in head
+    return best._replace(lines_in_cells=sum(line.count('"') % 2 for line in lines) > 2, spaced=spaced)
 
 
 def _tried(lines: list[str], separator: str) -> Dialect:
@@ -126,21 +128,26 @@ class _Table:
 
     Args:
         lines: the text's lines; `cut` says of one that it was too long to be held.
-        separator: what stands between cells.
+        known: how it is written.
         quoted: whether cells may stand in quotation marks.
-        lines_in_cells: whether cells of several lines are usual in it.
     """
 
-    def __init__(self, lines: Lines, separator: str, *, quoted: bool, lines_in_cells: bool) -> None:
+    def __init__(self, lines: Lines, known: Dialect, *, quoted: bool) -> None:
         csv.field_size_limit(rows.LONGEST)
-        quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
         self.width = self.needed = 0  # how many cells a row should have, and at least, once that is known
-        self._lines, self._separator, self._quoted, self._lines_in_cells = lines, separator, quoted, lines_in_cells
+        separator = known.separator
+        self._lines, self._separator, self._quoted, self._lines_in_cells = lines, separator, quoted, known.lines_in_cells
         self._source = _Again(lines)
-        self._plain = csv.reader(self._source, delimiter=separator, quoting=quoting, strict=quoted)
+        how: dict[str, Any] = {
+            "delimiter": separator,
+            "quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+            "strict": quoted,
+            "skipinitialspace": known.spaced,
+        }
+        self._plain = csv.reader(self._source, **how)
         kept = re.compile(rf'\\(?!["\\{re.escape(separator)}])')  # these marks are what a backslash escapes
         unescaped = map(lambda line: kept.sub(r"\\\\", line), self._source)  # noqa: C417 - a generator would not go on after the end
-        self._escaped = csv.reader(unescaped, delimiter=separator, escapechar="\\", quoting=quoting, strict=quoted)
+        self._escaped = csv.reader(unescaped, escapechar="\\", **how)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]] | Row]:
         while True:
@@ -234,16 +241,15 @@ class _Table:
 
 def text_rows(text: IO[str], known: Dialect, columns: Sequence[str], skip: Skip, *, quoted: bool) -> Iterator[Row]:
     """The rows of a table in text; `columns` are the headings of one that has none."""
-    separator, width = known.separator, known.width
     lines = Lines(text)
-    table = _Table(lines, separator, quoted=quoted, lines_in_cells=known.lines_in_cells)
+    table = _Table(lines, known, quoted=quoted)
     header, titles = list(columns), 0
     table.width = table.needed = len(header)
     for found in table:
         if isinstance(found, Row):
             yield found
         elif not header:
-            if _is_title(found[1], width) and titles < _TITLES:
+            if _is_title(found[1], known.width) and titles < _TITLES:
                 titles += 1
                 continue
             header = headings(found[1])
