@@ -1,8 +1,9 @@
 """What more answers at a time bring on this machine: greedy answers to our own sample questions, numbers of slots in turn.
 
-    python benchmarks/llama_cpp_slots.py [--slots 1 4 8 32] [--questions 32] [--rounds 3]
+    python benchmarks/llama_cpp_slots.py [--slots 1 4 8 32] [--at-once 4] [--questions 32] [--rounds 3]
 
-Prints tokens a second with the spread, and the ratio to one slot.
+Prints tokens a second with the spread, the ratio to the first number of slots.
+With `--at-once` so many are asked at a time whatever the slots: what slots cost that nobody uses.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="embedded")
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 4, 8, 32])
+    parser.add_argument("--at-once", type=int)
     parser.add_argument("--questions", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
@@ -36,6 +38,7 @@ def main() -> None:
     for _ in range(arguments.rounds):
         for slots, measured in rates.items():
             model = open_model(SystemConfig(engine="llama.cpp", base=arguments.base, parallel=slots))
+            model.parallel = arguments.at_once or slots
             try:
                 started = time.perf_counter()
                 tokens = sum(completion.completion_tokens for completion in model.generate(questions, decoding))

@@ -49,7 +49,7 @@ class PlaceCounts(Config):
         bare: of the bare model; where all are taken, requests wait in line.
     """
 
-    guarded: int = Field(default=4, ge=1)
+    guarded: int = Field(default=2, ge=1)
     bare: int = Field(default=2, ge=1)
 
 

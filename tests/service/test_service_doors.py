@@ -62,9 +62,9 @@ def test_an_entrance_says_that_it_loads_until_it_has_an_app() -> None:
 
 def test_places_need_slots() -> None:
     model = {"engine": "scripted", "parallel": 3}
-    with pytest.raises(ConfigError, match=r"parallel is 3, places are 6"):
+    with pytest.raises(ConfigError, match=r"parallel is 3, places are 4"):
         parse(ServeConfig, {"model": model})
-    assert parse(ServeConfig, {"model": model, "places": {"guarded": 2, "bare": 1}}).slots == 3
+    assert parse(ServeConfig, {"model": model, "places": {"guarded": 1, "bare": 2}}).slots == 3
 
 
 SERVE = """
