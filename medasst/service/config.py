@@ -29,7 +29,7 @@ class Limits(Config):
         body_seconds: within which the body must follow.
     """
 
-    body_bytes: int = Field(default=8 * 1024 * 1024, ge=1024)
+    body_bytes: int = Field(default=7 * 1024 * 1024, ge=1024)
     turns: int = Field(default=1000, ge=1)
     chars: int = Field(default=400_000, ge=1)
     message_chars: int = Field(default=4000, ge=1)

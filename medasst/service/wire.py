@@ -20,7 +20,8 @@ from medasst.text import says_nothing
 
 Chunk = dict[str, Any]
 
-_MOST_OPENED, _MOST_COMMAS = 20_000, 400_000  # of a body: braces and brackets that open, and commas
+# Of a body: braces and brackets that open, commas, escaped characters. Each costs the parser much more than a letter does.
+_MOST_OPENED, _MOST_COMMAS, _MOST_ESCAPED = 10_000, 60_000, 600_000
 _ROLES: dict[str, str] = {**{role: role for role in ROLES}, "developer": "system", "tool": "tool", "function": "tool"}
 _MOST_MARKS = 30  # combining marks in a row, as in Unicode's stream-safe text format
 
@@ -80,7 +81,7 @@ class _Message(BaseModel):
     @property
     def text(self) -> str:
         """What its text parts say; others are not read."""
-        return _calm("".join(part.text or "" for part in self.content if part.is_text))
+        return "".join(part.text or "" for part in self.content if part.is_text)
 
 
 class _StreamOptions(BaseModel):
@@ -125,6 +126,8 @@ def read_request(body: bytes) -> ChatRequest:
     # One call parses it all and lets nobody else run meanwhile, so what it may meet is bounded first.
     if body.count(b"{") + body.count(b"[") > _MOST_OPENED or body.count(b",") > _MOST_COMMAS:
         raise ApiError(413, "more parts than a conversation has: shorten it", "request_too_large")
+    if body.count(b"\\u") > _MOST_ESCAPED:
+        raise ApiError(413, "too many characters are escaped: send UTF-8, or shorten the conversation", "request_too_large")
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
@@ -177,7 +180,6 @@ def read_conversation(request: ChatRequest, limits: Limits) -> Heard:
         raise ApiError(400, "no message of the user's: send at least one", "invalid_value", "messages")
     last = len(roles) - 1 - roles[::-1].index("user")
     turns = [_asked(messages[last], f"messages.{last}.content", limits)]
-    system = [text for message, role in zip(messages, roles, strict=True) if role == "system" and (text := message.text)]
     earlier = ((role, text) for role, message in zip(roles[:last][::-1], messages[:last][::-1], strict=True)
                if role in ("user", "assistant") and not says_nothing(text := message.text))  # fmt: skip
     users, chars, others, unread = 1, len(turns[0].content), 0, False
@@ -185,14 +187,15 @@ def read_conversation(request: ChatRequest, limits: Limits) -> Heard:
         if role == "assistant":
             others += len(text)
             if others <= limits.chars // 8:  # no rule reads them, and a model only the newest
-                turns.append(Message("assistant", text))
+                turns.append(Message("assistant", _calm(text)))
         elif users < limits.turns and chars + len(text) <= limits.chars and len(text) <= limits.message_chars:
             users, chars = users + 1, chars + len(text)
-            turns.append(Message("user", text))
+            turns.append(Message("user", _calm(text)))
         else:
             unread = True
-    head = [Message("system", text) for text in system]
-    return Heard(Conversation.of([*head, *reversed(turns)]), unread)
+    said = (message.text for message, role in zip(messages, roles, strict=True) if role == "system")
+    system = [Message("system", _calm(text)) for text in said if text.strip() and len(text) <= limits.chars // 8]
+    return Heard(Conversation.of([*system, *reversed(turns)]), unread)
 
 
 def _role(message: _Message, place: int) -> str:
@@ -207,12 +210,12 @@ def _asked(message: _Message, place: str, limits: Limits) -> Message:
     if any(not part.is_text for part in message.content):
         raise ApiError(400, "only text is read: leave other content parts out", "unsupported_content", place)
     text = message.text
-    if says_nothing(text):
-        raise ApiError(400, "the message is empty", "empty_message", place)
     if len(text) > limits.message_chars:
         too_long = f"longer than {limits.message_chars} characters: shorten it"
         raise ApiError(400, too_long, "context_length_exceeded", place)
-    return Message("user", text)
+    if says_nothing(text):
+        raise ApiError(400, "the message is empty", "empty_message", place)
+    return Message("user", _calm(text))
 
 
 def _calm(text: str) -> str:
