@@ -36,7 +36,7 @@ from scipy.sparse.csgraph import connected_components
 
 from medasst.data import duplicates, stages
 from medasst.data.filters import CleanSettings
-from medasst.data.layouts import Record
+from medasst.data.records import Record
 from medasst.data.settings import Source, SplitSettings
 from medasst.shingles import Shingles, minhash, ngrams, shingles
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medasst.conversation import JSON
-from medasst.data.layouts import Record, RecordError, Turns
+from medasst.data.records import Record, RecordError, Turns
 from medasst.text import normalise
 
 _LABEL = re.compile(r"^\s*([A-H])(?:\s*[.．、:：)）]|\s)\s*")

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from medasst.data import json_text, rows, tables
+from medasst.data import documents, json_text, rows, tables
 from medasst.data.encodings import sniffed
 from medasst.data.packed import DAMAGED, PACKED, Part, inner_suffix, is_archive, is_junk, parts
 from medasst.data.rows import TURN, Knows, Lines, Row, Skip, too_long
@@ -168,7 +168,7 @@ def _text_rows(part: Part, columns: Sequence[str], knows: Knows, skip: Skip) -> 
     opened = partial(_opened, part, encoding, damages)
     table = part.suffix in {".csv", ".tsv"}
     if not table and head.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
-        yield from json_text.read(partial(opened, "\n"), head, part.suffix in {".jsonl", ".ndjson"}, knows, skip)
+        yield from documents.read(partial(opened, "\n"), head, part.suffix in {".jsonl", ".ndjson"}, knows, skip)
     elif table or columns or (part.suffix == ".txt" and tables.is_table(head)):
         with closing(opened("")) as text:
             known = tables.dialect(head, "," if part.suffix == ".csv" else "\t")

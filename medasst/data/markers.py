@@ -10,7 +10,7 @@ import re
 
 import polars as pl
 
-from medasst.data.layouts import Record, Turns
+from medasst.data.records import Record, Turns
 
 # [MASK] is none of them: it hides a medication in some sets.
 _EDGE = (

@@ -15,7 +15,8 @@ from medasst.conversation import JSON, Conversation
 from medasst.data.exam import ExamQuestion, explained, parse_exam
 from medasst.data.files import matching, read_rows
 from medasst.data.json_text import loose
-from medasst.data.layouts import LAYOUTS, Layout, Mapped, Record, RecordError, finished, marked, read_flat, remedy
+from medasst.data.layouts import LAYOUTS, Layout, Mapped, read_flat
+from medasst.data.records import Record, RecordError, finished, marked, remedy
 from medasst.data.rows import Skip
 from medasst.errors import ConfigError, DataError
 from medasst.registry import Registry, did_you_mean

@@ -9,9 +9,9 @@ import polars as pl
 
 from medasst.data.filters import HELPERS, CleanSettings, drop_reason, views
 from medasst.data.keys import buckets, comparison_keys, conversation_ids
-from medasst.data.layouts import Record
 from medasst.data.privacy import mask, mask_json, masked_series
 from medasst.data.recipes import Bad
+from medasst.data.records import Record
 from medasst.data.settings import Source, SplitSettings
 from medasst.data.tidy import tidied_turns
 from medasst.text import normalise

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from medasst.config import load
 from medasst.data import PrepareConfig, read_conversations
-from medasst.data.layouts import LAYOUTS, Mapped, RecordError
+from medasst.data.layouts import LAYOUTS, Mapped
 from medasst.data.recipes import Bad, Good, read_records, reader
+from medasst.data.records import RecordError
 from medasst.errors import ConfigError
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from medasst.data.layouts import Record
 from medasst.data.markers import chat_markers, unmarked
+from medasst.data.records import Record
 
 
 def cleaned(answer: str) -> tuple[str, bool, tuple[str, ...]]:

@@ -18,8 +18,9 @@ import pytest
 
 from medasst.data import read_conversations
 from medasst.data.files import matching
-from medasst.data.layouts import Mapped, RecordError
+from medasst.data.layouts import Mapped
 from medasst.data.recipes import Bad, Good, read_records, reader
+from medasst.data.records import RecordError
 
 PAIRS = [(f"咳嗽第{i}天要不要吃药", f"先多喝温水，第{i}天还咳就去医院。") for i in range(6)]
 ROWS = [{"question": q, "answer": a} for q, a in PAIRS]
@@ -128,10 +129,13 @@ def test_a_form_is_read_alike_at_every_size(tmp_path: Path, shape: str) -> None:
         "split": {"columns": list(cells), "data": [list(row.values()) for row in many]},
         "by id": dict(enumerate(many)),
     }.get(shape)
-    path = tmp_path / ("a.jsonl" if shape == "line" else "a.json")
-    path.write_text(each(many, indent=1) if value is None else dumped(value), "utf-8")
-    good, bad = read(path)
-    assert (said(good), bad) == ([tuple(row.values()) for row in many], [])
+    data = (each(many, indent=1) if value is None else dumped(value)).encode()
+    name = "a.jsonl" if shape == "line" else "a.json"
+    (tmp_path / name).write_bytes(data)
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(data))
+    for path in (tmp_path / name, tmp_path / f"{name}.gz"):
+        good, bad = read(path)
+        assert (said(good), bad) == ([tuple(row.values()) for row in many], [])
 
 
 def test_columns_of_unknown_names_are_rows_that_tell_the_remedy(tmp_path: Path) -> None:
