@@ -329,5 +329,6 @@ def finished(record: Record) -> Record:
         if unlearnt:
             raise RecordError("not_learnt", "every answer is marked as not to be learnt")
         raise RecordError("no_answer", "no assistant turn after a user turn")
+    left_out += ["answer kept as context only"] * sum(place < len(turns) for place in unlearnt)
     marks = {UNLEARNT: kept} if (kept := sorted(place for place in unlearnt if place < len(turns))) else {}
     return record._replace(turns=turns, meta={**record.meta, **marks}, left_out=tuple(left_out), unlearnt=tuple(kept))

@@ -51,7 +51,7 @@ def discard(out: Path) -> None:
     if (work := _work(out)).exists():
         try:
             lock = _locked(work)
-        except Busy:
+        except (Busy, OSError):
             return
         shutil.rmtree(work, ignore_errors=True)
         lock.release()

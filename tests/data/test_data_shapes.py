@@ -117,6 +117,30 @@ def test_the_same_records_in_every_shape(tmp_path: Path, name: str, encoding: st
     assert (said(good), bad) == (PAIRS, [])
 
 
+DAMAGED = {
+    "open mark.csv": table(PAIRS).replace("咳嗽第2天", '"咳嗽第2天').encode(),
+    "broken lines.jsonl": each(ROWS).replace("{", "{{", 1).encode() + b"\n\n[1]\n",
+    "cut.jsonl.gz": gzip.compress("\n".join(dumped({"n": i, "x": f"{i * 7919 % 10007:x}" * 9}) for i in range(999)).encode())[
+        :-900
+    ],
+    "cut.json": dumped(ROWS).encode()[:-70],
+    "lists.jsonl": (dumped(ROWS[:3]) + "\n" + each(ROWS)).encode(),
+}
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *DAMAGED])
+def test_going_on_at_a_row_gives_the_rows_from_there(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(DAMAGED[name] if name in DAMAGED else SHAPES[name].encode())
+    parse = reader().parse
+    rows = list(read_records(path, name, parse))
+    for skip in range(len(rows) + 1):
+        assert list(read_records(path, name, parse, skip)) == rows[skip:], skip
+        if skip > 20:
+            break
+    assert list(read_records(path, name, parse, len(rows) - 1)) == rows[-1:]
+
+
 @pytest.mark.parametrize("shape", ["wrapped", "line", "lists", "columns", "split", "by id", "concatenated"])
 def test_a_form_is_read_alike_at_every_size(tmp_path: Path, shape: str) -> None:
     many = [{"question": f"{q}，第{n}次", "answer": a * 8} for n in range(2000) for q, a in PAIRS]
