@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import IO
 
-from medasst.data.packed import DAMAGED
+from medasst.data.packed import DAMAGED, told_by_disk
 
 HEAD = 65_536  # bytes by which the form of a text file is told
 _ASCII = re.compile(r"[\x00-\x7f]+")
@@ -24,7 +24,7 @@ def sniffed(opened: Callable[[], IO[bytes]]) -> tuple[str, str]:
                 if sample or not part.isascii() or b"\0" in part[:1000]:
                     sample += part
         except DAMAGED as error:
-            if getattr(error, "errno", None) is not None:
+            if told_by_disk(error):
                 raise
             # Judge by what there is; reading it reports the damage.
     encoding = _encoding(sample)

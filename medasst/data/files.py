@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from medasst.data import documents, json_text, rows, tables
 from medasst.data.encodings import sniffed
-from medasst.data.packed import DAMAGED, PACKED, Part, inner_suffix, is_archive, is_junk, parts
+from medasst.data.packed import DAMAGED, PACKED, Part, inner_suffix, is_archive, is_junk, parts, told_by_disk
 from medasst.data.rows import TURN, Knows, Lines, Row, Skip, too_long
 from medasst.errors import DataError
 
@@ -140,7 +140,7 @@ def _part_rows(part: Part, scratch: Path, columns: Sequence[str], knows: Knows, 
 
 
 def _damaged(line: int, error: Exception) -> Row:
-    if getattr(error, "errno", None) is not None:
+    if told_by_disk(error):
         raise error  # the disk is full or the file is gone: nothing the file itself could tell
     remedy = "" if "password" in str(error) else "; fetch the file again"
     return Row(line + 1, error=f"unreadable: damaged, truncated or locked from here on ({error}){remedy}")
@@ -173,7 +173,7 @@ def _text_rows(part: Part, columns: Sequence[str], knows: Knows, skip: Skip) -> 
         with closing(opened("")) as text:
             known = tables.dialect(head, "," if part.suffix == ".csv" else "\t")
             # Plain text without headings has no quoting: a lone quotation mark in it must not swallow the lines below.
-            yield from tables.text_rows(text, known, columns, skip, quoted=part.suffix != ".txt" or not columns)
+            yield from tables.text_rows(text, known, columns, quoted=part.suffix != ".txt" or not columns)
     else:
         with closing(opened(None if part.suffix == ".txt" else "\n")) as text:
             yield from _prose(head, part.suffix)(text, skip)
@@ -201,7 +201,7 @@ class _UpToDamage(io.RawIOBase):
         try:
             data = self._file.read1(len(buffer))
         except DAMAGED as error:
-            if getattr(error, "errno", None) is not None:
+            if told_by_disk(error):
                 raise
             self._damages.append(error)
             return 0

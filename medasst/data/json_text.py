@@ -31,10 +31,11 @@ def loose(text: str) -> JSON:
         for attempt in (text, text.rstrip(","), _NO_COMMA.sub("}, {", text)):
             try:
                 value = ast.literal_eval(attempt)
-                json.dumps(value)
+                plain = json.loads(json.dumps(value))  # tuples become lists
             except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
                 continue
-            return json.loads(json.dumps(value))  # tuples become lists
+            if not isinstance(value, tuple):  # {…}, {…} is no value
+                return plain
         raise ValueError(str(error)) from error
 
 
@@ -44,7 +45,7 @@ def lines(text: IO[str], skip: Skip) -> Iterator[Row]:
     for number, line in enumerate(numbered, 1):
         if line.isspace():
             continue
-        if skip.left and not line.startswith("["):
+        if skip.left and line.startswith("{"):  # what begins otherwise may be a list of several records
             numbered.cut = False
             skip.left, skip.line = skip.left - 1, number
             continue

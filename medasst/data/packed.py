@@ -21,6 +21,11 @@ PACKED = (*_STREAMS, ".zip", *_TARS)
 _DEPTH = 3  # archives inside archives
 
 
+def told_by_disk(error: Exception) -> bool:
+    """Whether the disk refuses (full, gone, no rights), and not the file is damaged, which may send one anywhere (EINVAL)."""
+    return getattr(error, "errno", None) not in (None, errno.EINVAL)
+
+
 class Part(NamedTuple):
     """A file as it is read: as it lies on disk, unpacked, or one of an archive.
 
@@ -95,7 +100,7 @@ def _member(name: str, inside: str, opened: Callable[[], IO[bytes]], scratch: Pa
         else:
             yield Part(inside, inner_suffix(name), opened)
     except DAMAGED as error:
-        if getattr(error, "errno", None) is not None:
+        if told_by_disk(error):
             raise
         yield _problem(inside, f"unreadable: {error}; pack the file again")
 

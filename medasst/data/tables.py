@@ -19,7 +19,7 @@ import polars.selectors as cs
 
 from medasst.conversation import JSON
 from medasst.data import rows
-from medasst.data.rows import TURN, Lines, Row, Skip, too_long
+from medasst.data.rows import TURN, Lines, Row, too_long
 from medasst.errors import DataError
 
 BATCH = 20_000  # table rows held at once
@@ -239,8 +239,13 @@ class _Table:
         return Row(line, error=f"bad_csv: {told}; {remedy}", raw=raw.rstrip("\r\n")[:2000])
 
 
-def text_rows(text: IO[str], known: Dialect, columns: Sequence[str], skip: Skip, *, quoted: bool) -> Iterator[Row]:
+def text_rows(text: IO[str], known: Dialect, columns: Sequence[str], *, quoted: bool) -> Iterator[Row]:
     """The rows of a table in text; `columns` are the headings of one that has none."""
+    named = _named_rows(text, known, columns, quoted=quoted)
+    return _whole_rows(named, known) if known.lines_in_cells else named
+
+
+def _named_rows(text: IO[str], known: Dialect, columns: Sequence[str], *, quoted: bool) -> Iterator[Row]:
     lines = Lines(text)
     table = _Table(lines, known, quoted=quoted)
     header, titles = list(columns), 0
@@ -248,16 +253,33 @@ def text_rows(text: IO[str], known: Dialect, columns: Sequence[str], skip: Skip,
     for found in table:
         if isinstance(found, Row):
             yield found
-        elif not header:
-            if _is_title(found[1], known.width) and titles < _TITLES:
-                titles += 1
-                continue
+        elif header:
+            yield Row(found[0], dict(zip(header, found[1], strict=False)))
+        elif _is_title(found[1], known.width) and titles < _TITLES:
+            titles += 1
+        else:
             header = headings(found[1])
             table.width, table.needed = len(header), max(i for i, cell in enumerate(found[1], 1) if cell.strip() or i == 1)
-        elif skip.left:
-            skip.left, skip.line = skip.left - 1, found[0]
+
+
+def _whole_rows(found: Iterator[Row], known: Dialect) -> Iterator[Row]:
+    """The rows of a table with lines in its cells; one of which the lines below are the rest is set aside with them.
+
+    That is what is left of a record whose first quotation mark is missing.
+    """
+    held: Row | None = None
+    for row in found:
+        if held is not None:
+            rest = row.error.startswith("bad_csv") and row.line == held.line + 1 and known.separator not in row.raw
+            told = "bad_csv: the lines below seem to belong to it; look for a quotation mark that is missing"
+            yield Row(held.line, error=told, raw=known.separator.join(held.value.values())[:2000]) if rest else held
+            held = None
+        if row.error:
+            yield row
         else:
-            yield Row(found[0], dict(zip(header, found[1], strict=False)))
+            held = row
+    if held is not None:
+        yield held
 
 
 # ---- workbooks and Parquet -------------------------------------------------------------------------------------------

@@ -224,6 +224,14 @@ def test_of_a_table_with_lines_in_its_cells_no_line_becomes_a_row(tmp_path: Path
     assert {b.reason for b in bad} == {"bad_csv"} and min(b.line for b in bad) == 5
 
 
+def test_a_cell_of_several_lines_without_its_first_mark_is_no_shorter_answer(tmp_path: Path) -> None:
+    rows = [(q, f"第一行，{a}\n第二行\n第三行") for q, a in PAIRS]
+    (tmp_path / "a.csv").write_text(table(rows).replace('咳嗽第2天要不要吃药,"', "咳嗽第2天要不要吃药,"), "utf-8", newline="")
+    good, bad = read(tmp_path / "a.csv")
+    assert said(good) == [row for i, row in enumerate(rows) if i != 2]
+    assert [b.line for b in bad] == [8, 9, 10]
+
+
 def test_a_lone_quotation_mark_between_tabs_is_text(tmp_path: Path) -> None:
     rows = [(q, f'"{a}' if i in (1, 3) else a) for i, (q, a) in enumerate(PAIRS)]
     (tmp_path / "a.tsv").write_text("question\tanswer\n" + "\n".join("\t".join(row) for row in rows), "utf-8")
