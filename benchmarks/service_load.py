@@ -224,11 +224,11 @@ async def chats(base: str | None, at_once: int) -> None:
     with Service({"engine": "llama.cpp", "base": base}) as service:
         asking = [asyncio.create_task(_chat(service, question)) for question in _QUESTIONS[:at_once]]
         told = await asyncio.gather(*asking)
-    worded = sum(heard for _, heard, _ in told)
+    heard = sum(through for _, through, _ in told)
     busy = sum(busy for _, _, busy in told)
     ends = ", ".join(f"{seconds:.1f}" for seconds, _, _ in sorted(told))
     print(
-        f"{at_once} guarded chats: {worded} with the model's words, {busy} told that it is busy; ended after {ends} s",
+        f"{at_once} guarded chats: the model heard out in {heard}, told to be busy in {busy}; ended after {ends} s",
         flush=True,
     )
 

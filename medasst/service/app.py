@@ -84,7 +84,6 @@ def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], setting
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
-            allow_private_network=True,
         )
     app.add_middleware(Edge)
 

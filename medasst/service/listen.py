@@ -7,7 +7,6 @@ import errno
 import functools
 import ipaddress
 import logging
-import resource
 import socket
 import time
 from collections.abc import Callable
@@ -43,11 +42,12 @@ class Bounds:
     idle: dict[Connection, None] = field(default_factory=dict, repr=False)  # those without a request, longest first
     _said: dict[str, float] = field(default_factory=dict, repr=False)
 
-    def say(self, message: str, *details: object) -> None:
+    def say(self, message: str) -> None:
         """One log line a minute for each message, however often it is called for."""
-        if time.monotonic() - self._said.get(message, -60.0) >= 60:
-            self._said[message] = time.monotonic()
-            log.warning(message, *details)
+        now = time.monotonic()
+        if now - self._said.get(message, now - 60) >= 60:
+            self._said[message] = now
+            log.warning("%s", message)
 
 
 def run(app: ASGIApp, listener: socket.socket, bounds: Bounds, server: Callable[[uvicorn.Config], Server]) -> None:
@@ -56,8 +56,7 @@ def run(app: ASGIApp, listener: socket.socket, bounds: Bounds, server: Callable[
     Args:
         server: makes the server of its settings.
     """
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files != resource.RLIM_INFINITY:
+    if (files := _file_limit()) is not None:
         bounds.connections = max(1, min(bounds.connections, files - _OTHER_FILES))
     config = uvicorn.Config(
         app,
@@ -72,6 +71,16 @@ def run(app: ASGIApp, listener: socket.socket, bounds: Bounds, server: Callable[
         timeout_graceful_shutdown=bounds.stop_seconds,  # type: ignore[arg-type]
     )
     server(config).run(sockets=[listener])
+
+
+def _file_limit() -> int | None:
+    """How many files the process may have open; None where the system sets no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if files == resource.RLIM_INFINITY else files
 
 
 class Server(uvicorn.Server):
@@ -111,7 +120,7 @@ class Server(uvicorn.Server):
 
     def _say(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         # The loop's own handler prints a traceback each time, which fills a disk where the system runs out of files.
-        self._bounds.say("the server met a problem: %s (%s)", context["message"], type(context.get("exception")).__name__)
+        self._bounds.say(f"the server met a problem: {context['message']} ({type(context.get('exception')).__name__})")
 
 
 class Connection(H11Protocol):
@@ -125,7 +134,7 @@ class Connection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if len(self.connections) > self._bounds.connections:
-            self._bounds.say("%d connections are open: for each new one an idle one is closed", self._bounds.connections)
+            self._bounds.say(f"{self._bounds.connections} connections are open: for each new one an idle one is closed")
             next(iter(self._bounds.idle), self).transport.abort()
         self._wait()
 
@@ -156,7 +165,7 @@ class Connection(H11Protocol):
             self._timer = None
 
     def _close_slow(self) -> None:
-        self._bounds.say("connections that send no request within %g s are closed", self._bounds.header_seconds)
+        self._bounds.say(f"connections that send no request within {self._bounds.header_seconds:g} s are closed")
         self.transport.abort()
 
 
