@@ -67,7 +67,7 @@ def _as_parts(content: object) -> object:
         content = [content]
     if not isinstance(content, list):
         return [] if content is None else content
-    return [{"text": part} if isinstance(part, str) else part for part in content]
+    return [{"text": part} if isinstance(part, str) else part for part in content if part is not None]
 
 
 def _as_list(stop: object) -> object:
@@ -95,7 +95,7 @@ class ChatRequest(BaseModel):
 
     model: str
     messages: Annotated[list[_Message], FailFast()]
-    stream: bool = False
+    stream: bool | None = None
     stream_options: _StreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
@@ -129,7 +129,7 @@ def read_request(body: bytes) -> ChatRequest:
     if body.count(b"\\u") > _MOST_ESCAPED:
         raise ApiError(413, "too many characters are escaped: send UTF-8, or shorten the conversation", "request_too_large")
     try:
-        request = ChatRequest.model_validate_json(body)
+        request = ChatRequest.model_validate_json(body.removeprefix(b"\xef\xbb\xbf"))
     except ValidationError as error:
         raise _explain(error) from None
     if request.n not in (None, 1):
@@ -200,9 +200,10 @@ def read_conversation(request: ChatRequest, limits: Limits) -> Heard:
 
 def _role(message: _Message, place: int) -> str:
     """The message's role, `tool` for all that programs say."""
-    if message.role not in _ROLES:
+    role = message.role.lower()
+    if role not in _ROLES:
         raise ApiError(400, f"unknown role: use one of {', '.join(_ROLES)}", "invalid_value", f"messages.{place}.role")
-    return _ROLES[message.role]
+    return _ROLES[role]
 
 
 def _asked(message: _Message, place: str, limits: Limits) -> Message:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from itertools import pairwise
 from typing import Any
@@ -86,7 +87,7 @@ def test_what_follows_the_last_question_is_not_answered() -> None:
         (["感冒", "了"], "感冒了"),
         ([{"type": "input_text", "text": "感冒了"}], "感冒了"),
         ({"type": "text", "text": "感冒了"}, "感冒了"),
-        ([{"text": "感冒了"}], "感冒了"),
+        ([{"text": "感冒了"}, None], "感冒了"),
         ([{"type": "text", "text": "感冒了", "cache_control": {"type": "ephemeral"}}], "感冒了"),
         ("\ufeff感冒了\u200b", "\ufeff感冒了\u200b"),
         ("咳" + "\u0301" * 3000, "咳" + "\u0301" * 30),
@@ -96,6 +97,15 @@ def test_what_follows_the_last_question_is_not_answered() -> None:
 )
 def test_content_in_any_form(content: Any, text: str) -> None:
     assert heard({"role": "user", "content": content})[0] == [("user", text)]
+
+
+def test_small_slips_of_clients_are_read() -> None:
+    web = client(ScriptedAssistant())
+    body = json.dumps(
+        {"model": "medasst", "messages": [{**ASK, "role": "User"}], "stream": None, "max_tokens": None, "stop": None}
+    )
+    for marked in (body.encode(), b"\xef\xbb\xbf" + body.encode()):
+        assert web.post("/v1/chat/completions", content=marked, headers={"content-type": "application/json"}).status_code == 200
 
 
 @pytest.mark.parametrize("text", ["？", "👍", "\x00感冒了", "e" + "\u0301" * 3000, "\U0002f800" * 50, "🇨🇳" * 1000])
