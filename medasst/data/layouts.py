@@ -19,6 +19,7 @@ from medasst.data.records import (
     Turns,
     described,
     history_of,
+    is_blank,
     is_unlearnt,
     list_of,
     optional_text,
@@ -165,6 +166,20 @@ def _texts_only(parts: list[Any], left_out: list[str]) -> JSON:
     other = [part for part in parts if isinstance(part, Mapping) and not isinstance(part.get("text"), str)]
     left_out += [f"part {part.get('type', 'without text')}" for part in other]
     return [part for part in parts if part not in other]
+
+
+_NEVER_IN_SILENCE = (*SYSTEM, "history", "tools")
+
+
+def read_mapped(mapped: Mapped, row: Mapping[str, JSON]) -> Record:
+    """A row by a mapping. What that leaves out is left out on purpose; a system text, a history and tools are counted even so.
+
+    Raises:
+        RecordError: as `Mapped.read`.
+    """
+    record = mapped.read(row)
+    left = [name for name in _NEVER_IN_SILENCE if name in row and name not in mapped.used and not is_blank(row[name])]
+    return record._replace(left_out=(*record.left_out, *(f"field {name}" for name in left))) if left else record
 
 
 def read_flat(mapped: Mapped, row: Mapping[str, JSON]) -> Record:

@@ -15,7 +15,7 @@ from medasst.conversation import JSON, Conversation
 from medasst.data.exam import ExamQuestion, explained, parse_exam
 from medasst.data.files import matching, read_rows
 from medasst.data.json_text import loose
-from medasst.data.layouts import LAYOUTS, Layout, Mapped, read_flat
+from medasst.data.layouts import LAYOUTS, Layout, Mapped, read_flat, read_mapped
 from medasst.data.records import Record, RecordError, finished, marked, remedy
 from medasst.data.rows import Skip
 from medasst.errors import ConfigError, DataError
@@ -179,7 +179,7 @@ def reader(recipe_name: str = "", layout: str = "", mapping: Mapped | None = Non
     if known.kind == "explanations" or layout == "exam":
         return Reader(Parser(_explained, _EXAM), known)
     if mapping is not None:
-        return Reader(Parser(mapping.read, _needs("", mapping), mapping.columns), known)
+        return Reader(Parser(partial(read_mapped, mapping), _needs("", mapping), mapping.columns), known)
     return Reader(Parser(detected if layout == "auto" else _by_name(layout), _needs(layout, None)), known)
 
 

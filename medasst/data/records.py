@@ -80,6 +80,11 @@ def _written_out(text: str) -> str:
     return text
 
 
+def is_blank(value: JSON) -> bool:
+    """Whether a field that is there holds nothing, in any of the ways in which exports say so."""
+    return not value or str(value).strip().lower() in _BLANKS
+
+
 def described(value: JSON) -> str:
     """What a field holds, in a few words for a message."""
     if isinstance(value, Mapping):
@@ -257,8 +262,9 @@ def with_system(record: Record, row: Mapping[str, JSON], said: tuple[str, ...] =
     for name in SYSTEM:
         if (text := optional_text(row, name)) and ("system", text) not in turns:
             turns, shift = [("system", text), *turns], shift + 1
-    left_out = [name for name in _MEDIA if row.get(name)] + [f"field {name}" for name in said if optional_text(row, name)]
-    if (tools := row.get("tools")) and str(tools).strip().lower() not in _BLANKS:
+    left_out = [f"field {name}" for name in SYSTEM if not is_blank(row.get(name)) and not optional_text(row, name)]
+    left_out += [name for name in _MEDIA if row.get(name)] + [f"field {name}" for name in said if optional_text(row, name)]
+    if not is_blank(row.get("tools")):
         left_out.append("tools")
     if shift or left_out:
         unlearnt = tuple(place + shift for place in record.unlearnt)

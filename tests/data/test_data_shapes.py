@@ -549,6 +549,15 @@ def test_a_conversation_knows_which_of_its_turns_are_context_only(tmp_path: Path
     assert conversation.unlearnt == {1}
 
 
+def test_a_mapping_leaves_no_system_text_or_history_out_in_silence(tmp_path: Path) -> None:
+    row = {"q": Q, "a": A, "note": "别的", "system": "你是药师。", "history": [["一", "二"]], "tools": "[]"}
+    (tmp_path / "a.jsonl").write_text(dumped(row), "utf-8")
+    ((found,), _) = read(tmp_path / "a.jsonl", Mapped(question="q", answer="a"))
+    assert found.record.left_out == ("field system", "field history")
+    ((found,), _) = read(tmp_path / "a.jsonl", Mapped(question="q", answer="a", system="system", history="history"))
+    assert found.record.left_out == () and [role for role, _ in found.record.turns][:2] == ["system", "user"]
+
+
 def test_a_mapping_reads_lists_of_cells(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(dumped([list(pair) for pair in PAIRS]), "utf-8")
     good, bad = read(tmp_path / "a.json", Mapped(columns=("q", "a"), question="q", answer="a"))
