@@ -135,15 +135,20 @@ async def danger() -> None:
         with Service({"engine": "held", "replies": ["60"]}) as service:
             await (await service.connect()).ask(body(ORDINARY, DANGER), b'"finding"')  # warm
             busy = [asyncio.create_task((await service.connect()).ask(talk, b"[DONE]")) for talk in talks]
-            await asyncio.sleep(1)
-            asking = []
-            for _ in range(20):
-                asking.append(asyncio.create_task(_first_sentence(service)))
-                await asyncio.sleep(0.1)
-            times = await asyncio.gather(*asking)
+            times = await _dangers(service)
             for task in busy:
                 task.cancel()
         print(f"danger beside {label}: first sentence {_milliseconds(times)}", flush=True)
+
+
+async def _dangers(service: Service) -> list[float]:
+    """Twenty red flags within two seconds, a second after the load began."""
+    await asyncio.sleep(1)
+    asking = []
+    for _ in range(20):
+        asking.append(asyncio.create_task(_first_sentence(service)))
+        await asyncio.sleep(0.1)
+    return await asyncio.gather(*asking)
 
 
 async def _first_sentence(service: Service) -> float:
@@ -220,9 +225,10 @@ async def _message(free: asyncio.Queue[Wire], due: float) -> float:
 
 
 async def chats(base: str | None, at_once: int) -> None:
-    """Guarded chats with a real model at a time: how long each takes, and in how many the model was heard to its end."""
+    """Guarded chats with a real model: how long they take, in how many the model was heard to its end; danger beside them."""
     with Service({"engine": "llama.cpp", "base": base}) as service:
         asking = [asyncio.create_task(_chat(service, question)) for question in _QUESTIONS[:at_once]]
+        times = await _dangers(service)
         told = await asyncio.gather(*asking)
     heard = sum(through for _, through, _ in told)
     busy = sum(busy for _, _, busy in told)
@@ -231,6 +237,7 @@ async def chats(base: str | None, at_once: int) -> None:
         f"{at_once} guarded chats: the model heard out in {heard}, told to be busy in {busy}; ended after {ends} s",
         flush=True,
     )
+    print(f"danger beside them: first sentence {_milliseconds(times)}", flush=True)
 
 
 _ASKED = ("头疼吃什么药", "拉肚子怎么办", "脚气痒用什么药膏")
