@@ -181,7 +181,9 @@ def _fields_at(kind: Any, loc: Sequence[str | int]) -> list[str]:
         if isinstance(part, str) and isinstance(kind, type) and issubclass(kind, BaseModel) and part in kind.model_fields:
             kind = kind.model_fields[part].annotation
         kind = _model_in(kind)
-    return list(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else []
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return []
+    return list(dict.fromkeys(name for each in (kind, *kind.__subclasses__()) for name in each.model_fields))
 
 
 def _model_in(kind: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from medasst.config import Config
 from medasst.conversation import JSON, Conversation
 from medasst.data.exam import ExamQuestion, explained, parse_exam
+from medasst.data.exam_mapping import ExamMapping
 from medasst.data.files import matching, read_rows
 from medasst.data.json_text import loose
 from medasst.data.layouts import LAYOUTS, Layout, Mapped, read_flat, read_mapped
@@ -260,7 +261,13 @@ OnBad = Callable[[Bad], None]
 
 
 def read_conversations(
-    path: str, recipe: str = "", layout: str = "", *, source: str = "", on_bad: OnBad | None = None
+    path: str,
+    recipe: str = "",
+    layout: str = "",
+    *,
+    mapping: Mapped | None = None,
+    source: str = "",
+    on_bad: OnBad | None = None,
 ) -> Iterator[Conversation]:
     """The conversations of all files that match a pattern, normalised but neither cleaned nor masked.
 
@@ -268,6 +275,7 @@ def read_conversations(
         path: a glob pattern; a prepared set's own Parquet files are read as they are.
         recipe: a recipe's name; without it and `layout` the layout is detected.
         layout: a layout's name.
+        mapping: which fields hold what, in place of a layout.
         source: written into each conversation; by default the recipe's name.
         on_bad: called with each row that is no conversation; without it they are passed over.
 
@@ -275,7 +283,7 @@ def read_conversations(
         ConfigError: unknown recipe or layout.
         DataError: no file matches, or one can't be opened.
     """
-    how = reader(recipe, layout)
+    how = reader(recipe, layout, mapping)
     for name, file in matching(path):
         for item in read_records(file, name, how.parse):
             if isinstance(item, Bad):
@@ -292,19 +300,37 @@ def read_conversations(
             )
 
 
-def read_exam(path: str, recipe: str = "", *, source: str = "", on_bad: OnBad | None = None) -> Iterator[ExamQuestion]:
-    """The exam questions of all files that match a pattern. See `read_conversations` for arguments and errors."""
+def read_exam(
+    path: str,
+    recipe: str = "",
+    layout: str = "",
+    *,
+    mapping: ExamMapping | None = None,
+    source: str = "",
+    on_bad: OnBad | None = None,
+) -> Iterator[ExamQuestion]:
+    """The exam questions of all files that match a pattern.
+
+    See `read_conversations` for arguments and errors. The one `layout` is "exam": all published forms are told apart by it.
+    """
     if recipe and _tables()[0][recipe].kind == "conversations":
         raise ConfigError(f"recipe {recipe!r} holds conversations, not exam questions")
+    if layout not in ("", "auto", "exam"):
+        raise ConfigError(f"layout {layout!r} holds conversations; exam questions have layout = 'exam', or a mapping")
+    columns = mapping.columns if mapping else ()
+    knows = mapping.knows if mapping else Parser(_explained, _EXAM).knows
     for name, file in matching(path):
-        for row in read_rows(file, knows=Parser(_explained, _EXAM).knows):
+        for row in read_rows(file, columns, knows):
+            place = f"{name}/{row.part}" if row.part else name
             try:
-                if row.error or not isinstance(row.value, Mapping):
-                    raise RecordError(row.error.partition(":")[0] or "not_an_object", row.error)
-                yield replace(parse_exam(row.value), source=source or recipe or name)
+                if row.error:
+                    raise RecordError(row.error.partition(":")[0], row.error)
+                fields = as_fields(row.value, columns)
+                question = parse_exam(mapping.fields(fields) if mapping else fields)
+                yield replace(question, source=source or recipe or name)
             except RecordError as error:
                 if on_bad:
-                    on_bad(Bad(name, row.line, error.reason, f"{error.detail}\n{row.raw or _excerpt(row.value)}"))
+                    on_bad(Bad(place, row.line, error.reason, f"{error.detail}\n{row.raw or _excerpt(row.value)}"))
 
 
 def require(items: list[Any], path: str, what: str) -> list[Any]:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
-from medasst.evaluation.metrics import METRICS, Interval, bootstrap_mean, bootstrap_ratio, paired_bootstrap, score_text
-from medasst.evaluation.predictions import Record
-from medasst.evaluation.tasks import Item, Task
-
-COMPARED = (*METRICS, "accuracy")
-ItemScores = dict[str, float]  # of one item, by metric
+from medasst.evaluation.metrics import Interval, bootstrap_ratio, paired_bootstrap
+from medasst.evaluation.task import AnyTask, Record, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +17,7 @@ class Result:
     """One row of results. Rates and scores in percent, `length_ratio` as a ratio; `low` and `high` bound the 95 % interval.
 
     `status` is "ok", or "unsupported" where the engine can't do the task, and then there is no value. The counts are of
-    items, each of which is in `n` and, where it failed, scored 0.
+    the task's items; one that failed or is unparsed scores what no answer scores.
     """
 
     system: str
@@ -35,7 +30,6 @@ class Result:
     protocol: str
     status: str = "ok"
     unparsed: int = 0
-    refused: int = 0
     failed: int = 0
     truncated: int = 0
 
@@ -67,79 +61,46 @@ class Answered(NamedTuple):
     """What one system answered to one task, and what each answer scores; in the order of the task's items."""
 
     records: Sequence[Record]
-    scores: Sequence[ItemScores]
+    scores: Sequence[Scores]
 
 
 # By system and task; a task that a system can't do is absent.
 AllAnswered = Mapping[tuple[str, str], Answered]
 
 
-def chosen(record: Record) -> tuple[int, bool]:
-    """The option with the highest mean log-probability a token, and whether it shares that; ties go to the first."""
-    if "listed" in record:
-        means = [x if listed else -math.inf for x, listed in zip(record["logprobs"], record["listed"], strict=True)]
-    else:
-        means = [x / count if count else -math.inf for x, count in zip(record["logprobs"], record["token_counts"], strict=True)]
-    best = max(means)
-    return means.index(best), means.count(best) > 1
+def scored(task: AnyTask, records: Sequence[Record]) -> Iterator[Scores]:
+    """What each item's record scores, in order."""
+    for item, record in zip(task.items, records, strict=True):
+        yield task.scoring.score(item, record)
 
 
-def item_scores(item: Item, record: Record) -> ItemScores:
-    """What one answer scores. A failed choice is wrong; a failed text is scored as the empty one it is."""
-    if item.options:
-        failed = record["finish_reason"] != "stop"
-        return {
-            "accuracy": 100.0 * (not failed and chosen(record)[0] == item.answer),
-            "tie": float(not failed and chosen(record)[1]),
-        }
-    sizes = {"predicted_chars": float(len(record["predict"])), "label_chars": float(len(item.label))}
-    return score_text(record["predict"], item.label)._asdict() | sizes
-
-
-def results(system: str, task: Task, protocol: str, answered: Answered, how: Bootstrap) -> list[Result]:
+def results(system: str, task: AnyTask, answered: Answered, how: Bootstrap) -> list[Result]:
     """The rows of one system on one task."""
-    records, scores = answered
-    finished = [record["finish_reason"] for record in records]
-    unstopped = [100.0 * (reason == "length") for reason in finished]
-
-    def row(metric: str, found: Interval, n: int = len(records)) -> Result:
-        return Result(
-            system, task.config.name, metric, *_finite(found), n, protocol,
-            unparsed=finished.count("unparsed"),
-            refused=finished.count("refused"), failed=finished.count("error"), truncated=finished.count("length"),
-        )  # fmt: skip
-
-    def mean(values: Sequence[float]) -> Interval:
-        return bootstrap_mean(values, resamples=how.resamples, seed=how.seed)
-
-    if task.config.kind == "choice":
-        accuracy = [score["accuracy"] for score in scores]
-        parsed = [
-            value for value, reason in zip(accuracy, finished, strict=True) if reason not in ("error", "refused", "unparsed")
-        ]
-        return [row("accuracy", mean(accuracy)), row("accuracy_parsed", mean(parsed), len(parsed))]
-    lengths = [[score[key] for score in scores] for key in ("predicted_chars", "label_chars")]
-    return [
-        *(row(metric, mean([score[metric] for score in scores])) for metric in METRICS),
-        row("length_ratio", bootstrap_ratio(*lengths, resamples=how.resamples, seed=how.seed)),
-        row("unstopped", mean(unstopped)),
-    ]
+    outcomes = Counter(record.finish_reason for record in answered.records)
+    rows = []
+    for metric in task.scoring.metrics:
+        own = [score for score in answered.scores if metric.among(score)]
+        above, below = [metric.of(score) for score in own], [metric.per(score) for score in own]
+        found = _finite(bootstrap_ratio(above, below, resamples=how.resamples, seed=how.seed))
+        counts = outcomes["unparsed"], outcomes["error"], outcomes["length"]
+        rows.append(Result(system, task.name, metric.name, *found, len(own), task.asking.protocol, "ok", *counts))
+    return rows
 
 
-def unsupported(system: str, task: Task, protocol: str) -> Result:
+def unsupported(system: str, task: AnyTask) -> Result:
     """The row of a task that the system's engine can't do."""
-    return Result(system, task.config.name, "accuracy", None, None, None, 0, protocol, "unsupported")
+    return Result(system, task.name, task.scoring.headline, None, None, None, 0, task.asking.protocol, "unsupported")
 
 
-def compare(system: str, baseline: str, task: str, answered: AllAnswered, how: Bootstrap) -> list[Comparison]:
-    """The paired differences of every metric that both systems have."""
-    ours, theirs = answered[system, task].scores, answered[baseline, task].scores
+def compare(system: str, baseline: str, task: AnyTask, answered: AllAnswered, how: Bootstrap) -> list[Comparison]:
+    """The paired differences of every metric that is compared."""
+    ours, theirs = answered[system, task.name].scores, answered[baseline, task.name].scores
     found = []
-    for metric in COMPARED:
-        if metric in ours[0] and metric in theirs[0]:
-            a, b = (np.array([score[metric] for score in side]) for side in (ours, theirs))
+    for metric in task.scoring.metrics:
+        if metric.compared:
+            a, b = ([metric.of(score) for score in side] for side in (ours, theirs))
             difference = paired_bootstrap(a, b, resamples=how.resamples, seed=how.seed)
-            found.append(Comparison(system, baseline, task, metric, *difference, len(ours), difference.excludes_zero))
+            found.append(Comparison(system, baseline, task.name, metric.name, *difference, len(ours), difference.excludes_zero))
     return found
 
 

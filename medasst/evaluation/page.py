@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from medasst.disk import write_text
 from medasst.evaluation.measure import AllAnswered, Comparison, Result
-from medasst.evaluation.metrics import METRICS
 from medasst.evaluation.report import EvalReport, TaskSummary
-from medasst.evaluation.tasks import Task
+from medasst.evaluation.task import AnyTask, Metric
 
-LABELS = {
-    "bleu_4": "BLEU-4",
-    "rouge_1": "ROUGE-1",
-    "rouge_2": "ROUGE-2",
-    "rouge_l": "ROUGE-L",
-    "accuracy": "Accuracy",
-    "accuracy_parsed": "Of answered",
-    "length_ratio": "Length ratio",
-    "unstopped": "Did not stop",
-}
 EXAMPLES = 3  # a task
 _WIDTH, _LEFT, _RIGHT, _BAR, _GAP = 360, 104, 48, 16, 12  # of a chart, in its own units
 
@@ -66,7 +56,7 @@ class Cell(NamedTuple):
 
 
 class Example(NamedTuple):
-    """One item with what each system answered and its ROUGE-L."""
+    """One item with what each system answered and its headline score, in percent."""
 
     id: str
     prompt: str
@@ -88,46 +78,47 @@ class Section(NamedTuple):
     examples: list[Example]
 
 
-def write_page(path: Path, report: EvalReport, tasks: Sequence[Task], answered: AllAnswered, *, texts: bool) -> None:
+def write_page(path: Path, report: EvalReport, tasks: Sequence[AnyTask], answered: AllAnswered, *, texts: bool) -> None:
     """Write the report's page; without `texts` no question and no answer is in it."""
     sections = [
-        _section(report, summary, _examples(report, task, answered) if texts else [])
+        _section(report, summary, task, _examples(report, task, answered) if texts else [])
         for summary, task in zip(report.tasks, tasks, strict=True)
     ]
     environment = Environment(loader=PackageLoader("medasst.evaluation", "."), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
-    page = environment.get_template("report.html").render(report=report, sections=sections, labels=LABELS, width=_WIDTH)
-    path.write_text(page, "utf-8")
+    page = environment.get_template("report.html").render(report=report, sections=sections, width=_WIDTH)
+    write_text(path, page)
 
 
-def _section(report: EvalReport, summary: TaskSummary, examples: list[Example]) -> Section:
+def _section(report: EvalReport, summary: TaskSummary, task: AnyTask, examples: list[Example]) -> Section:
     rows = [row for row in report.results if row.task == summary.name]
     systems = list(dict.fromkeys(row.system for row in rows))
     done = [row for row in rows if row.status == "ok"]
-    metrics = list(dict.fromkeys(row.metric for row in done))
+    metrics = {metric.name: metric for metric in task.scoring.metrics}
     found = {(row.system, row.metric): row for row in done}
     answered = [system for system in systems if any(row.system == system for row in done)]
     compared = [c for c in report.comparisons if c.task == summary.name]
-    compared_metrics = list(dict.fromkeys(c.metric for c in compared))
+    main = [metric for metric in metrics.values() if metric.compared]
     return Section(
         summary,
-        _chart(found, systems, [m for m in (*METRICS, "accuracy") if m in metrics], summary.chance) if done else None,
-        metrics,
-        compared_metrics,
-        [(system, [_cell(found[system, metric]) for metric in metrics]) for system in answered],
+        _chart(found, systems, main, summary.chance) if done else None,
+        list(metrics),
+        [metric.name for metric in main],
+        [(system, [_cell(found[system, name], metric.digits) for name, metric in metrics.items()]) for system in answered],
         [
-            (system, _difference_cells(compared, system, compared_metrics))
+            (system, _difference_cells(compared, system, [metric.name for metric in main]))
             for system in answered
             if any(c.system == system for c in compared)
         ],
-        [row for row in done if row.metric in ("bleu_4", "accuracy")],
+        [row for row in done if row.metric == summary.headline],
         [row.system for row in rows if row.status == "unsupported"],
         examples,
     )
 
 
-def _chart(found: dict[tuple[str, str], Result], systems: list[str], metrics: list[str], chance: float | None) -> Chart:
-    rows = [row for (_, metric), row in found.items() if metric in metrics]
+def _chart(found: dict[tuple[str, str], Result], systems: list[str], metrics: list[Metric[Any]], chance: float | None) -> Chart:
+    names = [metric.name for metric in metrics]
+    rows = [row for (_, name), row in found.items() if name in names]
     top = max(5.0, *(row.high or 0 for row in rows), chance or 0)
     step = next(s for s in (1, 2, 5, 10, 20, 25) if top / s <= 5 or s == 25)
     scale = (_WIDTH - _LEFT - _RIGHT) / top
@@ -136,21 +127,20 @@ def _chart(found: dict[tuple[str, str], Result], systems: list[str], metrics: li
         bars, start = [], y
         y += 18
         for colour, system in enumerate(systems):
-            row = found.get((system, metric))
+            row = found.get((system, metric.name))
             if row and row.value is not None and row.low is not None and row.high is not None:
                 low, high = (_LEFT + figure * scale for figure in (row.low, row.high))
                 bars.append(Bar(system, colour % 6, y, row.value * scale, low, high, f"{row.value:.1f}"))
                 y += _BAR + 4
-        groups.append(Group(LABELS[metric], start + 12, bars))
+        groups.append(Group(metric.label, start + 12, bars))
         y += _GAP
     ticks = [(_LEFT + tick * scale, str(tick)) for tick in range(0, int(top) + 1, step)]
     return Chart(y + 16, _LEFT, groups, ticks, _LEFT + chance * scale if chance is not None else None)
 
 
-def _cell(row: Result) -> Cell:
+def _cell(row: Result, digits: int) -> Cell:
     if row.value is None:
         return Cell("–")
-    digits = 2 if row.metric == "length_ratio" else 1
     interval = f"{row.low:.{digits}f} to {row.high:.{digits}f}" if row.low is not None and row.high is not None else ""
     return Cell(f"{row.value:.{digits}f}", interval)
 
@@ -163,11 +153,10 @@ def _difference_cells(compared: Sequence[Comparison], system: str, metrics: Sequ
     ]
 
 
-def _examples(report: EvalReport, task: Task, answered: AllAnswered) -> list[Example]:
+def _examples(report: EvalReport, task: AnyTask, answered: AllAnswered) -> list[Example]:
     """The first items of the draw: chosen by the seed, not by their scores."""
-    if task.config.kind != "qa":
-        return []
-    name = task.config.name
+    name = task.name
+    headline = next(metric for metric in task.scoring.metrics if metric.name == task.scoring.headline)
     systems = [system for system in dict.fromkeys(row.system for row in report.results) if (system, name) in answered]
     return [
         Example(
@@ -175,7 +164,7 @@ def _examples(report: EvalReport, task: Task, answered: AllAnswered) -> list[Exa
             item.prompt,
             item.label,
             [
-                (system, answered[system, name].records[i]["predict"], answered[system, name].scores[i]["rouge_l"])
+                (system, answered[system, name].records[i].predict, headline.of(answered[system, name].scores[i]))
                 for system in systems
             ],
         )

@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-from medasst.evaluation.ask import protocol
 from medasst.evaluation.config import EvaluateConfig
 from medasst.evaluation.measure import AllAnswered, Bootstrap, Comparison, Result, compare, results, unsupported
-from medasst.evaluation.tasks import Task
+from medasst.evaluation.rows import Rows
+from medasst.evaluation.task import AnyTask
 from medasst.models import Decoding
+
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """What a task asked: `n` items of `available`, and which were no items of it.
+    """What a task asked: `n` items of `available`, what became of the rows they were read from, and which were no items.
 
-    `ties` counts, by system, the questions where several options scored best; `chance` is what guessing gets, in percent.
+    `metrics` are the labels of its metrics by their names; `chance` is what guessing gets of the `headline`, in percent.
     """
 
     name: str
     kind: str
     protocol: str
     source: str
+    unit: str
     n: int
     available: int
+    rows: Rows
     left_out: int
     repeated: int
     chance: float | None
-    ties: Mapping[str, int] = field(default_factory=dict)
+    headline: str
+    metrics: Mapping[str, str]
+
+    @classmethod
+    def of(cls, task: AnyTask) -> TaskSummary:
+        """The summary of a task, whoever answers it."""
+        return cls(
+            name=task.name,
+            kind=task.kind,
+            protocol=task.asking.protocol,
+            source=task.source,
+            unit=task.unit,
+            n=len(task.items),
+            available=task.drawn.available,
+            rows=task.rows,
+            left_out=task.left_out,
+            repeated=task.drawn.repeated,
+            chance=task.chance,
+            headline=task.scoring.headline,
+            metrics={metric.name: metric.label for metric in task.scoring.metrics},
+        )
+
+    def without_texts(self) -> TaskSummary:
+        """The summary without what stood in a row that was set aside."""
+        bare = tuple(replace(part, detail="") for part in self.rows.set_aside)
+        return replace(self, rows=replace(self.rows, set_aside=bare))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +73,10 @@ class EvalReport:
     seed: int
     resamples: int
 
+    def to_json(self) -> dict[str, Any]:
+        """The report as it rests on disk."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
     def value(self, system: str, task: str, metric: str) -> float | None:
         """One figure. Raises KeyError where there is no such row."""
         for row in self.results:
@@ -51,46 +85,38 @@ class EvalReport:
         raise KeyError((system, task, metric))
 
     def summary(self) -> str:
-        """A line a task: ROUGE-L or accuracy of each system, and which differ from the baseline."""
+        """A line a task: the headline figure of each system, and which differ from the baseline."""
         note = f"* differs from {self.baseline}: the 95 % interval of the paired difference excludes 0"
         return "\n".join([*map(self._line, self.tasks), note])
 
     def _line(self, task: TaskSummary) -> str:
-        metric, label = ("accuracy", "accuracy") if task.kind == "choice" else ("rouge_l", "ROUGE-L")
-        rows = [row for row in self.results if row.task == task.name and row.metric == metric and row.value is not None]
-        differs = {c.system for c in self.comparisons if c.task == task.name and c.metric == metric and c.excludes_zero}
-        figures = ", ".join(f"{row.system} {row.value:.1f}{'*' if row.system in differs else ''}" for row in rows)
-        return f"{task.name} ({task.n}): {label} {figures or 'not supported by any engine'}"
+        own = [row for row in self.results if row.task == task.name and row.metric == task.headline]
+        compared = [c for c in self.comparisons if c.task == task.name and c.metric == task.headline]
+        differs = {c.system for c in compared if c.excludes_zero}
+        figures = [
+            f"{row.system} {row.value:.1f}{'*' if row.system in differs else ''}" for row in own if row.value is not None
+        ]
+        label = task.metrics[task.headline]
+        lost = f"; {task.rows.lost} of {task.rows.read} rows set aside" if task.rows.lost else ""
+        return f"{task.name} ({task.n}): {label} {', '.join(figures) or 'not supported by any engine'}{lost}"
 
 
 def build_report(
-    config: EvaluateConfig, names: Sequence[str], baseline: str, tasks: Sequence[Task], answered: AllAnswered
+    config: EvaluateConfig, names: Sequence[str], baseline: str, tasks: Sequence[AnyTask], answered: AllAnswered
 ) -> EvalReport:
     """Rows, comparisons and task summaries of everything that was answered by the systems of these `names`."""
     how = Bootstrap(config.resamples, config.seed)
     rows: list[Result] = []
     comparisons: list[Comparison] = []
     for task in tasks:
-        name, way = task.config.name, protocol(config, task)
         for system in names:
-            if (system, name) not in answered:
-                rows.append(unsupported(system, task, way))
+            if (system, task.name) not in answered:
+                rows.append(unsupported(system, task))
                 continue
-            rows += results(system, task, way, answered[system, name], how)
-            if system != baseline and (baseline, name) in answered:
-                comparisons += compare(system, baseline, name, answered, how)
-    summaries = tuple(_summary(task, protocol(config, task), answered) for task in tasks)
-    return EvalReport(tuple(rows), tuple(comparisons), summaries, baseline, config.decoding, config.seed, config.resamples)
-
-
-def _summary(task: Task, way: str, answered: AllAnswered) -> TaskSummary:
-    config = task.config
-    ties = {
-        system: sum(score["tie"] > 0 for score in found.scores)
-        for (system, name), found in answered.items()
-        if name == config.name and config.kind == "choice"
-    }
-    source = config.source or config.recipe or config.name
-    return TaskSummary(
-        config.name, config.kind, way, source, len(task.items), task.available, task.left_out, task.repeated, task.chance, ties
-    )
+            rows += results(system, task, answered[system, task.name], how)
+            if system != baseline and (baseline, task.name) in answered:
+                comparisons += compare(system, baseline, task, answered, how)
+    summaries = [TaskSummary.of(task) for task in tasks]
+    shown = tuple(summary if config.texts else summary.without_texts() for summary in summaries)
+    decoding = config.common.decoding
+    return EvalReport(tuple(rows), tuple(comparisons), shown, baseline, decoding, config.seed, config.resamples)

@@ -7,18 +7,34 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from medasst.disk import file_sha256
+from medasst.errors import ConfigError
 from medasst.evaluation.config import EvaluateConfig, EvaluatedSystem
 from medasst.evaluation.retrieval import RetrievalModel
 from medasst.models import ChatModel, open_model
+from medasst.models.base import Capability
 from medasst.progress import Progress, silent
 from medasst.weights import fingerprint as base_fingerprint
 
 Opener = Callable[[], ChatModel]
 
 # Settings that change how fast an answer comes, or what it is called, but not what it says.
-_INDIFFERENT = frozenset({"name", "threads", "parallel", "api_key_env", "adapter", "data"})
+_INDIFFERENT = frozenset({"name", "threads", "parallel", "api_key_env", "adapter", "data", "of", "choice_engine"})
+
+
+class Guard(Protocol):
+    """Makes the guarded assistant, which this room doesn't know: whoever starts an evaluation hands it in."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the rules, the catalogue and the vetted answers that replies depend on besides the model."""
+        ...
+
+    def over(self, model: ChatModel | None, name: str) -> ChatModel:
+        """The assistant, its wording by `model` or by none, as a model that answers with whole replies."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +45,7 @@ class System:
         open: loads what answers; None for a system made from another's answers.
         open_choices: loads what scores choices, where that is another engine.
         fingerprint: JSON of what its answers depend on; stored beside them, so that a change is noticed.
+        choice_fingerprint: what its choices depend on besides.
         of, cut_at: a system made from the answers of `of`, cut before the first `cut_at`.
     """
 
@@ -36,38 +53,58 @@ class System:
     open: Opener | None = None
     open_choices: Opener | None = None
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    choice_fingerprint: Mapping[str, Any] = field(default_factory=dict)
     of: str = ""
     cut_at: str = ""
 
     @classmethod
     def holding(cls, model: ChatModel, fingerprint: Mapping[str, Any] | None = None) -> System:
-        """A system around a model that is already there, such as the guarded assistant."""
+        """A system around a model that is already there."""
         return cls(model.name, lambda: model, fingerprint=fingerprint or {"model": model.name})
 
+    def opener(self, needs: Capability) -> Opener | None:
+        """What loads an engine for a task that needs this of it."""
+        return self.open_choices if self.open_choices and needs != "stream" else self.open
 
-def systems_of(config: EvaluateConfig, progress: Progress = silent) -> list[System]:
-    """The systems that a job names; nothing is loaded yet."""
-    return [_system(settings, progress) for settings in config.systems]
+    def depends_on(self, needs: Capability) -> dict[str, Any]:
+        """The fingerprint of the answers to a task that needs this of an engine."""
+        return {**self.fingerprint, **(self.choice_fingerprint if needs != "stream" else {})}
 
 
-def _system(settings: EvaluatedSystem, progress: Progress) -> System:
-    fingerprint = _fingerprint(settings)
+def systems_of(config: EvaluateConfig, progress: Progress = silent, guard: Guard | None = None) -> list[System]:
+    """The systems that a job names; nothing is loaded yet. Raises ConfigError where one needs a `guard` that isn't given."""
+    named = {settings.name: settings for settings in config.systems}
+    return [_system(settings, named, progress, guard) for settings in config.systems]
+
+
+def _system(settings: EvaluatedSystem, named: Mapping[str, EvaluatedSystem], progress: Progress, guard: Guard | None) -> System:
+    name = settings.name
     if settings.engine == "cut":
-        return System(settings.name, fingerprint=fingerprint, of=settings.of, cut_at=settings.cut_at)
-    data = settings.data
-    if data is not None:
-        return System(settings.name, lambda: RetrievalModel.over(settings.name, data), fingerprint=fingerprint)
-
-    def tell(stage: str) -> None:
-        progress(stage, 0)
-
+        return System(name, fingerprint=_fingerprint(settings), of=settings.of, cut_at=settings.cut_at)
+    if settings.engine == "assistant":
+        return _guarded(name, named[settings.of] if settings.of else None, progress, guard)
     choices = settings.model_copy(update={"engine": settings.choice_engine}) if settings.choice_engine else None
     return System(
-        settings.name,
-        lambda: open_model(settings, tell),
-        (lambda: open_model(choices, tell)) if choices else None,
-        fingerprint,
+        name,
+        _opener(settings, progress),
+        _opener(choices, progress) if choices else None,
+        _fingerprint(settings),
+        {"choice_engine": settings.choice_engine} if choices else {},
     )
+
+
+def _guarded(name: str, wording: EvaluatedSystem | None, progress: Progress, guard: Guard | None) -> System:
+    if guard is None:
+        raise ConfigError(f"system {name!r}: the guarded assistant is evaluated by the command medasst evaluate")
+    opener = _opener(wording, progress) if wording else None
+    fingerprint = {"engine": "assistant", "guard": guard.fingerprint, "of": _fingerprint(wording) if wording else None}
+    return System(name, lambda: guard.over(opener() if opener else None, name), fingerprint=fingerprint)
+
+
+def _opener(settings: EvaluatedSystem, progress: Progress) -> Opener:
+    if (data := settings.data) is not None:
+        return lambda: RetrievalModel.over(settings.name, data)
+    return lambda: open_model(settings, lambda stage: progress(stage, 0))
 
 
 def _fingerprint(settings: EvaluatedSystem) -> dict[str, Any]:
@@ -84,7 +121,4 @@ def _fingerprint(settings: EvaluatedSystem) -> dict[str, Any]:
 
 def _sha256(folder: Path, pattern: str) -> str:
     """Over the matching files of a folder; the empty digest where there are none, which opening the model will report."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.glob(pattern)):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    return hashlib.sha256("".join(file_sha256(file) for file in sorted(folder.glob(pattern))).encode()).hexdigest()

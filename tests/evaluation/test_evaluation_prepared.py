@@ -1,4 +1,4 @@
-"""Evaluation over a prepared set: sources, the split of exam questions, the retrieval baseline; then the results page."""
+"""Evaluation over a prepared set: sources, the split of exam questions, the retrieval baseline."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import pytest
 from medasst.config import parse
 from medasst.conversation import Conversation
 from medasst.data import PrepareConfig, load_split, prepare
-from medasst.errors import DataError, InputError
-from medasst.evaluation import EvaluateConfig, evaluate, systems_of
-from medasst.evaluation.results import results_page
+from medasst.errors import DataError
+from medasst.evaluation import EvaluateConfig
 from medasst.evaluation.retrieval import RetrievalModel
-from medasst.evaluation.tasks import load_task
-from medasst.models import Decoding, ScriptedModel
+from medasst.evaluation.task import AnyTask
+from medasst.models import Decoding
 from medasst.text import bucket
 
 DRUGS = ["布洛芬", "对乙酰氨基酚", "氯雷他定", "蒙脱石散", "开塞露", "维生素C", "板蓝根", "藿香正气", "双氯芬酸", "炉甘石"]
@@ -56,8 +55,12 @@ def job(prepared: Path, tmp_path: Path, **settings: Any) -> EvaluateConfig:
     return parse(EvaluateConfig, base | settings)
 
 
+def first_task(config: EvaluateConfig) -> AnyTask:
+    return config.tasks[0].task(config.common)
+
+
 def test_a_source_of_the_test_split(prepared: Path, tmp_path: Path) -> None:
-    task = load_task(job(prepared, tmp_path).tasks[0], limit=None, seed=7)
+    task = first_task(job(prepared, tmp_path))
     expected = {f"{c.id}#1" for c in load_split(prepared, "test") if c.source == "shop"}
     assert expected
     assert {item.id for item in task.items} == expected
@@ -65,7 +68,8 @@ def test_a_source_of_the_test_split(prepared: Path, tmp_path: Path) -> None:
 
 
 def test_exam_questions_of_the_test_bucket_only(prepared: Path, tmp_path: Path) -> None:
-    task = load_task(job(prepared, tmp_path).tasks[1], limit=None, seed=7, prepared=prepared)
+    config = job(prepared, tmp_path)
+    task = config.tasks[1].task(config.common)
     stems = [f"第{i}号药一般怎样服用？" for i in range(40)]
     assert {item.prompt for item in task.items} == {f"题目：{stem}\n答案：" for stem in stems if bucket(stem) < 2500}
     assert 0 < len(task.items) < 40
@@ -91,59 +95,4 @@ async def test_retrieval_streams_the_same(prepared: Path) -> None:
 def test_a_source_that_is_not_there(prepared: Path, tmp_path: Path) -> None:
     task = {"name": "t", "kind": "qa", "path": str(prepared / "test.parquet"), "source": "shopp"}
     with pytest.raises(DataError, match="'shopp'"):
-        load_task(job(prepared, tmp_path, tasks=[task]).tasks[0], limit=None, seed=7)
-
-
-@pytest.fixture
-def finished(prepared: Path, tmp_path: Path) -> Path:
-    """Base, base cut, tuned and retrieval over both tasks."""
-    gold = {c.messages[0].content: c.messages[1].content for c in load_split(prepared, "test")}
-    noise = "我觉得这个要看情况吧。\n用户：那怎么办？\n助手：" + "不知道。" * 100
-    systems = [
-        {"name": "base", "engine": "scripted", "replies": [noise]},
-        {"name": "base-cut", "engine": "cut", "of": "base", "cut_at": "用户："},
-        {"name": "retrieval", "engine": "retrieval", "data": str(prepared)},
-    ]
-    config = job(prepared, tmp_path, systems=systems)
-    tuned = ScriptedModel(
-        lambda talk: gold[talk.messages[0].content][:-4], name="tuned", score=lambda _, option: float(option == "每日一次")
-    )
-    evaluate(config, [*systems_of(config), tuned], out=tmp_path / "run")
-    return tmp_path / "run"
-
-
-def test_the_results_page(finished: Path, tmp_path: Path) -> None:
-    train = tmp_path / "train"
-    train.mkdir()
-    result = {
-        "base": "embedded", "steps": 12, "tokens": 34567, "answer_tokens": 20000, "conversations": 40, "dropped": 1,
-        "loss": 2.5,
-        "validation_loss_before": 3.0, "validation_loss": 2.25, "seconds": 600.0,
-    }  # fmt: skip
-    settings = {"lora": {"r": 16, "alpha": 32, "targets": "all-linear"}}
-    (train / "run.json").write_text(
-        json.dumps({"result": result, "settings": settings, "manifest_sha256": "5eed" * 16}), "utf-8"
-    )
-    page = results_page(finished, train, command="medasst evaluate job.toml")
-    for expected in ("34,567 tokens", "3.000 before, 2.250 after", "`medasst evaluate job.toml`", "guessing gets 25.0 %"):
-        assert expected in page
-    assert "shop: tuned against base: above in BLEU-4, ROUGE-1, ROUGE-2, ROUGE-L." in page
-    assert "| retrieval | 0 | unsupported |" in page
-    row = next(line for line in page.splitlines() if line.startswith("| tuned − base |"))
-    assert row.count("**") == 8
-    report = json.loads((finished / "report.json").read_text("utf-8"))
-    value = next(r["value"] for r in report["results"] if (r["system"], r["metric"]) == ("tuned", "rouge_l"))
-    assert f"{value:.2f} [" in page
-
-
-def test_the_results_page_refuses_texts(finished: Path) -> None:
-    report = json.loads((finished / "report.json").read_text("utf-8"))
-    report["results"][0]["status"], report["results"][0]["value"] = "请先看说明书", None
-    (finished / "report.json").write_text(json.dumps(report), "utf-8")
-    with pytest.raises(InputError, match="numbers and record ids only"):
-        results_page(finished)
-
-
-def test_the_results_page_needs_a_finished_run(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="finish the run first: medasst evaluate"):
-        results_page(tmp_path)
+        first_task(job(prepared, tmp_path, tasks=[task]))

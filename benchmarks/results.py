@@ -1,6 +1,6 @@
 """docs/results.md from a finished evaluation: numbers and record ids, never a text of the data or of a model.
 
-    python -m medasst.evaluation.results runs/real/evaluate --train runs/real/train > docs/results.md
+    python benchmarks/results.py runs/real/evaluate --train runs/real/train > docs/results.md
 
 Predictions are not even opened: what the page says comes from report.json, run.json and the items' scores.
 """
@@ -18,7 +18,6 @@ from typing import Any
 
 from medasst.errors import DataError, InputError, MedasstError
 from medasst.evaluation.metrics import METRICS, Interval, paired_bootstrap
-from medasst.evaluation.page import LABELS
 
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]+")
 _OWN_WORDS = frozenset({"用户", "题目", "答案"})  # of the templates that the page explains
@@ -39,9 +38,13 @@ _QA_NOTES = (
     "Training and test items come from the same sources. Exact and near duplicates of test questions were taken out of "
     "training, but the style is shared; on another source the gain may be smaller.",
 )
+_PROTOCOLS = {
+    "option_text/v1": "the option whose text has the highest mean log-probability a token after the question counts; options "
+    "are not listed. That favours options that read naturally there, and isn't comparable with results by letter.",
+    "letter/v1": "options are listed with their letters, and the letter that is likeliest as the beginning of the answer "
+    "counts. A weak model may prefer one letter throughout.",
+}
 _EXAM_NOTES = (
-    "Exams ask which option's text the model finds likeliest after the question (mean log-probability a token, options not "
-    "listed). That favours options that read naturally there, and isn't comparable with results by letter.",
     "The public exams may be in the pretraining text of any base; a figure above guessing is then memory in part.",
     "Fine-tuning on some thousands of answers teaches a form, hardly facts: no large change of the exams is to be expected.",
 )
@@ -108,7 +111,7 @@ def results_page(run: Path, train: Path | None = None, *, system: str = "tuned",
     names = list(dict.fromkeys(row["system"] for row in found.report["results"]))
     if system not in names:
         raise DataError(f"no system {system!r}; it has {', '.join(names)}", run / "report.json")
-    lines = ["# Results", "", "Written by `python -m medasst.evaluation.results`; numbers and record ids only.", ""]
+    lines = ["# Results", "", "Written by `python benchmarks/results.py`; numbers and record ids only.", ""]
     lines += [*_how(found, command), *(_training(train) if train else [])]
     for task in found.tasks("qa"):
         lines += _qa(found, task, system)
@@ -169,10 +172,10 @@ def _qa(found: Finished, task: Mapping[str, Any], system: str) -> list[str]:
         "",
     ]
     lines += _table(
-        ["system", "n", *(LABELS[metric] for metric in shown), "failed"],
+        ["system", "n", *(task["metrics"][metric] for metric in shown), "failed"],
         ([s, str(r["bleu_4"]["n"]), *(_figure(r[m]) for m in shown), str(r["bleu_4"]["failed"])] for s, r in rows.items()),
     )
-    lines += _differences(found, name, METRICS, system, [other for other in rows if other != system])
+    lines += _differences(found, task, METRICS, system, [other for other in rows if other != system])
     baseline = found.report["baseline"]
     if baseline != system and baseline in rows:
         order = sorted((gain, item) for item, gain in found.gains(name, "rouge_l", system, baseline).items())
@@ -185,14 +188,7 @@ def _qa(found: Finished, task: Mapping[str, Any], system: str) -> list[str]:
 def _exams(found: Finished, system: str) -> list[str]:
     if not (tasks := found.tasks("choice")):
         return []
-    protocol = tasks[0]["protocol"]
-    lines = [
-        "## Exams",
-        "",
-        f"Protocol `{protocol}`: the option whose text has the highest mean log-probability a token after `题目：…\\n答案：`; "
-        "options are not listed.",
-        "",
-    ]
+    lines = ["## Exams", ""]
     for task in tasks:
         rows = found.rows(task["name"])
         left_out = f", {task['left_out']} with several right answers left out" if task["left_out"] else ""
@@ -200,30 +196,33 @@ def _exams(found: Finished, system: str) -> list[str]:
             f"### {task['name']}",
             "",
             f"{task['n']} of {task['available']:,} questions{left_out}; guessing gets {task['chance']:.1f} %.",
+            f"Protocol `{task['protocol']}`: {_PROTOCOLS[task['protocol']]}",
             "",
         ]
         body = [
-            [s, str(r["accuracy"]["n"]), _figure(r["accuracy"]), str(task["ties"].get(s, "–")), str(r["accuracy"]["failed"])]
+            [s, *(str(r["accuracy"][key]) for key in ("n", "unparsed", "failed")), _figure(r["accuracy"])]
             for s, r in rows.items()
         ]
-        lines += _table(["system", "n", "accuracy", "ties", "failed"], body)
+        lines += _table(["system", "n", "unparsed", "failed", "accuracy"], body)
         able = [s for s, r in rows.items() if r["accuracy"]["status"] == "ok"]
         if system in able:
-            lines += _differences(found, task["name"], ("accuracy",), system, [other for other in able if other != system])
+            lines += _differences(found, task, ("accuracy",), system, [other for other in able if other != system])
     return lines
 
 
-def _differences(found: Finished, task: str, metrics: Sequence[str], system: str, others: Sequence[str]) -> list[str]:
+def _differences(
+    found: Finished, task: Mapping[str, Any], metrics: Sequence[str], system: str, others: Sequence[str]
+) -> list[str]:
     if not others:
         return []
 
     def cell(metric: str, other: str) -> str:
-        gain = found.difference(task, metric, system, other)
+        gain = found.difference(task["name"], metric, system, other)
         mark = "**" if gain.excludes_zero else ""
         return f"{mark}{gain.value:+.2f}{mark} [{gain.low:+.2f}, {gain.high:+.2f}]"
 
     body = ([f"{system} − {other}", *(cell(metric, other) for metric in metrics)] for other in others)
-    return [*_table(["difference (bold: excludes 0)", *(LABELS[metric] for metric in metrics)], body)]
+    return [*_table(["difference (bold: excludes 0)", *(task["metrics"][metric] for metric in metrics)], body)]
 
 
 def _reading(found: Finished, system: str) -> list[str]:
@@ -235,9 +234,9 @@ def _reading(found: Finished, system: str) -> list[str]:
         for other in rows:
             if other != system:
                 gains = {m: found.difference(task["name"], m, system, other) for m in METRICS}
-                up = [LABELS[m] for m, gain in gains.items() if gain.low > 0]
-                down = [LABELS[m] for m, gain in gains.items() if gain.high < 0]
-                open_ = [LABELS[m] for m, gain in gains.items() if not gain.excludes_zero]
+                up = [task["metrics"][m] for m, gain in gains.items() if gain.low > 0]
+                down = [task["metrics"][m] for m, gain in gains.items() if gain.high < 0]
+                open_ = [task["metrics"][m] for m, gain in gains.items() if not gain.excludes_zero]
                 said = [
                     f"{word} in {', '.join(names)}"
                     for word, names in (("above", up), ("below", down), ("not told apart", open_))
@@ -312,7 +311,7 @@ def _json(path: Path, command: str) -> Mapping[str, Any]:
 
 def main() -> None:
     """Write the results page of a finished evaluation to stdout."""
-    parser = argparse.ArgumentParser(prog="python -m medasst.evaluation.results", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python benchmarks/results.py", description=main.__doc__)
     parser.add_argument("run", type=Path, help="what medasst evaluate wrote")
     parser.add_argument("--train", type=Path, help="the training run")
     parser.add_argument("--system", default="tuned", help="the system that the page is about")

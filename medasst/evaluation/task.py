@@ -1,0 +1,214 @@
+"""What a task is made of: items, how they are asked, how the answers are scored.
+
+A kind of task is one file. It registers its settings under `kind`; they know how to make the task (`qa.py`, `choice.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from pydantic import Field, ModelWrapValidatorHandler, StringConstraints, ValidationInfo, model_validator
+
+from medasst.config import Config
+from medasst.errors import InputError
+from medasst.evaluation.rows import Rows
+from medasst.models import ChatModel, Decoding
+from medasst.models.base import Capability
+from medasst.registry import Registry
+
+# Names become file names.
+Name = Annotated[str, StringConstraints(pattern=r"^\w[\w.\-]*$")]
+Outcome = Literal["stop", "length", "unparsed", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to ask. `prompt` is what readers and files see of it, `label` the reference."""
+
+    id: str
+    source: str
+    prompt: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One item with its answer, as it rests on disk.
+
+    `finish_reason`: "length" was cut off at the token limit, "unparsed" names nothing that was asked for, "error" is no answer,
+    and `error` says why.
+    """
+
+    id: str
+    source: str
+    prompt: str
+    predict: str = ""
+    label: str
+    finish_reason: Outcome
+    error: str | None = None
+
+    def answers(self, item: Item) -> bool:
+        """Whether this very item was asked, not another one of its id."""
+        return (self.id, self.source, self.prompt, self.label) == (item.id, item.source, item.prompt, item.label)
+
+
+class Scores(Protocol):
+    """What one answer scores: a NamedTuple of numbers."""
+
+    def _asdict(self) -> dict[str, Any]: ...
+
+
+I = TypeVar("I", bound=Item)  # noqa: E741
+R = TypeVar("R", bound=Record)
+S = TypeVar("S", bound=Scores)
+
+
+class Asking(ABC, Generic[I, R]):
+    """How items are asked: a protocol with a name and a version.
+
+    Attributes:
+        protocol: the name.
+        needs: what an engine must be able to do.
+        record: what answers are kept as.
+    """
+
+    protocol: str
+    needs: Capability
+    record: type[R]
+
+    @abstractmethod
+    def answers(self, model: ChatModel, items: Sequence[I]) -> Iterator[R]:
+        """A record of each item, in any order. Raises UnsupportedError if the engine turns out to be unable."""
+
+    @abstractmethod
+    def failed(self, item: I, why: str) -> R:
+        """The record of an item without an answer."""
+
+    def cut(self, record: R, before: str) -> R | None:  # noqa: ARG002
+        """The record as if the text `before` had stopped the answer; None where answers can't be cut."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(Generic[S]):
+    """The sum of `of` over the sum of `per`, over the items that are `among` its own: by default a mean over all of them.
+
+    `compared` ones are shown as bars, and systems by their paired differences.
+    """
+
+    name: str
+    label: str
+    of: Callable[[S], float]
+    per: Callable[[S], float] = lambda _: 1.0
+    among: Callable[[S], bool] = lambda _: True
+    compared: bool = False
+    digits: int = 1
+
+
+class Scoring(ABC, Generic[I, R, S]):
+    """How answers are scored. `headline` is the metric that a single line names."""
+
+    metrics: tuple[Metric[S], ...]
+    headline: str
+
+    @abstractmethod
+    def score(self, item: I, record: R) -> S:
+        """What one answer scores; one that isn't there scores what nothing scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn(Generic[I]):
+    """The items that are asked, of `available` different ones; `repeated` counts those whose id came before."""
+
+    items: tuple[I, ...]
+    available: int
+    repeated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task(Generic[I, R, S]):
+    """Items, how to ask, how to score.
+
+    Attributes:
+        source: where the items come from, for readers.
+        unit: what an item is called, in the plural.
+        rows: what became of the rows that were read.
+        left_out: items that this way of asking can't ask.
+        chance: what guessing gets of the headline metric, where that means anything.
+    """
+
+    name: str
+    kind: str
+    source: str
+    unit: str
+    asking: Asking[I, R]
+    scoring: Scoring[I, R, S]
+    drawn: Drawn[I]
+    rows: Rows
+    left_out: int = 0
+    chance: float | None = None
+
+    @property
+    def items(self) -> tuple[I, ...]:
+        """What is asked, in the order of the draw."""
+        return self.drawn.items
+
+
+AnyTask: TypeAlias = Task[Any, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What a job says for all of its tasks."""
+
+    decoding: Decoding
+    limit: int | None
+    seed: int
+    prepared: Path | None
+
+
+class TaskConfig(Config):
+    """Settings that every kind of task has. Validating picks the kind."""
+
+    name: Name = Field(description="what results and files call it")
+    kind: str = Field(description='"qa" or "choice"')
+    limit: int | None = Field(None, ge=1, description="items at most; the job's limit by default")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_kind(cls, given: Any, handler: ModelWrapValidatorHandler[TaskConfig], info: ValidationInfo) -> TaskConfig:
+        if cls is not TaskConfig or not isinstance(given, Mapping) or not isinstance(given.get("kind"), str):
+            return handler(given)
+        try:
+            kind = KINDS[given["kind"]]
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        return kind.model_validate(given, context=info.context)
+
+    @property
+    def needs_prepared(self) -> bool:
+        """Whether the job must name the prepared set."""
+        return False
+
+    def task(self, common: Common) -> AnyTask:
+        """Read the items and draw from them.
+
+        Raises:
+            DataError: there is no item, or a file can't be read.
+        """
+        raise NotImplementedError
+
+
+KINDS: Registry[type[TaskConfig]] = Registry("kind of task")
+
+
+def draw(found: Sequence[I], limit: int | None, seed: int) -> Drawn[I]:
+    """`limit` of the items. Each one's place depends on seed and id alone: a larger limit or more data never reshuffles."""
+    unique = {item.id: item for item in reversed(found)}  # the first of an id stays
+    order = sorted(unique.values(), key=lambda item: hashlib.sha256(f"{seed}:{item.id}".encode()).digest())
+    return Drawn(tuple(order[:limit]), len(unique), len(found) - len(unique))
