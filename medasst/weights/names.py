@@ -14,7 +14,7 @@ from medasst.weights.tensors import Array
 ARCHITECTURES = {"gemma3_text": "gemma3", "llama": "llama", "qwen2": "qwen2"}
 
 
-class Layout(NamedTuple):
+class TensorMap(NamedTuple):
     """One model's tensors in both worlds.
 
     Attributes:
@@ -28,8 +28,8 @@ class Layout(NamedTuple):
     heads: tuple[int, int]
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Layout:
-        """The layout of a model by its `config.json`. Raises ModelError for an architecture not known here."""
+    def of(cls, config: Mapping[str, Any]) -> TensorMap:
+        """The tensors of a model by its `config.json`. Raises ModelError for an architecture not known here."""
         try:
             import gguf
         except ModuleNotFoundError as error:
@@ -50,15 +50,16 @@ class Layout(NamedTuple):
         )
 
     def hf_names(self, layers: int) -> list[str]:
-        """Hugging Face's names of all weights, biases left out; the output head is among them though often tied."""
+        """Hugging Face's names of all tensors of an unmodified model; the output head is among them though often tied."""
         gemma = self.architecture == "gemma3"
         norms = ["input_layernorm", "post_attention_layernorm"]
         norms += ["pre_feedforward_layernorm", "post_feedforward_layernorm"] if gemma else []
         attention = [f"self_attn.{part}_proj" for part in "qkvo"]
         attention += ["self_attn.q_norm", "self_attn.k_norm"] if gemma else []
-        inside = [*norms, *attention, *(f"mlp.{part}_proj" for part in ("gate", "up", "down"))]
-        outside = ["model.embed_tokens", "model.norm", "lm_head"]
-        return [f"{name}.weight" for name in (*outside, *(f"model.layers.{i}.{n}" for i in range(layers) for n in inside))]
+        inside = [f"{n}.weight" for n in (*norms, *attention, *(f"mlp.{part}_proj" for part in ("gate", "up", "down")))]
+        inside += [f"self_attn.{part}_proj.bias" for part in "qkv"] if self.architecture == "qwen2" else []
+        outside = [f"{name}.weight" for name in ("model.embed_tokens", "model.norm", "lm_head")]
+        return [*outside, *(f"model.layers.{i}.{name}" for i in range(layers) for name in inside)]
 
     def gguf_name(self, name: str) -> str:
         """GGUF's name of a tensor."""

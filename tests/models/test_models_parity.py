@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,9 +16,9 @@ pytest.importorskip("xllamacpp")
 
 from medasst.models.llama_cpp import LlamaCppModel  # noqa: E402
 from medasst.render import Renderer  # noqa: E402
-from medasst.weights import Base, adapter_to_gguf, find_base, save_adapter  # noqa: E402
+from medasst.weights import Base, adapter_to_gguf, find_base, is_here, save_adapter  # noqa: E402
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.weights]
 
 TOP = 60
 FIRST = 4  # positions before it have next to no context
@@ -34,9 +33,11 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def base() -> Base:
-    base = find_base("gemma-3-270m")
+@pytest.fixture(scope="module", params=["embedded", "gemma-3-270m", "smollm2"])
+def base(request: pytest.FixtureRequest) -> Base:
+    if not is_here(request.param):
+        pytest.skip(f"no weights of {request.param} here; fetch them with: medasst fetch {request.param}")
+    base = find_base(request.param)
     assert base.gguf is not None
     return base
 
@@ -114,17 +115,18 @@ def divergence(model: LlamaCppModel, reference: list[np.ndarray], ids: list[list
 
 def permuted(adapter: Path, base: Base, target: Path) -> Path:
     """The same adapter as if the base were a Llama: rows of q and k interleaved."""
-    config = json.loads((adapter / "adapter_config.json").read_text("utf-8"))
+    settings = (adapter / "adapter_config.json").read_text("utf-8")
     from safetensors.torch import load_file, save_file
 
     target.mkdir()
     tensors = load_file(adapter / "adapter_model.safetensors")
     for name, value in tensors.items():
         if "lora_B" in name and ("q_proj" in name or "k_proj" in name):
-            heads = value.shape[0] // base.config["head_dim"]
+            config = base.config
+            heads = value.shape[0] // (config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
             tensors[name] = value.reshape(heads, 2, -1, value.shape[1]).transpose(1, 2).reshape(value.shape).contiguous()
     save_file(tensors, target / "adapter_model.safetensors", metadata={"format": "pt"})
-    (target / "adapter_config.json").write_text(json.dumps(config), "utf-8")
+    (target / "adapter_config.json").write_text(settings, "utf-8")
     return adapter_to_gguf(target, base)
 
 
@@ -154,8 +156,8 @@ def test_adapter_parity(
     wrong["permuted"] = divergence(other, tuned, ids, 1.0)
     other.close()
     print(f"KL: base {base_only:.4f}, adapter {with_adapter:.4f}, " + ", ".join(f"{k} {v:.4f}" for k, v in wrong.items()))
-    assert with_adapter <= 2 * base_only
-    assert base_only < 0.05
+    # What is left is llama.cpp's own arithmetic, which rounds activations to 8 bits.
+    assert max(base_only, with_adapter) <= 0.02
     for name, value in wrong.items():
         assert value >= 3 * base_only, name
         assert value >= 3 * with_adapter, name
@@ -172,7 +174,7 @@ def test_tokenizer_is_that_of_llama_cpp(served: LlamaCppModel, renderer: Rendere
         "",
         " ",
     ]
-    assert renderer.text("头疼")[:1] == [renderer.tokenizer.token_to_id("<bos>")]
+    assert not renderer.bos or renderer.text("头疼")[:1] == [renderer.tokenizer.token_to_id(renderer.bos)]
     with httpx.Client(**served._http) as client:
         for text in [*odd, *TEXTS]:
             request = {"content": text, "add_special": False, "parse_special": True}

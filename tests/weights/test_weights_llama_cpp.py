@@ -19,7 +19,7 @@ from medasst.models.llama_cpp import LlamaCppModel  # noqa: E402
 from medasst.render import Renderer  # noqa: E402
 from medasst.weights import adapter_to_gguf, base_to_gguf, find_base, save_adapter  # noqa: E402
 from medasst.weights.convert import convert  # noqa: E402
-from medasst.weights.names import Layout  # noqa: E402
+from medasst.weights.names import TensorMap  # noqa: E402
 from medasst.weights.tensors import read_safetensors  # noqa: E402
 
 TALKS = [Conversation.of([("user", text)]) for text in ("感冒发烧吃什么药好？", "孩子咳嗽有痰怎么办？", "我头疼得厉害")]
@@ -111,4 +111,4 @@ def test_rope_scaling_is_refused(tiny_llama: Path, own_cache: Path, tmp_path: Pa
 
 def test_unknown_architecture() -> None:
     with pytest.raises(ModelError, match=r"'gpt2'.*transformers"):
-        Layout.of({"model_type": "gpt2"})
+        TensorMap.of({"model_type": "gpt2"})
