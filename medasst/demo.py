@@ -40,7 +40,7 @@ def demo(out: Path, progress: Progress = silent, say: Callable[[str], None] = la
     if not CONFIGS.is_dir():
         raise ConfigError(f"{CONFIGS}: not there; the demo runs in a clone of the repository, not from an installed package")
     out = out.resolve()
-    base = find_base("embedded", lambda text: progress(text, 0))
+    base = find_base("embedded", progress)
     if (terms := terms_notice(base)) is not None:
         say(terms)
     prepared = prepare(load(PrepareConfig, CONFIGS / "prepare.toml"), out / "data", progress)

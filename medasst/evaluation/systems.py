@@ -104,7 +104,7 @@ def _guarded(name: str, wording: EvaluatedSystem | None, progress: Progress, gua
 def _opener(settings: EvaluatedSystem, progress: Progress) -> Opener:
     if (data := settings.data) is not None:
         return lambda: RetrievalModel.over(settings.name, data)
-    return lambda: open_model(settings, lambda stage: progress(stage, 0))
+    return lambda: open_model(settings, progress)
 
 
 def _fingerprint(settings: EvaluatedSystem) -> dict[str, Any]:

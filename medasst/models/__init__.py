@@ -20,6 +20,7 @@ from medasst.models.base import (
 )
 from medasst.models.config import SystemConfig
 from medasst.models.scripted import ScriptedModel
+from medasst.progress import Progress, silent
 from medasst.registry import Registry
 
 __all__ = [
@@ -39,8 +40,7 @@ __all__ = [
     "open_model",
 ]
 
-Progress = Callable[[str], None]
-Engine = Callable[[SystemConfig, Progress | None], ChatModel]
+Engine = Callable[[SystemConfig, Progress], ChatModel]
 
 engines: Registry[Engine] = Registry("engine")
 engines.register("scripted")(lambda config, _: ScriptedModel(config.replies, name=config.label))
@@ -49,7 +49,7 @@ engines.register("scripted")(lambda config, _: ScriptedModel(config.replies, nam
 def _engine(name: str, module: str, extra: str) -> None:
     """File an engine whose module, with its heavy packages, is imported on first use."""
 
-    def open_engine(config: SystemConfig, progress: Progress | None) -> ChatModel:
+    def open_engine(config: SystemConfig, progress: Progress) -> ChatModel:
         try:
             engine = import_module(f"medasst.models.{module}")
         except ModuleNotFoundError as error:
@@ -65,7 +65,7 @@ _engine("llama.cpp", "llama_cpp", "serve")
 _engine("openai", "endpoint", "serve")
 
 
-def open_model(config: SystemConfig, progress: Progress | None = None) -> ChatModel:
+def open_model(config: SystemConfig, progress: Progress = silent) -> ChatModel:
     """Load a system's model.
 
     Raises:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import openai
@@ -22,13 +22,14 @@ from medasst.models.base import (
 )
 from medasst.models.config import SystemConfig
 from medasst.models.requests import as_answered
+from medasst.progress import Progress, silent
 
 PARALLEL = 8
 _LISTED = 20  # the most top_logprobs that OpenAI's API gives
 _BLANKS = " \n\u2581\u0120"  # what tokens begin a word with, as text and as some servers spell it
 
 
-def open_model(config: SystemConfig, _progress: Callable[[str], None] | None = None) -> EndpointModel:
+def open_model(config: SystemConfig, _progress: Progress = silent) -> EndpointModel:
     """A client of the endpoint; nothing is asked of it yet."""
     key = os.environ.get(config.api_key_env or "") or "none"
     if config.api_key_env and config.api_key_env not in os.environ:

@@ -7,7 +7,7 @@ import ctypes
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,7 @@ from medasst.models.letters import next_letters
 from medasst.models.prepared import prepare
 from medasst.models.requests import as_answered
 from medasst.models.texts import TextStream, cut_at
+from medasst.progress import Progress, silent
 from medasst.render import Renderer
 from medasst.weights import adapter_to_gguf, base_to_gguf
 
@@ -33,7 +34,7 @@ _LISTED = 1000  # tokens whose probabilities the server is asked for
 _BIAS = 1000.0  # more than any two logits differ, little enough that single precision still tells biased ones apart
 
 
-def open_model(config: SystemConfig, progress: Callable[[str], None] | None = None) -> LlamaCppModel:
+def open_model(config: SystemConfig, progress: Progress = silent) -> LlamaCppModel:
     """Load the base's GGUF file, the adapter over it."""
     base, adapter, renderer = prepare(config, progress)
     return LlamaCppModel(

@@ -19,12 +19,13 @@ from medasst.models.config import SystemConfig
 from medasst.models.letters import next_letters
 from medasst.models.prepared import prepare
 from medasst.models.texts import TextStream, cut_at
+from medasst.progress import Progress, silent
 from medasst.render import Renderer
 
 BATCH = 8
 
 
-def open_model(config: SystemConfig, progress: Callable[[str], None] | None = None) -> LocalModel:
+def open_model(config: SystemConfig, progress: Progress = silent) -> LocalModel:
     """Load the base, and the adapter over it."""
     base, adapter, renderer = prepare(config, progress)
     if config.threads:

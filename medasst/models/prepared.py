@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from medasst.errors import ConfigError
 from medasst.models.config import SystemConfig
+from medasst.progress import Progress, silent
 from medasst.render import Renderer
 from medasst.weights import AdapterInfo, Base, check_adapter, find_base
 
@@ -19,11 +19,11 @@ class Prepared(NamedTuple):
     renderer: Renderer
 
 
-def prepare(config: SystemConfig, progress: Callable[[str], None] | None = None) -> Prepared:
+def prepare(config: SystemConfig, progress: Progress = silent) -> Prepared:
     """Find what a system is made of. With template "auto" an adapter's conversations are rendered as in its training."""
     if not config.base:
         raise ConfigError(f"engine {config.engine!r} needs a base, e.g. base = 'embedded'")
-    base = find_base(config.base, progress)
+    base = find_base(config.base, progress, weights=config.engine == "transformers")
     adapter = check_adapter(config.adapter, base) if config.adapter else None
     template = adapter.template if adapter and config.template == "auto" else config.template
     return Prepared(base, adapter, Renderer.from_folder(base.folder, template))

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from medasst.assistant.reply import Assistant
 from medasst.models import ChatModel, open_model
 from medasst.models.places import Placed, Places
+from medasst.progress import Progress, silent
 from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
@@ -25,9 +26,7 @@ BARE = "medasst-bare"
 _SWITCH_SECONDS = 0.001  # the event loop waits at most so long for a thread that reads a conversation
 
 
-def serve(
-    config: ServeConfig, progress: Callable[[str], None] | None = None, ready: Callable[[str], None] | None = None
-) -> None:
+def serve(config: ServeConfig, progress: Progress = silent, ready: Callable[[str], None] | None = None) -> None:
     """Open the model, build the assistant and serve both until Ctrl-C. Until the model is there, answers are 503.
 
     Args:
@@ -58,7 +57,7 @@ def serve(
 class _Service:
     """Loads beside the listening server, then lets requests in."""
 
-    def __init__(self, config: ServeConfig, progress: Callable[[str], None] | None, ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: ServeConfig, progress: Progress, ready: Callable[[], None] | None) -> None:
         self.entrance = Entrance()
         self._config, self._progress, self._ready = config, progress, ready
         self._places = Places(config.places.guarded)
@@ -96,12 +95,12 @@ class _Service:
             close()
 
 
-def open_assistant(config: ServeConfig, progress: Callable[[str], None] | None = None) -> Assistant:
+def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
     """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
     return Assistant.from_samples(_open_model(config, 1, progress))
 
 
-def _open_model(config: ServeConfig, slots: int, progress: Callable[[str], None] | None) -> ChatModel | None:
+def _open_model(config: ServeConfig, slots: int, progress: Progress) -> ChatModel | None:
     """The settings' model with as many slots as are used at a time: more of them cost memory and speed."""
     if config.model is None:
         return None

@@ -83,7 +83,7 @@ def run(config: TrainConfig, out: Path, sample: Callable[[Any], list[str]] | Non
     if (finished := _finished(out, settings)) is not None:
         return finished
     out.mkdir(parents=True, exist_ok=True)
-    base = find_base(config.base, lambda text: progress(text, 0))
+    base = find_base(config.base, progress)
     renderer = Renderer.from_folder(base.folder, config.template)
     progress("tokenising", 0)
     tokens = _tokens(config, "train", manifest, renderer)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from medasst.disk import file_sha256
 from medasst.errors import ModelError
 from medasst.render import Renderer
-from medasst.disk import file_sha256
 from medasst.weights.bases import Base
 
 ABOUT_FILE = "medasst.json"

@@ -166,7 +166,7 @@ def _from_file(path: Path, progress: Progress, *, weights: bool) -> Base:
     known = {_facts()[name]["sha256"]: name for name in embedded()}
     if (name := known.get(file_sha256(path))) is None:
         raise ModelError(
-            f"{path}: not the file of an embedded base ({', '.join(embedded())}); for another model give its Hugging Face folder"
+            f"{path}: no embedded base's file ({', '.join(embedded())}); give another model as its Hugging Face folder"
         )
     return _embedded(name, progress, weights=weights, file=path)
 

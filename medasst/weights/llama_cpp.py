@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from medasst.errors import DependencyError, ModelError
-from medasst.weights.adapter import WEIGHTS_FILE, read_adapter
 from medasst.disk import file_sha256
+from medasst.errors import DependencyError, ModelError
+from medasst.progress import Progress, silent
+from medasst.weights.adapter import WEIGHTS_FILE, read_adapter
 from medasst.weights.bases import GGUF_FILE, Base
 from medasst.weights.cache import building, cache_dir
 from medasst.weights.names import TensorMap
@@ -84,7 +85,7 @@ def _finish(writer: Any, target: Path) -> Path:
     return target
 
 
-def base_to_gguf(base: Base, progress: Callable[[str], None] | None = None) -> Path:
+def base_to_gguf(base: Base, progress: Progress = silent) -> Path:
     """The base as a GGUF file, made once and cached where there is none: same values, same type, vocabulary of its tokenizer.
 
     Raises:
@@ -97,8 +98,7 @@ def base_to_gguf(base: Base, progress: Callable[[str], None] | None = None) -> P
     files = sorted(base.folder.glob("*.safetensors"))
     with building(target, sum(file.stat().st_size for file in files) + 2**26) as folder:
         if folder is not None:
-            if progress:
-                progress(f"converting {base.name} for llama.cpp, once")
+            progress(f"converting {base.name} for llama.cpp, once", 0)
             _write_base(base, files, folder / GGUF_FILE)
     return target / GGUF_FILE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -176,6 +177,8 @@ def test_tokenizer_is_that_of_llama_cpp(served: LlamaCppModel, renderer: Rendere
     ]
     assert not renderer.bos or renderer.text("头疼")[:1] == [renderer.tokenizer.token_to_id(renderer.bos)]
     with httpx.Client(**served._http) as client:
-        for text in [*odd, *TEXTS]:
+        for raw in [*odd, *TEXTS]:
+            # Qwen2 composes characters first; llama.cpp leaves that to its caller.
+            text = unicodedata.normalize("NFC", raw) if "NFC" in str(renderer.tokenizer.normalizer) else raw
             request = {"content": text, "add_special": False, "parse_special": True}
             assert client.post("/tokenize", json=request).json()["tokens"] == renderer.encode(text), text

