@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _command(commands, "train", _train, "a prepared set → a LoRA adapter")
     _command(commands, "evaluate", _evaluate, "systems × tasks → predictions, scores, a report")
     score = _command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
-    score.add_argument("file", type=Path, metavar="FILE", help="JSONL with predict and label on each line, id if there is one")
+    score.add_argument("file", type=Path, metavar="FILE", help="JSON, JSONL, CSV, … with predict and label, id if there is one")
     fetch = _command(
         commands, "fetch", _fetch, "an embedded base ahead of time, so that later work needs no network", config=None, out=False
     )

@@ -83,7 +83,9 @@ def _checked(line: int, value: JSON, text: str) -> Row:
         try:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            return Row(line, error="broken_encoding: half of a \\ud… pair; the character was cut in two", raw=text[:2000])
+            return Row(
+                line, value, error="broken_encoding: half of a \\ud… pair; the character was cut in two", raw=text[:2000]
+            )
     return Row(line, value)
 
 

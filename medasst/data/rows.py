@@ -19,7 +19,8 @@ Knows = Callable[[Iterable[str]], bool]  # whether fields of these names, and ma
 
 
 class Row(NamedTuple):
-    """One record as it stands in a file. `error` says why there is no value; `raw` is then what could be read of it.
+    """One record as it stands in a file. `error` says why it has no value, or one that UTF-8 can't write; `raw` is then what
+    could be read of it.
 
     `part` is the file inside an archive, or the sheet of a workbook, where there are several.
     """

@@ -1,23 +1,33 @@
-"""Score a file of predictions, whatever tool wrote it."""
+"""Score a file of predictions, whatever tool wrote it: any container and encoding that `prepare` reads."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
+from medasst.conversation import JSON
+from medasst.data.files import read_rows
+from medasst.data.recipes import as_fields
+from medasst.data.records import RecordError
+from medasst.data.rows import Row
+from medasst.disk import write_json, written_whole
 from medasst.errors import DataError
 from medasst.evaluation.metrics import TextScores, mean_scores, score_text
 from medasst.progress import Progress, silent
+
+_NEEDED = frozenset({"predict", "label"})
+_REMEDY = "each record needs the texts 'predict' and 'label'"
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreReport:
     """What `score` found; `mean` holds percentages by metric name.
 
-    `skipped` lines have no `predict` or `label` (or are no JSON object); `duplicates` are scored lines whose id came before.
+    `skipped` records have no `predict` or `label` (or are no JSON object); `duplicates` are scored ones whose id came before.
     """
 
     n: int
@@ -31,67 +41,105 @@ class ScoreReport:
         return f"{means} over {self.n:,} pairs ({self.skipped:,} lines skipped, {self.duplicates:,} repeated ids)"
 
 
-class _Record(NamedTuple):
-    id: Any  # whatever JSON type the file gives
+class Pair(NamedTuple):
+    """A prediction and its reference; the id has whatever JSON type the file gives it."""
+
+    id: JSON
     predict: str
     label: str
 
 
+class Skipped(NamedTuple):
+    """A record that can't be scored, and why."""
+
+    line: int
+    why: str
+
+
 def score(file: Path, out: Path, progress: Progress = silent) -> ScoreReport:
-    """Score each line of a JSONL file with `predict` and `label`; write `scores.jsonl` and `report.json` into `out`.
+    """Score each record of a file that has `predict` and `label`; write `scores.jsonl` and `report.json` into `out`.
 
     Raises:
-        DataError: the file can't be read, or no line of it can be scored.
+        DataError: the file can't be read, or nothing in it can be scored.
     """
     seen: set[str] = set()
     scores: list[TextScores] = []
-    skipped = duplicates = done = 0
-    total = _size(file)
-    out.mkdir(parents=True, exist_ok=True)
-    growing = out / "scores.jsonl.part"
-    with growing.open("w", encoding="utf-8") as sink:
-        for size, record in _records(file):
-            done += size
-            if record is None:
-                skipped += 1
+    skipped: list[Skipped] = []
+    duplicates = 0
+    with written_whole(out / "scores.jsonl") as unfinished, unfinished.open("w", encoding="utf-8") as sink:
+        for found in pairs(file):
+            if isinstance(found, Skipped):
+                skipped.append(found)
                 continue
-            key = json.dumps(record.id, sort_keys=True)
+            key = json.dumps(found.id, sort_keys=True)
             duplicates += key in seen
             seen.add(key)
-            scores.append(score_text(record.predict, record.label))
+            scores.append(score_text(found.predict, found.label))
             # ASCII escapes, so that any id survives, a lone surrogate too.
-            sink.write(json.dumps({"id": record.id, **scores[-1]._asdict()}) + "\n")
-            progress("scoring", done, total)
-    if not scores:
-        growing.unlink()
-        raise DataError(f"no line can be scored ({skipped} skipped): each needs the strings 'predict' and 'label'", file)
-    growing.replace(out / "scores.jsonl")
-    report = ScoreReport(len(scores), skipped, duplicates, mean_scores(scores)._asdict())
-    (out / "report.json").write_text(json.dumps(asdict(report), indent=2) + "\n", "utf-8")
+            sink.write(json.dumps({"id": found.id, **scores[-1]._asdict()}) + "\n")
+            progress("scoring", len(scores))
+        if not scores:
+            raise DataError(_nothing(skipped), file)
+    report = ScoreReport(len(scores), len(skipped), duplicates, mean_scores(scores)._asdict())
+    write_json(out / "report.json", asdict(report))
     return report
 
 
-def _size(file: Path) -> int:
+def pairs(file: Path) -> Iterator[Pair | Skipped]:
+    """Each record of a file. An absent id is the record's 1-based line, or the next number where records share one.
+
+    Raises:
+        DataError: the file can't be read.
+    """
+    number = 0
+    for row in _rows(file):
+        number = max(row.line, number + 1)
+        if not row.error.startswith("empty_file"):
+            yield _pair(row, number)
+
+
+def _rows(file: Path) -> Iterator[Row]:
+    """What is in the file; one whose name tells no kind is taken for lines of JSON."""
+    with TemporaryDirectory(prefix="medasst-") as folder:
+        named = file
+        if file.exists() and not file.suffix:
+            named = Path(folder) / f"{file.name}.jsonl"
+            named.symlink_to(file.resolve())
+        try:
+            yield from read_rows(named, knows=_knows)
+        except OSError as error:
+            raise DataError(f"can't be read: {error.strerror or error}; {_REMEDY}", file) from error
+
+
+def _knows(names: Iterable[str]) -> bool:
+    return {str(name).strip().lower() for name in names} >= _NEEDED
+
+
+def _pair(row: Row, number: int) -> Pair | Skipped:
+    # Half of an escaped pair can't be written as UTF-8, but it can be scored: such a row has a value and an error.
+    if row.error and row.value is None:
+        return Skipped(row.line, row.error)
     try:
-        with file.open("rb"):
-            return file.stat().st_size
-    except OSError as error:
-        raise DataError(f"can't be read: {error.strerror}; give a JSONL file with 'predict' and 'label'", file) from error
+        fields = {str(name).strip().lower(): value for name, value in as_fields(row.value).items()}
+    except RecordError as error:
+        return Skipped(row.line, error.detail)
+    predict, label = fields.get("predict"), fields.get("label")
+    if isinstance(predict, str) and isinstance(label, str):
+        return Pair(fields.get("id", number), predict, label)
+    return Skipped(row.line, _lacking(fields))
 
 
-def _records(file: Path) -> Iterator[tuple[int, _Record | None]]:
-    """Each line's bytes and its record, None where it can't be scored; blank lines are no records."""
-    with file.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield len(line), _record(line, number)
+def _lacking(fields: Mapping[str, JSON]) -> str:
+    missing = [name for name in ("predict", "label") if name not in fields]
+    if missing:
+        return f"it has no {' and no '.join(map(repr, missing))}, but {', '.join(fields)[:200] or 'nothing'}"
+    name = next(name for name in ("predict", "label") if not isinstance(fields[name], str))
+    return f"its {name!r} is {type(fields[name]).__name__}, not text"
 
 
-def _record(line: bytes, number: int) -> _Record | None:
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except (ValueError, RecursionError):
-        return None
-    if not (isinstance(row, dict) and isinstance(row.get("predict"), str) and isinstance(row.get("label"), str)):
-        return None
-    return _Record(row.get("id", number), row["predict"], row["label"])
+def _nothing(skipped: Sequence[Skipped]) -> str:
+    """What was found where nothing can be scored."""
+    if not skipped:
+        return f"no record in it; {_REMEDY}"
+    first = skipped[0]
+    return f"no record can be scored ({len(skipped)} skipped; the first, on line {first.line}: {first.why}); {_REMEDY}"

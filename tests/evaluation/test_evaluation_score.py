@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,12 +72,85 @@ def test_unscorable_lines_are_skipped_and_counted(tmp_path: Path) -> None:
     }
 
 
-def test_bytes_that_are_no_utf8_cost_one_line(tmp_path: Path) -> None:
+def test_a_stray_byte_is_one_character_that_is_not_in_the_reference(tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
     good = json.dumps({"predict": "好\u2028好", "label": "好"}, ensure_ascii=False).encode()
     file.write_bytes(b"\xef\xbb\xbf" + good + b"\r\n" + b'{"predict": "\xff", "label": "a"}\n' + good)
     report = score(file, tmp_path / "o")
-    assert (report.n, report.skipped) == (2, 1)
+    assert (report.n, report.skipped) == (3, 0)
+    assert read(tmp_path / "o" / "scores.jsonl")[1]["rouge_1"] == 0
+
+
+PAIRS = [
+    {"predict": "多喝水，注意休息。", "label": "多喝水，好好休息。"},
+    {"predict": "请到医院就诊。", "label": "建议去医院检查。"},
+    {"predict": "可以服用布洛芬。", "label": "可以口服布洛芬退热。"},
+]
+
+
+def dumped(value: object, **how: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, **how).encode()
+
+
+def table(separator: str) -> str:
+    return "\n".join(separator.join(row) for row in [("predict", "label"), *((p["predict"], p["label"]) for p in PAIRS)])
+
+
+LINES = b"\n".join(map(dumped, PAIRS))
+FILES = {
+    "lines.jsonl": LINES,
+    "nosuffix": LINES,
+    "mark.jsonl": LINES.decode().encode("utf-8-sig"),
+    "gb18030.jsonl": LINES.decode().encode("gb18030"),
+    "utf16.jsonl": LINES.decode().encode("utf-16"),
+    "utf16-without-mark.jsonl": LINES.decode().encode("utf-16-le"),
+    "array.json": dumped(PAIRS),
+    "array-of-many-lines.json": dumped(PAIRS, indent=2),
+    "array-gb18030.json": dumped(PAIRS).decode().encode("gb18030"),
+    "wrapped.json": dumped({"model": "m", "predictions": PAIRS}),
+    "wrapped-deeper.json": dumped({"meta": {"n": 3}, "results": {"rows": PAIRS}}, indent=1),
+    "columns.json": dumped({key: [p[key] for p in PAIRS] for key in ("predict", "label")}),
+    "by-id.json": dumped({f"q{n}": p for n, p in enumerate(PAIRS)}),
+    "values-of-many-lines.jsonl": b"\n".join(dumped(p, indent=1) for p in PAIRS),
+    "capitals.jsonl": b"\n".join(dumped({"Predict": p["predict"], " Label": p["label"]}) for p in PAIRS),
+    "packed.json.gz": gzip.compress(dumped(PAIRS)),
+    "table.csv": table(",").encode(),
+    "table-gb18030.csv": table(",").encode("gb18030"),
+    "table.tsv": table("\t").encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_whatever_a_tool_wrote_is_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(FILES[name])
+    report = score(tmp_path / name, tmp_path / "o")
+    plain = score(write(tmp_path / "plain.jsonl", *PAIRS), tmp_path / "p")
+    assert (report.n, report.skipped, report.duplicates) == (3, 0, 0)
+    assert report.mean == plain.mean
+
+
+def test_records_on_one_line_have_numbers_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(dumped(PAIRS))
+    score(tmp_path / "a.json", tmp_path / "o")
+    assert [row["id"] for row in read(tmp_path / "o" / "scores.jsonl")] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (dumped({"prediction": "好", "reference": "好"}), "no 'predict' and no 'label', but prediction, reference"),
+        (dumped({"predict": ["好"], "label": 3}), "'predict' is list, not text"),
+        (dumped({"predict": "好", "label": None}), "'label' is NoneType, not text"),
+        ("多喝水請到醫院就診檢查身體健康".encode("big5") * 20, "wrong_encoding"),
+        (b"\x1f\x8b" + b"0" * 50, "packed by gzip; name it .gz"),
+        (b"[" + LINES.split(b"\n")[0][:-8], "not_json"),
+        (b"", "no record in it"),
+    ],
+)
+def test_what_cannot_be_scored_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "p.jsonl").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        score(tmp_path / "p.jsonl", tmp_path / "o")
 
 
 @pytest.mark.parametrize("lines", [[], [{"predict": "好"}], ["", "nothing"]])
