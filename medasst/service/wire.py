@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -121,6 +122,17 @@ class ChatRequest(BaseModel):
         return self.stream_options is not None and self.stream_options.include_usage
 
 
+# One half of an escaped surrogate pair, left by a client that cut an emoji in two: strict UTF-8 has no place for it.
+_HALF_PAIR = re.compile(
+    rb"""(?<!\\)((?:\\\\)*)  # an even number of backslashes is text
+    \\u[dD](?:
+        [89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])  # a first half without its second
+        | (?<!\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD])[c-fC-F][0-9a-fA-F]{2}  # a second half without its first
+    )""",
+    re.VERBOSE,
+)
+
+
 def read_request(body: bytes) -> ChatRequest:
     """Parse and check what can be checked without knowing the models. Raises ApiError 400, 413 or 422."""
     # One call parses it all and lets nobody else run meanwhile, so what it may meet is bounded first.
@@ -129,7 +141,7 @@ def read_request(body: bytes) -> ChatRequest:
     if body.count(b"\\u") > _MOST_ESCAPED:
         raise ApiError(413, "too many characters are escaped: send UTF-8, or shorten the conversation", "request_too_large")
     try:
-        request = ChatRequest.model_validate_json(body.removeprefix(b"\xef\xbb\xbf"))
+        request = ChatRequest.model_validate_json(_HALF_PAIR.sub(rb"\1\\ufffd", body.removeprefix(b"\xef\xbb\xbf")))
     except ValidationError as error:
         raise _explain(error) from None
     if request.n not in (None, 1):

@@ -15,6 +15,7 @@ from medasst.assistant import Assistant
 from medasst.models import ScriptedModel
 from medasst.service.app import create_app
 from medasst.service.config import Limits, ServeConfig
+from medasst.service.wire import read_request
 
 ASK = {"role": "user", "content": "感冒发烧吃什么药好?"}
 CALL = {"id": "c1", "type": "function", "function": {"name": "stock", "arguments": "{}"}}
@@ -236,3 +237,27 @@ def test_a_refused_request_is_no_error_of_the_service(caplog: pytest.LogCaptureF
         assert post(web, {"role": "user", "content": ""}).status_code == 400
         assert post(web, {"role": "user", "content": "\u200b"}).status_code == 400
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+GRIN = "\\ud83d\\ude00"
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        ("谢谢\\ude4f", "谢谢\ufffd"),
+        ("不客\\ud83d气", "不客\ufffd气"),
+        ("\\uD83D\\uD83D", "\ufffd\ufffd"),
+        ("\\ude00\\ud83d", "\ufffd\ufffd"),
+        (GRIN, "😀"),
+        (GRIN + "\\ude00", "😀\ufffd"),
+        ("\\ud83d" + GRIN, "\ufffd😀"),
+        ("\\\\ud83d", "\\ud83d"),  # a backslash that is text
+        ("\\\\\\ud83d", "\\\ufffd"),
+        ("\\n\\u4f60\\ud7ff", "\n你\ud7ff"),
+    ],
+)
+def test_half_an_emoji_becomes_a_replacement_mark(sent: str, read: str) -> None:
+    body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "TEXT"}]}).replace("TEXT", sent)
+    (part,) = read_request(body.encode()).messages[0].content
+    assert part.text == read
