@@ -153,11 +153,12 @@ def _train(arguments: argparse.Namespace) -> Path:
 
 
 def _evaluate(arguments: argparse.Namespace) -> Path:
+    from medasst.assistant.guarded import SampleGuard
     from medasst.evaluation import EvaluateConfig, evaluate
 
     config = load(EvaluateConfig, arguments.config, arguments.set)
     with _bar() as progress:
-        report = evaluate(config, out=_out(arguments, "evaluate"), progress=progress)
+        report = evaluate(config, out=_out(arguments, "evaluate"), progress=progress, guard=SampleGuard())
     _say(report.summary())
     return _out(arguments, "evaluate") / "report.html"
 

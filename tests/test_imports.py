@@ -25,7 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "assistant": {"catalogue", "data", "models", "safety"},
     "service": {"assistant", "catalogue", "data", "models", "safety"},
     "demo": {"data", "evaluation", "models", "render", "service", "train", "weights"},
-    "cli": {"data", "demo", "evaluation", "models", "service", "train", "weights"},
+    "cli": {"assistant", "data", "demo", "evaluation", "models", "service", "train", "weights"},
     "__main__": {"cli"},
 }
 HEAVY = {"torch", "transformers", "peft", "safetensors"}
