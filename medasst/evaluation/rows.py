@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from medasst.data.recipes import Bad
 
 _ADVICE = {
-    "no_answer": "no row has an answer: this looks like a test part whose answers aren't published; take a part that has them",
-    "bad_answer": "no row's answer names one of its options; name the field that holds it with a mapping",
-    "bad_options": "no row has options that can be told apart; name their fields with a mapping",
-    "missing_field": "no row has the fields of a known layout; name its fields with a mapping",
-    "no_question": "no row has a question; name the field that holds it with a mapping",
-    "not_wanted": "the recipe's or mapping's `only` leaves no row",
+    "no_answer": "a test part whose answers aren't published looks like this; take a part that has them",
+    "bad_answer": "if another field holds the answer, name it with a mapping",
+    "bad_options": "if other fields hold the options, name them with a mapping",
+    "missing_field": "name the fields with a mapping",
+    "no_question": "if another field holds the question, name it with a mapping",
 }
 
 
