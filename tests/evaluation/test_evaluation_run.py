@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
 from medasst.config import parse
 from medasst.conversation import Conversation
-from medasst.errors import ConfigError, DataError, Stopped
-from medasst.evaluation import EvaluateConfig, System, evaluate
-from medasst.models import ChoiceQuery, Completion, Decoding, ScriptedModel
+from medasst.errors import ConfigError, DataError, Stopped, UnsupportedError
+from medasst.evaluation import EvaluateConfig, System, TaskConfig, evaluate
+from medasst.evaluation.rows import Rows
+from medasst.evaluation.task import KINDS, AnyTask, Asking, Common, Item, Metric, Record, Scoring, Task, draw
+from medasst.models import ChatModel, ChoiceQuery, Completion, Decoding, LetterQuery, ScriptedModel
 
 TALKS = [
     [
@@ -322,3 +325,65 @@ def test_by_letter(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
     record = jsonl(tmp_path / "out/predictions/wrong/exam.jsonl")[0]
     assert record["prompt"].endswith("？\nA. 坏血病\nB. 夜盲\nC. 脚气病\nD. 佝偻病\n请问哪个选项正确？只回答一个字母。")
     assert (record["predict"], record["listed"], record["logprobs"]) == ("夜盲", [True, True, False, False], [-2, -0.5, -2, -2])
+
+
+def test_an_engine_that_turns_out_unable_is_unsupported_not_wrong(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
+    class Refusing(ScriptedModel):
+        def letters(self, queries: Sequence[LetterQuery]) -> Iterator[Any]:
+            raise UnsupportedError("the endpoint gives no top_logprobs")
+
+    tasks = [{"name": "exam", "kind": "choice", "path": "exam.jsonl", "protocol": "letter/v1"}]
+    report = evaluate(job(tasks=tasks), [Refusing(name="m", letter=lambda *_: 0.0)], out=tmp_path / "out")
+    assert [(r.status, r.value, r.n) for r in report.results] == [("unsupported", None, 0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted(Record):
+    turns: int = 0
+
+
+class Echoing(Asking[Item, Counted]):
+    protocol, needs, record = "echo/v1", "stream", Counted
+
+    def answers(self, model: ChatModel, items: Sequence[Item]) -> Iterator[Counted]:
+        for item in items:
+            first, second = (c.text for c in model.generate([Conversation.of([("user", item.prompt)])] * 2, Decoding()))
+            yield replace(self.failed(item, ""), predict=first + second, finish_reason="stop", error=None, turns=2)
+
+    def failed(self, item: Item, why: str) -> Counted:
+        return Counted(id=item.id, source=item.source, prompt=item.prompt, label=item.label, finish_reason="error", error=why)
+
+
+class Same(NamedTuple):
+    same: float
+
+
+class Sameness(Scoring[Item, Counted, Same]):
+    metrics = (Metric("same", "Same", lambda s: s.same, compared=True),)
+    headline = "same"
+
+    def score(self, item: Item, record: Counted) -> Same:
+        return Same(100.0 * (record.turns == 2 and record.predict == item.label))
+
+
+def test_a_new_kind_is_one_registered_class(
+    job: Callable[..., EvaluateConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class EchoTask(TaskConfig):
+        kind: Literal["echo"]
+        words: tuple[str, ...]
+
+        def task(self, common: Common) -> AnyTask:
+            drawn = draw([Item(word, "here", word, word * 2) for word in self.words], self.limit, common.seed)
+            return Task(self.name, "echo", "here", "words", Echoing(), Sameness(), drawn, Rows(len(self.words)))
+
+    monkeypatch.setitem(KINDS._items, "echo", EchoTask)
+    tasks = [{"name": "echoes", "kind": "echo", "words": ["好", "行"]}]
+    echo = ScriptedModel(lambda talk: talk.messages[-1].content, name="echo")
+    report = evaluate(job(tasks=tasks), [ScriptedModel(["不"], name="no"), echo], out=tmp_path / "out")
+    assert report.summary().startswith("echoes (2): Same no 0.0, echo 100.0*")
+    assert [(c.metric, c.difference) for c in report.comparisons] == [("same", 100)]
+    again = ScriptedModel(lambda talk: pytest.fail("asked again"), name="echo")
+    assert evaluate(job(tasks=tasks), [again], out=tmp_path / "out").value("echo", "echoes", "same") == 100
+    with pytest.raises(ConfigError, match=r"unknown key 'tasks.0.word'; did you mean 'words'\?"):
+        job(tasks=[{"name": "echoes", "kind": "echo", "word": ["好"]}])
