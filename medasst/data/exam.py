@@ -1,94 +1,153 @@
-"""Exam questions: readers for the layouts in which they are published, and explanations as conversations."""
+"""Exam questions from the forms in which they are published, and their explanations as conversations."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-import string
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from medasst.conversation import JSON
+from medasst.data.exam_answers import Habits, Told, right_letters
+from medasst.data.exam_options import Options, behind_question, find_options, key_of, read_options, squash
 from medasst.data.records import Record, RecordError, Turns
 from medasst.text import normalise
 
-_LABEL = re.compile(r"^\s*([A-H])(?:\s*[.．、:：)）]|\s)\s*")
 _NO_EXPLANATION = {"nan", "null", "none", "无", "略", "暂无", "暂无解析", "请等待更新"}
-_INLINE = re.compile(r"(?:^|\s)([A-H])\s*[.．、]\s*")
-_QUESTION = re.compile(r"^\s*问题[:：]\s*(.*?)\n\s*选项[:：]\s*\n(.*)$", re.DOTALL)
+_BLOCK = re.compile(r"^\s*问题[:：]\s*(.*?)\n\s*选项[:：]\s*\n(.*)$", re.DOTALL)
+QUESTION = ("question", "questionstem", "stem", "questiontext", "qtext", "query", "problem", "题目", "题干", "问题")
+_SUBJECT = ("subject", "paper", "unit", "subjectname", "examsubject", "科目")
+_EXPLANATION = ("explanation", "analysis", "exp", "rationale", "解析", "答案解析", "解释")
 
 
 @dataclass(frozen=True, slots=True)
 class ExamQuestion:
-    """A multiple-choice question. `answers` are places in `options`, from 0; several for a multi-answer question."""
+    """A multiple-choice question.
+
+    `letters` are those that its options came with, in their order: A, B, D, E where there is no C. `answers` are places in
+    `options`, from 0; several for a multi-answer question.
+    """
 
     id: str  # first 16 hex digits of sha256 over the compact JSON of [question, options]
     question: str
     options: tuple[str, ...]
     answers: tuple[int, ...]
+    letters: tuple[str, ...]
     subject: str = ""
     explanation: str = ""
     source: str = ""
 
     @classmethod
     def of(
-        cls,
-        question: str,
-        options: list[str],
-        answers: list[int],
-        *,
-        subject: str = "",
-        explanation: str = "",
-        source: str = "",
+        cls, question: str, options: Mapping[str, str], right: Iterable[str], *, subject: str = "", explanation: str = ""
     ) -> ExamQuestion:
-        """Normalise, check and name a question. Raises RecordError where it can't be asked."""
-        question, options = normalise(question).strip(), [normalise(option).strip() for option in options]
+        """Check and name a question.
+
+        Args:
+            question: the bare stem.
+            options: texts by letter, in the order of letters.
+            right: letters of the right ones.
+
+        Raises:
+            RecordError: it can't be asked.
+        """
+        question, texts = normalise(question).strip(), tuple(options.values())
         if not question:
             raise RecordError("no_question", "the question is empty")
-        if len(options) < 2 or not all(options):
-            raise RecordError("bad_options", f"{len(options)} options, {sum(not o for o in options)} of them empty")
-        if not answers or not all(0 <= a < len(options) for a in answers):
-            raise RecordError("no_answer", "the answer is missing or names no option")
-        packed = json.dumps([question, options], ensure_ascii=False, separators=(",", ":"))
+        packed = json.dumps([question, texts], ensure_ascii=False, separators=(",", ":"))
         key = hashlib.sha256(packed.encode()).hexdigest()[:16]
-        return cls(key, question, tuple(options), tuple(sorted(set(answers))), subject, normalise(explanation).strip(), source)
+        letters = tuple(options)
+        answers = tuple(sorted(letters.index(letter) for letter in right))
+        return cls(key, question, texts, answers, letters, subject, normalise(explanation).strip())
 
 
-def parse_exam(row: Mapping[str, JSON]) -> ExamQuestion:
-    """A question from any known layout: lettered CSV columns, a list or object or block of options, or 问题/选项 in one text.
+class Parts(NamedTuple):
+    """What a row holds of a question, under squashed names."""
+
+    row: Mapping[str, JSON]
+    question: str
+    options: Options
+    by_text: str = ""  # the right option's text, where the layout has nothing else
+
+
+def parts_of(row: Mapping[str, JSON]) -> Parts:
+    """Question and options of a row. Raises RecordError where it has none, or options that can't be told apart."""
+    low: dict[str, JSON] = {}
+    for name, value in row.items():
+        if low.setdefault(short := squash(name), value) != value and key_of(short):
+            raise RecordError("bad_options", f"two fields for the option {key_of(short)}")
+    if isinstance(nested := low.get("question"), Mapping):  # {"question": {"stem": …, "choices": …}, "answerKey": …}
+        low = {**{squash(name): value for name, value in nested.items()}, **{n: v for n, v in low.items() if n != "question"}}
+    if isinstance(low.get("input"), str) and (match := _BLOCK.match(low["input"])):
+        return _block(low, match[1], normalise(match[2]))
+    question = _first(low, *QUESTION)
+    if question and (options := find_options(low)) is not None:
+        return Parts(low, question, _enough(options))
+    if question and (found := behind_question(normalise(question))) is not None:
+        return Parts(low, found[0], _enough(found[1]))
+    if not question and any(name in low for name in QUESTION):
+        raise RecordError("no_question", "the question is empty")
+    raise RecordError("missing_field", f"no exam layout; the row has {', '.join(map(str, row))[:200]}")
+
+
+def _block(row: Mapping[str, JSON], question: str, options: str) -> Parts:
+    """问题 and 选项 in one text: the options are lines without letters, and the answer is the right one's text."""
+    lines = [line.strip() for line in options.splitlines() if line.strip()]
+    said = row.get("output")
+    text = normalise(said).strip() if isinstance(said, str) else ""
+    found = Options.listed(lines) if text in lines else read_options(options)
+    return Parts({**row, "answer": said}, question, _enough(found), text)
+
+
+def _enough(options: Options) -> Options:
+    if len(options.texts) < 2:
+        raise RecordError("bad_options", f"{len(options.texts)} options with a text")
+    return options
+
+
+def parse_exam(row: Mapping[str, JSON], told: Told = Habits) -> ExamQuestion:
+    """A question from a row of any published form: what its options and answers may look like is told in docs/data.md.
+
+    Args:
+        told: the habits of its set; asked only where the row alone doesn't tell.
 
     Raises:
-        RecordError: no known layout, or no question, options or answer in it.
+        RecordError: no known layout; no question, options or answer in it; an answer that names no option, or more than one
+            way to read it.
     """
-    low = {str(name).strip().lower().replace(" ", "_"): value for name, value in row.items()}
-    question = _first(low, "question", "question_stem", "stem")
-    subject = _first(low, "subject", "paper", "unit")
-    explanation = _first(low, "explanation", "analysis")
+    low, question, options, by_text = parts_of(row)
+    right = [letter for letter, text in options.texts.items() if by_text and text == by_text][:1]
+    right = right or right_letters(low, options, told)
+    explanation = _first(low, *_EXPLANATION)
     explanation = "" if explanation.strip().lower() in _NO_EXPLANATION else explanation
-    if question and all(letter in low for letter in "abcd"):
-        options = [str(low[letter]) for letter in "abcdefgh" if low.get(letter) not in (None, "")]
-    elif question and (given := low.get("options", low.get("question_options"))):
-        options = _options(given)
-    elif isinstance(low.get("input"), str) and (match := _QUESTION.match(low["input"])):
-        question, options = match[1], [line.strip() for line in match[2].splitlines() if line.strip()]
-        return ExamQuestion.of(question, options, _by_text(_first(low, "output"), options), subject=subject)
-    else:
-        raise RecordError("missing_field", f"no exam layout; the row has {', '.join(map(str, row))[:200]}")
-    answers = _letters(low.get("answer", low.get("correct_answer")), len(options))
-    return ExamQuestion.of(question, options, answers, subject=subject, explanation=explanation)
+    return ExamQuestion.of(question, options.texts, right, subject=_first(low, *_SUBJECT), explanation=explanation)
+
+
+def habits(rows: Iterable[Mapping[str, JSON]]) -> Habits:
+    """How a set of these rows gives its answers."""
+    found = Habits()
+    for row in rows:
+        with suppress(RecordError):
+            low, _, options, _ = parts_of(row)
+            found = found.with_row(low, options)
+    return found
 
 
 def explained(question: ExamQuestion) -> Record:
     """The question with lettered options → the right answer's text and the explanation. The split goes by the bare stem.
+
+    Options have the letters that they came with: explanations speak of them.
 
     Raises:
         RecordError: it has no explanation.
     """
     if not question.explanation:
         raise RecordError("no_answer", "the question has no explanation")
-    lines = [f"{letter}. {option}" for letter, option in zip(string.ascii_uppercase, question.options, strict=False)]
-    right = "；".join(f"{question.options[i]}（{string.ascii_uppercase[i]}）" for i in question.answers)
+    lines = [f"{letter}. {option}" for letter, option in zip(question.letters, question.options, strict=True)]
+    right = "；".join(f"{question.options[i]}（{question.letters[i]}）" for i in question.answers)
     turns: Turns = [
         ("user", "\n".join([question.question, *lines])),
         ("assistant", f"答案：{right}\n解析：{question.explanation}"),
@@ -100,47 +159,3 @@ def explained(question: ExamQuestion) -> Record:
 
 def _first(row: Mapping[str, JSON], *names: str) -> str:
     return next((str(row[name]) for name in names if row.get(name) not in (None, "") and isinstance(row[name], str | int)), "")
-
-
-def _options(given: JSON) -> list[str]:
-    if isinstance(given, Mapping):
-        return [str(given[key]) for key in sorted(given, key=str)]
-    if isinstance(given, list):
-        return _unlabelled([str(o.get("value", o.get("text", ""))) if isinstance(o, Mapping) else str(o) for o in given])
-    if not isinstance(given, str):
-        raise RecordError("bad_options", f"the options are {type(given).__name__}")
-    lines = [line for line in given.splitlines() if line.strip()]
-    if len(lines) > 1:
-        return _unlabelled(lines)
-    parts = _INLINE.split(given)
-    letters, texts = parts[1::2], parts[2::2]
-    if "".join(letters) != string.ascii_uppercase[: len(letters)]:
-        raise RecordError("bad_options", "the options don't split into A, B, C, …")
-    return texts
-
-
-def _unlabelled(lines: list[str]) -> list[str]:
-    """The lines without their letters, where each has one; "CT 检查" alone is no label."""
-    labels = [match[1] if (match := _LABEL.match(line)) else "" for line in lines]
-    if not all(labels):
-        return lines
-    if "".join(labels) != string.ascii_uppercase[: len(labels)]:
-        raise RecordError("bad_options", f"the options are lettered {', '.join(labels)}")
-    return [_LABEL.sub("", line, count=1) for line in lines]
-
-
-def _letters(answer: JSON, n: int) -> list[int]:
-    if not isinstance(answer, str):
-        raise RecordError("no_answer", f"the answer is {type(answer).__name__}, not letters")
-    letters = [c for c in normalise(answer).upper() if c.isalpha()]
-    places = [string.ascii_uppercase.find(letter) for letter in letters]
-    if not places or not all(0 <= place < n for place in places):
-        raise RecordError("no_answer", f"the answer {answer[:20]!r} names no option")
-    return places
-
-
-def _by_text(answer: str, options: list[str]) -> list[int]:
-    places = [i for i, option in enumerate(options) if option.strip() == answer.strip()]
-    if not places:
-        raise RecordError("no_answer", "the answer is none of the options")
-    return places[:1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -22,6 +22,7 @@ class ExamMapping(Config):
     answer: str
     subject: str = ""
     explanation: str = ""
+    first: Literal[0, 1] | None = None  # the number of the first option, where answers are numbers and the set doesn't tell
     columns: tuple[str, ...] = ()  # the headings of a table that has none
 
     @model_validator(mode="after")

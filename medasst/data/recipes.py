@@ -12,8 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 from medasst.config import Config
 from medasst.conversation import JSON, Conversation
-from medasst.data.exam import ExamQuestion, explained, parse_exam
+from medasst.data.exam import QUESTION, ExamQuestion, explained, habits, parse_exam
+from medasst.data.exam_answers import Habits, Told
 from medasst.data.exam_mapping import ExamMapping
+from medasst.data.exam_options import squash
 from medasst.data.files import matching, read_rows
 from medasst.data.json_text import loose
 from medasst.data.layouts import LAYOUTS, Layout, Mapped, read_flat, read_mapped
@@ -139,6 +141,10 @@ class Parser:
         row = as_fields(value, self.columns)
         return finished(marked(self.read(row), row))
 
+    def of_file(self, _: Path) -> Parser:
+        """The parser for a file's rows, where one row may depend on the others."""
+        return self
+
     def knows(self, names: Iterable[str]) -> bool:
         """Whether fields of these names make a record."""
         there = {str(name).strip().lower() for name in names}
@@ -146,7 +152,6 @@ class Parser:
 
 
 _DETECTED = tuple(needed for needed, _ in _DETECT if needed != {"data"})  # which is what a wrapper is called, too
-_EXAM = tuple(frozenset({name}) for name in ("question", "question stem", "question_stem", "stem", "input"))
 
 
 def _needs(layout: str, mapping: Mapped | None) -> tuple[frozenset[str], ...]:
@@ -178,7 +183,7 @@ def reader(recipe_name: str = "", layout: str = "", mapping: Mapped | None = Non
             f"recipe {recipe_name!r} holds exam questions; for training use {recipe_name}-explanations or exam-explanations"
         )
     if known.kind == "explanations" or layout == "exam":
-        return Reader(Parser(_explained, _EXAM), known)
+        return Reader(ExamParser(_explained), known)
     if mapping is not None:
         return Reader(Parser(partial(read_mapped, mapping), _needs("", mapping), mapping.columns), known)
     return Reader(Parser(detected if layout == "auto" else _by_name(layout), _needs(layout, None)), known)
@@ -186,6 +191,42 @@ def reader(recipe_name: str = "", layout: str = "", mapping: Mapped | None = Non
 
 def _explained(row: Mapping[str, JSON]) -> Record:
     return explained(parse_exam(row))
+
+
+@dataclass(frozen=True)
+class ExamParser(Parser):
+    """Makes a record of an exam question with its explanation."""
+
+    def knows(self, names: Iterable[str]) -> bool:
+        return knows_exam(names)
+
+    def of_file(self, path: Path) -> Parser:
+        told = _habits([path])
+        return replace(self, read=lambda row: explained(parse_exam(row, told)))
+
+
+def knows_exam(names: Iterable[str]) -> bool:
+    """Whether fields of these names may make an exam question."""
+    return not {squash(name) for name in names}.isdisjoint((*QUESTION, "input"))
+
+
+def _habits(paths: Iterable[Path], mapping: ExamMapping | None = None) -> Told:
+    """How these files give their answers; nothing is read of them before somebody asks."""
+    columns, knows = (mapping.columns, mapping.knows) if mapping else ((), knows_exam)
+
+    def rows() -> Iterator[Mapping[str, JSON]]:
+        for path in paths:
+            for row in read_rows(path, columns, knows):
+                with suppress(RecordError):
+                    fields = as_fields(row.value, columns)
+                    yield mapping.fields(fields) if mapping else fields
+
+    @cache
+    def told() -> Habits:
+        stated = mapping.first if mapping else None
+        return habits(rows()) if stated is None else habits(rows())._replace(firsts=frozenset((stated,)))
+
+    return told
 
 
 class Good(NamedTuple):
@@ -210,6 +251,7 @@ def read_records(path: Path, name: str, parse: Parser, skip: int = 0) -> Iterato
 
     `file` is the name, and for a file of an archive or a sheet of a workbook its place inside: `a.zip/b.csv`.
     """
+    parse = parse.of_file(path)
     for row in read_rows(path, parse.columns, parse.knows, Skip(skip)):
         file = f"{name}/{row.part}" if row.part else name
         if row.error:
@@ -318,15 +360,16 @@ def read_exam(
     if layout not in ("", "auto", "exam"):
         raise ConfigError(f"layout {layout!r} holds conversations; exam questions have layout = 'exam', or a mapping")
     columns = mapping.columns if mapping else ()
-    knows = mapping.knows if mapping else Parser(_explained, _EXAM).knows
-    for name, file in matching(path):
+    knows, files = mapping.knows if mapping else knows_exam, matching(path)
+    told = _habits([file for _, file in files], mapping)
+    for name, file in files:
         for row in read_rows(file, columns, knows):
             place = f"{name}/{row.part}" if row.part else name
             try:
                 if row.error:
                     raise RecordError(row.error.partition(":")[0], row.error)
                 fields = as_fields(row.value, columns)
-                question = parse_exam(mapping.fields(fields) if mapping else fields)
+                question = parse_exam(mapping.fields(fields) if mapping else fields, told)
                 yield replace(question, source=source or recipe or name)
             except RecordError as error:
                 if on_bad:

@@ -216,7 +216,7 @@ def test_exam_layouts_give_the_same_question(tmp_path: Path, row: dict[str, Any]
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"question": "x", "options": ["a", "b"], "answer": "C"}, "no_answer"),
+        ({"question": "x", "options": ["a", "b"], "answer": "C"}, "bad_answer"),
         ({"question": "x", "options": ["a", "b"], "answer": None}, "no_answer"),
         ({"question": "x", "options": ["a", "b"], "answer": "nan"}, "no_answer"),
         ({"question": "x", "options": "B 一\nC 二", "answer": "B"}, "bad_options"),
