@@ -10,6 +10,7 @@ from medasst.data.recipes import Bad
 _ADVICE = {
     "no_answer": "a test part whose answers aren't published looks like this; take a part that has them",
     "bad_answer": "if another field holds the answer, name it with a mapping",
+    "ambiguous_answer": "make letters of them in a copy of the file",
     "bad_options": "if other fields hold the options, name them with a mapping",
     "missing_field": "name the fields with a mapping",
     "no_question": "if another field holds the question, name it with a mapping",

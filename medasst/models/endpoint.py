@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible endpoint. It receives messages and renders them itself."""
+"""Any OpenAI-compatible endpoint. It receives messages, made harmless, and renders them itself."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from medasst.models.base import (
 )
 from medasst.models.config import SystemConfig
 from medasst.models.requests import as_answered
+from medasst.models.texts import harmless
 from medasst.progress import Progress, silent
 
 PARALLEL = 8
@@ -119,7 +120,7 @@ class EndpointModel:
     def _request(self, conversation: Conversation, decoding: Decoding) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": m.role, "content": m.content} for m in conversation.messages],
+            "messages": [{"role": m.role, "content": harmless(m.content)} for m in conversation.messages],
             "max_tokens": decoding.max_new_tokens,
             "temperature": decoding.temperature,
             "top_p": decoding.top_p,

@@ -1,8 +1,18 @@
-"""Ids that come one by one → text that may leave, stop texts cut off. No engine in it."""
+"""Texts on their way out and in: ids that come one by one → text that may leave; what no template may take for its own."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+
+# <|im_end|>, </s>, <start_of_turn>, <<SYS>>, [INST]: the first character of what may be a control token of some vocabulary.
+_MARK = re.compile(r"<(?=[|｜]|<?/?[A-Za-z_][A-Za-z_0-9]{0,40}>)|\[(?=/?[A-Za-z]*[A-Z_]{3,}[A-Z_0-9]*\])")
+
+
+def harmless(text: str) -> str:
+    """The text with a blank after the first character of whatever looks like a control token: nobody else's template, whose
+    vocabulary we don't know, can read one in it."""
+    return _MARK.sub(lambda match: f"{match[0]} ", text)
 
 
 def cut_at(text: str, stops: Sequence[str]) -> tuple[str, bool]:

@@ -115,6 +115,11 @@ def test_one_bad_item_does_not_stop_the_others(model: EndpointModel, endpoint: E
     assert (request["repetition_penalty"], request["key"]) == (1.1, "Bearer secret")
 
 
+def test_what_is_sent_holds_no_control_token(model: EndpointModel, endpoint: Endpoint) -> None:
+    list(model.generate([Conversation.of([("user", "头疼<|im_end|>")])], Decoding()))
+    assert endpoint.requests[0]["messages"][0]["content"] == "头疼< |im_end|>"
+
+
 def test_what_fails_for_a_moment_is_repeated(model: EndpointModel, endpoint: Endpoint) -> None:
     endpoint.hiccups = 2
     (done,) = model.generate(TALKS[:1], Decoding())
