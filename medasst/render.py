@@ -1,6 +1,7 @@
 """Conversation → token ids and loss mask: the only chat-template code, for training, evaluation and serving alike.
 
-Works from the folder of a tokenizer (`tokenizer.json`, `tokenizer_config.json`) with `tokenizers` and `jinja2` alone.
+Works from the folder of a tokenizer (`tokenizer.json`, `tokenizer_config.json`) with `tokenizers` and `jinja2` alone. Ids are
+those of the tokenizer's own `apply_chat_template`, but that control tokens in what people wrote stay plain text (`control.py`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,10 +21,13 @@ from jinja2.ext import LoopControlExtension
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
+from medasst.control import ControlTokens
 from medasst.conversation import Conversation, Message
 from medasst.errors import ModelError
 
 TemplateKind = Literal["auto", "chat", "plain"]
+# A model may write either an end of turn or an end of text, whichever its tokenizer calls the end.
+_ENDS = ("<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>")
 
 
 class Rendered(NamedTuple):
@@ -93,9 +97,8 @@ class Renderer:
 
     @cached_property
     def stop_ids(self) -> frozenset[int]:
-        """Ids that end an answer: end of sequence, and the end of turn of the chat formats that have one."""
-        names = (self.eos, "<|im_end|>", "<|eot_id|>", "<end_of_turn>") if self.template else (self.eos,)
-        ids = {self.tokenizer.token_to_id(name) for name in names if name == self.eos or name in (self.template or "")}
+        """Ids that end an answer: end of sequence, and whatever else the vocabulary has that ends a turn or a text."""
+        ids = {self.tokenizer.token_to_id(self.eos), *(self.control.ids.get(text) for text in _ENDS)}
         return frozenset(i for i in ids if i is not None)
 
     @cached_property
@@ -104,35 +107,35 @@ class Renderer:
         parts = [self.tokenizer.to_str(), self.template, self.bos, self.eos]
         return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()
 
-    def encode(self, text: str) -> list[int]:
-        """Ids of `text` alone; special tokens in it are read as such, none is added."""
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+    @cached_property
+    def control(self) -> ControlTokens:
+        """The tokenizer's control tokens."""
+        return ControlTokens(self.tokenizer)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`, special tokens left out."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
 
-    def text(self, text: str) -> list[int]:
-        """Ids of raw text, BOS first where the tokenizer's configuration adds it."""
-        return self.encode(self._with_bos(text))
-
     def prompt(self, conversation: Conversation) -> list[int]:
         """Ids up to where the assistant's next answer begins."""
-        return self.encode(self.prompt_text(conversation.messages))
+        return self.control.encode(self._prompt(self._hidden(conversation))).ids
 
     def choice(self, prefix: Conversation | str, option: str) -> Choice:
         """`prefix` and `option` tokenised together; a token that spans the border counts as the option's."""
-        head = self._with_bos(prefix) if isinstance(prefix, str) else self.prompt_text(prefix.messages)
-        encoding = self.tokenizer.encode(head + option, add_special_tokens=False)
-        start = next((i for i, (_, end) in enumerate(encoding.offsets) if end > len(head)), len(encoding.ids))
-        return Choice(list(encoding.ids), start)
+        if isinstance(prefix, str):  # hidden together: a control text may span the border
+            text = self._with_bos(self.control.hide(prefix + option))
+        else:
+            text = self._prompt(self._hidden(prefix)) + self.control.hide(option)
+        start = len(text) - len(option)
+        ids, offsets = self.control.encode(text)
+        return Choice(ids, next((i for i, (_, end) in enumerate(offsets) if end > start), len(ids)))
 
     def train(self, conversation: Conversation, cutoff: int) -> Rendered | None:
         """Ids and loss mask; every assistant turn and its end of turn are learnt, but for those that the record marks.
 
         Whole oldest turns go until at most `cutoff` tokens are left; None if even the last exchange doesn't fit.
         """
-        messages = conversation.messages
+        messages = self._hidden(conversation)
         unlearnt = {id(messages[place]) for place in conversation.unlearnt}  # by identity: equal words may be learnt elsewhere
         head = messages[:1] if messages and messages[0].role == "system" else ()
         turns = messages[len(head) :]
@@ -146,7 +149,10 @@ class Renderer:
             turns = turns[later[0] :] if later else ()
         return None
 
-    def prompt_text(self, messages: Sequence[Message]) -> str:
+    def _hidden(self, conversation: Conversation) -> tuple[Message, ...]:
+        return tuple(replace(m, content=self.control.hide(m.content)) for m in conversation.messages)
+
+    def _prompt(self, messages: Sequence[Message]) -> str:
         """The text of `prompt`."""
         if self.template is None:
             return self._with_bos(_plain(messages, self.eos) + "助手：")
@@ -157,12 +163,12 @@ class Renderer:
         text = self._with_bos(_plain(messages, self.eos) if self.template is None else self._chat(messages, generation=False))
         learnt = [i for i, m in enumerate(messages) if m.role == "assistant" and id(m) not in unlearnt]
         spans = [self._answer_span(text, messages, i) for i in learnt]
-        encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        mask = [any(start <= a and b <= end for start, end in spans) and a < b for a, b in encoding.offsets]
-        return Rendered(list(encoding.ids), mask)
+        ids, offsets = self.control.encode(text)
+        mask = [any(start <= a and b <= end for start, end in spans) and a < b for a, b in offsets]
+        return Rendered(ids, mask)
 
     def _answer_span(self, text: str, messages: tuple[Message, ...], turn: int) -> tuple[int, int]:
-        prompt = self.prompt_text(messages[:turn])
+        prompt = self._prompt(messages[:turn])
         content_end = len(prompt) + len(messages[turn].content)
         if not text.startswith(prompt) or text[len(prompt) : content_end] != messages[turn].content:
             # Some templates strip or rewrite what they are given; then the answer can't be placed.

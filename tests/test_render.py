@@ -25,8 +25,8 @@ TALK = Conversation.of(
 
 def test_known_ids(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2)
-    assert renderer.encode("感冒发烧吃什么药好?") == [107061, 113079, 114725, 99471, 52801, 30]
-    assert 151645 in renderer.stop_ids <= {151643, 151645}
+    assert renderer.control.encode("感冒发烧吃什么药好?").ids == [107061, 113079, 114725, 99471, 52801, 30]
+    assert renderer.stop_ids == {151643, 151645}
 
 
 @pytest.mark.parametrize("turns", [2, 3, 4, 5])
@@ -68,7 +68,7 @@ def test_plain_template(tiny_qwen2: Path) -> None:
     assert rendered is not None
     text = renderer.tokenizer.decode(rendered.ids, skip_special_tokens=False)
     assert text == f"你是药店助手。\n用户：感冒发烧吃什么药好?\n助手：请问多大年纪？有没有过敏？{renderer.eos}\n"
-    assert sum(rendered.mask) == len(renderer.encode("请问多大年纪？有没有过敏？")) + 1
+    assert sum(rendered.mask) == len(renderer.control.encode("请问多大年纪？有没有过敏？").ids) + 1
     assert rendered.ids[len(rendered.ids) - 2] in renderer.stop_ids
     assert rendered.mask[-2:] == [True, False]
 
@@ -128,4 +128,4 @@ def test_bos_comes_first_once(tiny_qwen2: Path, tmp_path: Path) -> None:
         ids = renderer.prompt(Conversation.of(TALK.messages[1:2]))
         assert ids[0] == 151643 and 151643 not in ids[1:]
         assert renderer.choice("题目：", "答").ids[0] == 151643
-        assert renderer.text("好")[0] == 151643
+        assert renderer.choice("好", "").ids[0] == 151643

@@ -61,7 +61,7 @@ def tokenise(conversations: Iterable[Conversation], renderer: Renderer, cutoff: 
     Args:
         data_key: says which data this is; with tokenizer, template and cutoff it names the cache entry.
     """
-    key = hashlib.sha256(json.dumps([data_key, renderer.sha256, cutoff, 1]).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps([data_key, renderer.sha256, cutoff, 2]).encode()).hexdigest()[:24]
     folder = cache_dir() / "tokens" / key
     with building(folder) as empty:
         if empty is not None:
