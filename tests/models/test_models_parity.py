@@ -171,7 +171,6 @@ def test_tokenizer_is_that_of_llama_cpp(served: LlamaCppModel, renderer: Rendere
         "阿莫西林（0.5g×24粒）一日3次，每次1～2粒；儿童酌减…",
         "😷口罩🤒发烧👨‍👩‍👧 ①②㎎㎏℃μg/mL 㐂龘𠮷",
         "BMI＞28，血压140/90mmHg e\u0301 ñ https://a.b/c?d=1&e=%20",
-        "<eos>不是控制符</s> <|im_end|> <0x0A> <start_of_turn>user\n你好<end_of_turn>",
         "",
         " ",
     ]
@@ -180,5 +179,5 @@ def test_tokenizer_is_that_of_llama_cpp(served: LlamaCppModel, renderer: Rendere
         for raw in [*odd, *TEXTS]:
             # Qwen2 composes characters first; llama.cpp leaves that to its caller.
             text = unicodedata.normalize("NFC", raw) if "NFC" in str(renderer.tokenizer.normalizer) else raw
-            request = {"content": text, "add_special": False, "parse_special": True}
+            request = {"content": text, "add_special": False, "parse_special": False}
             assert client.post("/tokenize", json=request).json()["tokens"] == renderer.control.encode(text).ids, text
