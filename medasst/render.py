@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, NoReturn
 
 import jinja2
-from jinja2.ext import LoopControlExtension
+from jinja2 import nodes
+from jinja2.ext import Extension, LoopControlExtension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer
 
@@ -67,7 +69,7 @@ class Renderer:
         """Read a tokenizer. "auto" takes its chat template where it has one, the plain template elsewhere.
 
         Raises:
-            ModelError: the folder has no tokenizer, or a chat template is asked of one that has none.
+            ModelError: the folder has no tokenizer, its chat template isn't Jinja, or one is asked of a base that has none.
         """
         try:
             tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -88,7 +90,11 @@ class Renderer:
             raise ModelError(f"{folder}: the tokenizer names no end-of-sequence token; add eos_token to tokenizer_config.json")
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        return cls(tokenizer, None if template == "plain" else chat, bos if adds_bos else "", eos, special)
+        if template == "plain":
+            chat = None
+        elif chat is not None:
+            _check_template(chat, folder)
+        return cls(tokenizer, chat, bos if adds_bos else "", eos, special)
 
     @property
     def kind(self) -> Literal["chat", "plain"]:
@@ -100,6 +106,13 @@ class Renderer:
         """Ids that end an answer: end of sequence, and whatever else the vocabulary has that ends a turn or a text."""
         ids = {self.tokenizer.token_to_id(self.eos), *(self.control.ids.get(text) for text in _ENDS)}
         return frozenset(i for i in ids if i is not None)
+
+    @cached_property
+    def ids_needed(self) -> int:
+        """Rows that an embedding needs for its texts. A control token that no template writes needs none."""
+        written = (self.template or "", self.bos, self.eos)
+        unwritten = {i for text, i in self.control.ids.items() if not any(text in part for part in written)}
+        return 1 + max(i for i in self.tokenizer.get_vocab().values() if i not in unwritten)
 
     @cached_property
     def sha256(self) -> str:
@@ -172,7 +185,10 @@ class Renderer:
         content_end = len(prompt) + len(messages[turn].content)
         if not text.startswith(prompt) or text[len(prompt) : content_end] != messages[turn].content:
             # Some templates strip or rewrite what they are given; then the answer can't be placed.
-            raise ModelError("the chat template rewrites earlier turns or answers, so answers can't be told from prompts")
+            raise ModelError(
+                "the chat template rewrites earlier turns or answers, so that answers can't be told from prompts; "
+                'template = "plain" does without it'
+            )
         ends = [text.find(s, content_end) + len(s) for s in self._stop_texts if text.startswith(s, content_end)]
         return len(prompt), max(ends, default=content_end)
 
@@ -185,19 +201,45 @@ class Renderer:
 
     def _chat(self, messages: Sequence[Message], *, generation: bool) -> str:
         rows = [{"role": m.role, "content": m.content} for m in messages]
+        given = {"messages": rows, "tools": None, "documents": None, "add_generation_prompt": generation}
         try:
-            return str(self._compiled.render(messages=rows, add_generation_prompt=generation, **self.special))
-        except jinja2.TemplateError as error:
-            raise ModelError(f"the chat template refuses this conversation: {error}") from error
+            return str(self._compiled.render(**given, **self.special))
+        except Exception as error:  # a template is a program of its makers; it may fail in any way
+            reason = str(error) if isinstance(error, jinja2.TemplateError) else f"{type(error).__name__}: {error}"
+            raise ModelError(f'the chat template refuses it ({reason}); template = "plain" does without it') from error
 
     @cached_property
     def _compiled(self) -> jinja2.Template:
-        # The environment that transformers gives chat templates.
-        env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[LoopControlExtension])
-        env.filters["tojson"] = lambda x, **kw: json.dumps(x, ensure_ascii=False, **kw)
-        env.globals["raise_exception"] = _raise
-        env.globals["strftime_now"] = lambda fmt: datetime.now().strftime(fmt)
-        return env.from_string(self.template or "")
+        return _environment().from_string(self.template or "")
+
+
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}`, which marks answers for transformers' own masks: only its body matters here."""
+
+    tags = {"generation"}  # noqa: RUF012
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _environment() -> jinja2.Environment:
+    """The one that transformers gives chat templates."""
+    env = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[LoopControlExtension, _Generation])
+    env.filters["tojson"] = lambda x, **kw: json.dumps(x, ensure_ascii=False, **kw)
+    env.globals["raise_exception"] = _raise
+    env.globals["strftime_now"] = lambda fmt: datetime.now().strftime(fmt)
+    return env
+
+
+def _check_template(template: str, folder: Path) -> None:
+    try:
+        _environment().from_string(template)
+    except jinja2.TemplateSyntaxError as error:
+        raise ModelError(
+            f"{folder}: its chat template can't be read, line {error.lineno}: {error.message}; mend it or use "
+            'template = "plain"'
+        ) from error
 
 
 def _raise(message: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -102,8 +103,6 @@ def test_choice_marks_where_the_option_begins(tiny_qwen2: Path) -> None:
 
 
 def test_a_base_without_a_chat_template_refuses_chat(tiny_qwen2: Path, tmp_path: Path) -> None:
-    import json
-
     config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
     config.pop("chat_template", None)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
@@ -116,8 +115,6 @@ def test_a_base_without_a_chat_template_refuses_chat(tiny_qwen2: Path, tmp_path:
 
 
 def test_bos_comes_first_once(tiny_qwen2: Path, tmp_path: Path) -> None:
-    import json
-
     config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
     template = "{{ bos_token }}" + config["chat_template"]
     config |= {"add_bos_token": True, "bos_token": "<|endoftext|>", "chat_template": template}
@@ -129,3 +126,16 @@ def test_bos_comes_first_once(tiny_qwen2: Path, tmp_path: Path) -> None:
         assert ids[0] == 151643 and 151643 not in ids[1:]
         assert renderer.choice("题目：", "答").ids[0] == 151643
         assert renderer.choice("好", "").ids[0] == 151643
+
+
+def test_a_template_has_what_transformers_gives_it(tiny_qwen2: Path, tmp_path: Path) -> None:
+    config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
+    config["chat_template"] = (
+        "{% if tools is not none %}tools{% endif %}{% if documents %}documents{% endif %}{% for m in messages %}"
+        "<|im_start|>{{ m.role }}\n{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}\n{% endfor %}"
+    )
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    (tmp_path / "tokenizer.json").write_bytes((tiny_qwen2 / "tokenizer.json").read_bytes())
+    rows = [{"role": m.role, "content": m.content} for m in TALK.messages]
+    expected = AutoTokenizer.from_pretrained(tmp_path).apply_chat_template(rows, return_dict=False)
+    assert Renderer.from_folder(tmp_path).prompt(TALK) == list(expected)
