@@ -1,33 +1,59 @@
-"""Contamination: which train questions are test questions, or nearly.
+"""Contamination: which train questions are test questions, or nearly. What counts as a match stands in docs/data.md.
 
-Exact: the comparison keys are equal. Near: the Jaccard similarity of their character 5-grams reaches a threshold, or a test
-question stands almost whole inside a longer train question. Both need a large share of a question's 5-grams, so a match
-must share one of its rarest few (the prefix filter of set-similarity joins: Chaudhuri, Ganti, Kaushik 2006; for Jaccard on
-both sides): nothing is missed, and few pairs are looked at.
+Two questions are compared by their cores (`questions.py`), in five ways. Exact: the cores are equal. Near: the Jaccard
+similarity of their character 5-grams reaches a threshold. Edited: a few letters differ, and the difference is a slip
+(`slips.py`). Contained: the test question stands in a longer train question. Part: the train question stands in a longer test
+question.
+
+Near pairs share one of their rarest few 5-grams (the prefix filter of set-similarity joins: Chaudhuri, Ganti, Kaushik 2006),
+so nothing is missed and few pairs are looked at. A text inside another is looked for by a few of its windows of letters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from medasst.data.keys import comparison_keys
-from medasst.shingles import I64, U64, Shingles, shingles
+from medasst.data.questions import content_of
+from medasst.data.settings import Contamination
+from medasst.data.slips import SlipIndex, is_slip
+from medasst.shingles import I64, U64, N, Shingles, ngrams, shingles
 
-WORDS = 4  # of a bitmap: longer ones tell more pairs apart
+BITMAP = 4  # 64-bit words of a bitmap: longer ones tell more pairs apart
 _ROUNDING = 1e-9
-LONG_ENOUGH = 12  # 5-grams: a shorter test question inside a longer one proves nothing
+LONG = 16  # letters from which a text may stand inside another with a few letters changed
+WINDOW = 12  # letters of a long text that are looked for
+SHORT = 6  # letters from which a text may stand, word for word, inside one that says more
+TELLING = 3  # letters of content that such a text needs, one more below MIDDLE letters
+MIDDLE = 8
+ASKING = 2  # letters of words in which things are asked that it needs, unless it has SENTENCE letters
+SENTENCE = 10
+TELLING_LATER = 6  # the same of a later turn, which must also be LONG
+LEAST = 2  # letters of content that any match needs
+LEAST_LETTERS = 5  # letters that a later turn needs to be looked at
+BESIDE = 2  # letters of content that may stand around a short text: then nothing is asked besides
+COMMON = 200  # test questions that hold a window: of more it is a phrase
+KINDS = ("exact", "near", "edited", "contained", "part")
 
 
 class Match(NamedTuple):
-    """A train question (its place) and the test item that it repeats."""
+    """A train record and the test item that it repeats."""
+
+    row: int
+    item: str
+    kind: str  # one of KINDS
+    similarity: float
+
+
+class _Pair(NamedTuple):
+    """A text (its place) and a test question (its place) that match."""
 
     place: int
-    item: str
-    kind: str  # exact, near, contained
+    item: int
+    kind: str
     similarity: float
 
 
@@ -36,79 +62,181 @@ class QuestionIndex:
 
     Args:
         items: what to call each in a match.
-        questions: their texts.
-        threshold: least Jaccard similarity of a near match.
-        contained: least share of a test question inside a longer train question.
+        questions: their texts as `questions.reduced` gives them; `row` is a place in `items`.
+        settings: when two questions match.
     """
 
-    def __init__(self, items: Sequence[str], questions: Sequence[str], threshold: float = 0.8, contained: float = 0.9) -> None:
-        self.threshold, self.contained = threshold, contained
-        keys = comparison_keys(pl.Series(questions, dtype=pl.String))
+    def __init__(self, items: list[str], questions: pl.DataFrame, settings: Contamination | None = None) -> None:
+        self.settings = settings or Contamination()
+        known = questions.with_columns(item=pl.col("row").replace_strict(dict(enumerate(items)), return_dtype=pl.String))
+        telling = ~pl.col("later") | (pl.col("letters") >= LONG) & (pl.col("content") >= TELLING_LATER)
         # The lowest name speaks for several equal questions, whatever order they came in.
-        unique = sorted({key: item for key, item in sorted(zip(keys, items, strict=True), reverse=True) if key}.items())
-        self.items = [item for _, item in unique]
-        self._exact = {key: place for place, (key, _) in enumerate(unique)}
-        sets = shingles([key for key, _ in unique])
-        self._sizes = sets.sizes
+        known = known.filter(telling).sort("core", "later", "item").unique("core", keep="first", maintain_order=True)
+        self.items, self.cores = known["item"].to_list(), known["core"].to_list()
+        self.letters, self.content, self.stems = (known[name].to_numpy() for name in ("letters", "content", "stem"))
+        self._exact = {core: place for place, core in enumerate(self.cores)}
+        sets = shingles(self.cores)
+        self._sizes, self._bits = sets.sizes, _bitmaps(sets)
         self._all = _grams(sets, "item")
         self._frequency = self._all.group_by("hash").len("df")
         ranked = _ranked(self._all, self._frequency, "item")
-        sizes = pl.DataFrame({"item": np.arange(len(sets)), "size": self._sizes})
-        self._near = _prefix(ranked, sizes, threshold)
-        self._inside = _prefix(ranked, sizes.filter(pl.col("size") >= LONG_ENOUGH), contained)
-        self._bits = _bitmaps(sets)
+        self._near = _prefix(ranked, pl.DataFrame({"item": np.arange(len(sets)), "size": self._sizes}), self.settings.threshold)
+        self._slips = SlipIndex(self.cores, self.settings.edits)
+        common = self._frequency.filter(pl.col("df") <= COMMON)
+        short = pl.col("item").is_in(np.flatnonzero(self.letters < LONG))
+        self._rarest = ranked.filter((pl.col("rank") == 0) & short).join(common, on="hash").select("item", "hash")
+        self._telling = self._all.join(common, on="hash").select("item", "hash", "df")
+        windows = _windows(self.cores, self.letters)
+        self._anchors = _anchors(windows, "item")
+        self._windows = _grams(windows, "item").unique()
 
-    def find(self, questions: Sequence[str] | pl.Series) -> list[Match]:
-        """The best match of each question that has one, by place."""
-        keys = comparison_keys(pl.Series(questions, dtype=pl.String))
-        found = {
-            i: Match(i, self.items[place], "exact", 1.0)
-            for i, key in enumerate(keys)
-            if (place := self._exact.get(key)) is not None
-        }
-        sets = shingles(keys)
-        frame = _grams(sets, "place")
-        own = pl.DataFrame({"place": np.arange(len(sets)), "size": sets.sizes})
-        near = _prefix(_ranked(frame, self._frequency, "place"), own, self.threshold)
-        pairs = pl.concat([_sharing(near, self._near), _sharing(frame, self._inside)]).unique()
-        pairs = pairs.filter(self._possible(sets, pairs["place"].to_numpy(), pairs["item"].to_numpy()))
-        common = frame.join(pairs, on="place").join(self._all, on=["item", "hash"]).group_by("place", "item").len("common")
-        sizes = sets.sizes
-        for place, item, n in common.sort("place", "item").iter_rows():
-            ours, theirs = int(sizes[place]), int(self._sizes[item])
-            similarity = n / (ours + theirs - n)
-            inside = n / theirs if theirs >= LONG_ENOUGH else 0.0
-            if similarity < self.threshold and inside < self.contained:
+    def find(self, texts: pl.DataFrame) -> list[Match]:
+        """The best match of each record that has one.
+
+        Args:
+            texts: the records' texts as `questions.reduced` gives them.
+        """
+        enough = (pl.col("letters") >= LEAST_LETTERS) & (pl.col("content") >= LEAST)
+        texts = texts.filter(~pl.col("later") | enough)
+        best: dict[int, Match] = {}
+        rows = texts["row"].to_list()
+        for pair in self._pairs(_Texts.of(texts)):
+            match = Match(rows[pair.place], self.items[pair.item], pair.kind, round(pair.similarity, 4))
+            if match.row not in best or _order(match) < _order(best[match.row]):
+                best[match.row] = match
+        return [best[row] for row in sorted(best)]
+
+    def _pairs(self, texts: _Texts) -> Iterable[_Pair]:
+        for place, core in enumerate(texts.cores):
+            if texts.content[place] >= LEAST and (item := self._exact.get(core)) is not None:
+                yield _Pair(place, item, "exact", 1.0)
+        grams = _grams(texts.sets, "place")
+        yield from self._near_pairs(texts, grams)
+        for place, item, edits in self._slips.find(texts.cores):
+            if min(texts.content[place], self.content[item]) >= LEAST and self._same_stem(texts, place, item):
+                yield _Pair(place, item, "edited", 1 - edits / max(texts.letters[place], self.letters[item]))
+        yield from self._short_pairs(texts, grams)
+
+    def _near_pairs(self, texts: _Texts, grams: pl.DataFrame) -> Iterable[_Pair]:
+        """Near, and long texts inside others: all go by how many 5-grams two texts share."""
+        sizes = pl.DataFrame({"place": np.arange(len(texts.sets)), "size": texts.sets.sizes})
+        near = _prefix(_ranked(grams, self._frequency, "place"), sizes, self.settings.threshold)
+        windows = _windows(texts.cores, texts.letters)
+        pairs = pl.concat(
+            [
+                _sharing(near, self._near),
+                _sharing(_grams(windows, "place"), self._anchors),
+                _sharing(_anchors(windows, "place"), self._windows),
+            ]
+        ).unique()
+        pairs = pairs.filter(self._possible(texts, pairs["place"].to_numpy(), pairs["item"].to_numpy()))
+        shared = grams.join(pairs, on="place").join(self._all, on=["item", "hash"]).group_by("place", "item").len("common")
+        for place, item, common in shared.sort("place", "item").iter_rows():
+            ours, theirs = int(texts.sets.sizes[place]), int(self._sizes[item])
+            similarity = common / (ours + theirs - common)
+            if not self._same_stem(texts, place, item):
                 continue
-            kind = "near" if similarity >= self.threshold else "contained"
-            if place not in found or similarity > found[place].similarity:
-                found[place] = Match(place, self.items[item], kind, round(similarity, 4))
-        return [found[place] for place in sorted(found)]
+            if similarity >= self.settings.threshold:
+                if min(texts.content[place], self.content[item]) >= LEAST:
+                    yield _Pair(place, item, "near", similarity)
+            elif common >= self.settings.contained * theirs and self._long_enough(item):
+                yield _Pair(place, item, "contained", similarity)
+            elif common >= self.settings.contained * ours and texts.long_enough(place):
+                yield _Pair(place, item, "part", similarity)
 
-    def _possible(self, sets: Shingles, places: I64, items: I64) -> pl.Series:
+    def _possible(self, texts: _Texts, places: I64, items: I64) -> pl.Series:
         """Whether the pairs can share enough: a bit that only one has stands for a 5-gram that only one has."""
-        ours, theirs = sets.sizes[places], self._sizes[items]
-        left, right = _bitmaps(sets)[places], self._bits[items]
+        ours, theirs = texts.sets.sizes[places], self._sizes[items]
+        left, right = _bitmaps(texts.sets)[places], self._bits[items]
         most = np.minimum(
             ours - np.bitwise_count(left & ~right).sum(axis=1, dtype=np.int64),
             theirs - np.bitwise_count(right & ~left).sum(axis=1, dtype=np.int64),
         )
-        near = most * (1 + self.threshold) >= self.threshold * (ours + theirs) - _ROUNDING
-        inside = (most >= self.contained * theirs - _ROUNDING) & (theirs >= LONG_ENOUGH)
-        return pl.Series(near | inside)
+        near = most * (1 + self.settings.threshold) >= self.settings.threshold * (ours + theirs) - _ROUNDING
+        return pl.Series(near | (most >= self.settings.contained * np.minimum(ours, theirs) - _ROUNDING))
+
+    def _short_pairs(self, texts: _Texts, grams: pl.DataFrame) -> Iterable[_Pair]:
+        """Short texts that stand word for word inside others."""
+        short = pl.Series((texts.letters < LONG) & ~np.array(texts.later, bool))
+        known = grams.filter(short.gather(grams["place"])).join(self._telling, on="hash").select("place", "df", "hash").unique()
+        rarest = known.sort("place", "df", "hash").unique("place", keep="first").select("place", "hash")
+        inside, around = _sharing(grams, self._rarest), _sharing(rarest, self._telling)
+        for place, item in inside.sort("place", "item").iter_rows():
+            ours, theirs = texts.cores[place], self.cores[item]
+            if len(theirs) < len(ours) and theirs in ours and _stands(theirs, int(self.content[item]), ours):
+                yield _Pair(place, item, "contained", len(theirs) / len(ours))
+        for place, item in around.sort("place", "item").iter_rows():
+            ours, theirs = texts.cores[place], self.cores[item]
+            if len(ours) < len(theirs) and ours in theirs and _stands(ours, int(texts.content[place]), theirs):
+                yield _Pair(place, item, "part", len(ours) / len(theirs))
+
+    def _same_stem(self, texts: _Texts, place: int, item: int) -> bool:
+        """Whether two texts ask the same of the same options: several questions of an exam share theirs."""
+        ours, theirs = texts.cores[place][: texts.stems[place]], self.cores[item][: self.stems[item]]
+        if not ours or not theirs or ours.endswith(theirs) or theirs.endswith(ours):
+            return True
+        return is_slip(ours, theirs, self.settings.edits)
+
+    def _long_enough(self, item: int) -> bool:
+        return bool(self.letters[item] >= LONG and self.content[item] >= TELLING)
+
+
+class _Texts(NamedTuple):
+    cores: list[str]
+    later: list[bool]
+    letters: I64
+    content: I64
+    stems: I64
+    sets: Shingles
+
+    @classmethod
+    def of(cls, texts: pl.DataFrame) -> _Texts:
+        cores = texts["core"].to_list()
+        letters, content, stems = (texts[name].to_numpy() for name in ("letters", "content", "stem"))
+        return cls(cores, texts["later"].to_list(), letters, content, stems, shingles(cores))
+
+    def long_enough(self, place: int) -> bool:
+        """Whether a text may stand inside a longer test question with a few letters changed."""
+        return bool(self.letters[place] >= LONG and self.content[place] >= (TELLING_LATER if self.later[place] else TELLING))
+
+
+def _order(match: Match) -> tuple[int, float, str]:
+    return KINDS.index(match.kind), -match.similarity, match.item
+
+
+def _stands(short: str, content: int, long: str) -> bool:
+    """Whether a text that stands inside another is a question of its own there, or all that is asked."""
+    asks = len(short) - content >= ASKING or len(short) >= SENTENCE  # 系统性红斑狼疮 is a word, not a question
+    if asks and len(short) >= SHORT and content >= TELLING + (len(short) < MIDDLE):
+        return True
+    return content >= LEAST and content_of(long.replace(short, "", 1)) <= (BESIDE if asks else 0)
 
 
 def _bitmaps(sets: Shingles) -> U64:
-    """WORDS 64-bit words a text, in which each 5-gram sets one bit (the bitmap filter: Sandes, Teodoro, Melo 2017)."""
-    bits = np.zeros((len(sets), WORDS), np.uint64)
+    """BITMAP 64-bit words a text, in which each 5-gram sets one bit (the bitmap filter: Sandes, Teodoro, Melo 2017)."""
+    bits = np.zeros((len(sets), BITMAP), np.uint64)
     filled = np.flatnonzero(sets.sizes)
     if len(filled):
-        place = sets.values % np.uint64(64 * WORDS)
+        place = sets.values % np.uint64(64 * BITMAP)
         bit = np.uint64(1) << (place & np.uint64(63))
-        for word in range(WORDS):
+        for word in range(BITMAP):
             mine = np.where(place >> np.uint64(6) == word, bit, np.uint64(0))
             bits[filled, word] = np.bitwise_or.reduceat(mine, sets.offsets[filled])
     return bits
+
+
+def _windows(cores: list[str], letters: I64) -> Shingles:
+    """The windows of WINDOW letters of the long texts, in order; the others have none."""
+    return ngrams([core if long else "" for core, long in zip(cores, letters >= LONG, strict=True)], WINDOW)
+
+
+def _anchors(windows: Shingles, name: str) -> pl.DataFrame:
+    """Of each text its first, middle and last window: who holds a text almost whole holds one of them."""
+    filled = np.flatnonzero(windows.sizes)
+    first, last = windows.offsets[filled], windows.offsets[filled + 1] - 1
+    places = np.concatenate([first, (first + last) // 2, last])
+    frame = pl.DataFrame({name: np.tile(filled, 3), "hash": windows.values[places]})
+    return frame.cast({name: pl.Int64, "hash": pl.UInt64}).unique()
 
 
 def _grams(sets: Shingles, name: str) -> pl.DataFrame:
@@ -127,6 +255,9 @@ def _prefix(ranked: pl.DataFrame, sizes: pl.DataFrame, share: float) -> pl.DataF
     return ranked.join(limits.drop("size"), on=ranked.columns[0]).filter(pl.col("rank") < pl.col("first")).drop("rank", "first")
 
 
-def _sharing(grams: pl.DataFrame, prefix: pl.DataFrame) -> pl.DataFrame:
-    """`place, item` of the pairs that share one of these 5-grams."""
-    return grams.join(prefix, on="hash").select("place", "item").unique()
+def _sharing(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """`place, item` of the pairs that share one of these hashes."""
+    return left.select("place", "hash").join(right.select("item", "hash"), on="hash").select("place", "item").unique()
+
+
+assert LONG - N + 1 >= WINDOW  # a text long enough has a window

@@ -136,6 +136,12 @@ def habits(rows: Iterable[Mapping[str, JSON]]) -> Habits:
     return found
 
 
+def with_options(question: ExamQuestion) -> str:
+    """The stem and under it the options with their letters."""
+    lines = [f"{letter}. {option}" for letter, option in zip(question.letters, question.options, strict=True)]
+    return "\n".join([question.question, *lines])
+
+
 def explained(question: ExamQuestion) -> Record:
     """The question with lettered options → the right answer's text and the explanation. The split goes by the bare stem.
 
@@ -146,10 +152,9 @@ def explained(question: ExamQuestion) -> Record:
     """
     if not question.explanation:
         raise RecordError("no_answer", "the question has no explanation")
-    lines = [f"{letter}. {option}" for letter, option in zip(question.letters, question.options, strict=True)]
     right = "；".join(f"{question.options[i]}（{question.letters[i]}）" for i in question.answers)
     turns: Turns = [
-        ("user", "\n".join([question.question, *lines])),
+        ("user", with_options(question)),
         ("assistant", f"答案：{right}\n解析：{question.explanation}"),
     ]
     return Record(

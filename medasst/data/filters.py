@@ -59,7 +59,7 @@ def views() -> list[pl.Expr]:
     `question_letters` (of all user turns: many a dialogue begins with 在吗) and `answer_letters` are what is left with nothing
     but letters and digits; `clauses` are the answers' clauses of six or more characters.
     """
-    asked, answer = _said_by("user"), _said_by("assistant").list.join("\n")
+    asked, answer = said_by("user"), said_by("assistant").list.join("\n")
     return [
         asked.list.first().alias("question"),
         answer.alias("answer"),
@@ -73,7 +73,8 @@ HELPERS = ("question_letters", "answer_letters", "clauses")  # columns of `views
 _NO_LETTER = r"[^\p{L}\p{N}]+"
 
 
-def _said_by(role: str) -> pl.Expr:
+def said_by(role: str) -> pl.Expr:
+    """The texts of one speaker's turns."""
     return pl.col("texts").list.gather(pl.col("roles").list.eval((pl.element() == role).arg_true()))
 
 

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from medasst.conversation import JSON
 from medasst.data import duplicates, stages
 from medasst.data.contamination import Match, QuestionIndex
+from medasst.data.exam import with_options
 from medasst.data.job import Input, Job, chance, changed_inputs, check
 from medasst.data.manifest import PrepareReport, load_manifest, write_run
 from medasst.data.notices import little, nothing
+from medasst.data.questions import CORE, cores
 from medasst.data.raw import read, units_of
 from medasst.data.recipes import read_conversations, read_exam, recipe
 from medasst.data.result import Writer
@@ -161,40 +164,48 @@ def _near(job: Job, records: pl.DataFrame, chunks: Chunks, folder: Path, progres
 
 
 def _contaminated(job: Job, left: pl.DataFrame, chunks: Chunks, progress: Progress) -> pl.DataFrame:
-    items, questions = _held_out(job, left, chunks)
-    index = QuestionIndex(items, questions, job.config.contamination.threshold, job.config.contamination.contained)
+    index = QuestionIndex(*_held_out(job, left, chunks), job.config.contamination)
     train = left.filter(pl.col("split") == "train")["row"].to_numpy()
     found: list[tuple[int, str, str]] = []
     done = 0
 
     def matched(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Match]]:
-        return frame, index.find(frame["question"])
+        return frame, index.find(frame.explode("cores").unnest("cores").drop_nulls("core"))
 
-    for frame, matches in in_order(matched, chunks.gather(train, ["question"]), job.config.threads):
-        found += [(int(frame["row"][m.place]), m.item, f"{m.kind}:{m.item.partition('/')[0]}") for m in matches]
+    for frame, matches in in_order(matched, chunks.gather(train, ["cores"]), job.config.threads):
+        found += [(m.row, m.item, f"{m.kind}:{m.item.partition('/')[0]}") for m in matches]
         done += len(frame)
         progress("decontaminate", done, len(train))
     return pl.DataFrame(found, schema={"row": pl.UInt32, "matched_id": pl.String, "reason": pl.String}, orient="row")
 
 
-def _held_out(job: Job, left: pl.DataFrame, chunks: Chunks) -> tuple[list[str], list[str]]:
-    """`set/id` and question of everything that must not stand in train: test, validation, every named set."""
+def _held_out(job: Job, left: pl.DataFrame, chunks: Chunks) -> tuple[list[str], pl.DataFrame]:
+    """`set/id` and the questions' cores of everything that must not stand in train: test, validation, every named set."""
     items: list[str] = []
-    questions: list[str] = []
+    asked: list[list[str]] = []
     split = dict(left.filter(pl.col("split") != "train").select("row", "split").iter_rows())
-    for frame in chunks.gather(np.array(sorted(split), np.uint32), ["id", "question"]):
+    known = [pl.DataFrame(schema={"row": pl.UInt32, **CORE})]
+    for frame in chunks.gather(np.array(sorted(split), np.uint32), ["id", "cores"]):
+        numbered = frame.select(pl.int_range(len(items), len(items) + pl.len(), dtype=pl.UInt32).alias("row"), "cores")
+        known.append(numbered.explode("cores").unnest("cores").drop_nulls("core"))
         items += [f"{split[row]}/{id_}" for row, id_ in zip(frame["row"], frame["id"], strict=True)]
-        questions += frame["question"].to_list()
+    first = len(items)
     for name, named, inputs in job.named:
-        for id_, question in _named_questions(named, [item.path for item in inputs]):
-            if named.split == "all" or job.config.split.of(question) == "test":
-                items.append(f"{name}/{id_}")
-                questions.append(question)
+        for question in _named_questions(named, [item.path for item in inputs]):
+            if named.split == "all" or job.config.split.of(question.stem) == "test":
+                items.append(f"{name}/{question.id}")
+                asked.append(question.texts)
         for item in inputs:
             item.check_unchanged()
-    if job.config.clean.simplify:
-        questions = simplified_series(pl.Series(questions, dtype=pl.String)).to_list()
-    return items, questions
+    return items, pl.concat([*known, _cores(asked, first, job.config.clean.simplify)])
+
+
+def _cores(asked: list[list[str]], first: int, simplify: bool) -> pl.DataFrame:
+    """`row`, from `first` on, and the cores of named questions."""
+    schema = {"row": pl.UInt32, "later": pl.Boolean, "text": pl.String}
+    rows = [(row, turn > 0, text) for row, texts in enumerate(asked, first) for turn, text in enumerate(texts)]
+    texts = pl.DataFrame(rows, schema=schema, orient="row")
+    return cores(texts.with_columns(simplified_series(texts["text"])) if simplify else texts)
 
 
 def _some_question(name: str, named: Decontaminate, inputs: list[Input]) -> None:
@@ -203,15 +214,24 @@ def _some_question(name: str, named: Decontaminate, inputs: list[Input]) -> None
         raise DataError(f"decontaminate: no question in it (set {name}); check the recipe or layout", named.path)
 
 
-def _named_questions(named: Decontaminate, paths: list[Path]) -> Iterator[tuple[str, str]]:
+class _Asked(NamedTuple):
+    """A question of a named set: `stem` is what its split goes by; `texts` are the user turns, or the stem with its options."""
+
+    id: str
+    stem: str
+    texts: list[str]
+
+
+def _named_questions(named: Decontaminate, paths: list[Path]) -> Iterator[_Asked]:
     exam = named.layout == "exam" or (bool(named.recipe) and recipe(named.recipe).kind != "conversations")
     for path in paths:
         if exam:
             for question in read_exam(str(path), named.recipe):
-                yield question.id, question.question
+                yield _Asked(question.id, question.question, [with_options(question)])
         else:
             for conversation in read_conversations(str(path), named.recipe, named.layout):
-                yield conversation.id, conversation.first_user
+                turns = [message.content for message in conversation.messages if message.role == "user"]
+                yield _Asked(conversation.id, conversation.first_user, turns)
 
 
 def _over_cap(job: Job, left: pl.DataFrame) -> pl.DataFrame:

@@ -170,7 +170,7 @@ def cleaned(config: PrepareConfig, source: Source, licence: str, rows: list[Row]
     dropped = stages.as_rejected(frame.filter(pl.col("reason").is_not_null()), "clean")
     left_out = Counter(what for row in rows if isinstance(row, Good) for what in row.record.left_out)
     return Cleaned(
-        frame.filter(pl.col("reason").is_null()).drop("reason", "answer", "key", "stem"),
+        frame.filter(pl.col("reason").is_null()).drop("reason", "question", "answer", "key", "stem"),
         pl.concat([bad, dropped]).sort("file", "line", maintain_order=True),
         stages.changed(raw, frame) if config.texts else stages.changed(raw.clear(), frame.clear()),
         pl.DataFrame([(source.name, *pair) for pair in sorted(left_out.items())], schema=LEFT_OUT, orient="row"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +12,14 @@ import polars as pl
 from medasst.conversation import JSON
 from medasst.data import stages
 from medasst.data.card import write_card
+from medasst.data.fingerprints import FILE, fingerprints
 from medasst.data.job import Job, chance
-from medasst.data.keys import comparison_keys
 from medasst.data.manifest import Counts, build_manifest
-from medasst.data.privacy import mask_name
 from medasst.data.settings import Split
 from medasst.data.store import Chunks, write_parquet
 from medasst.data.workers import in_order
 from medasst.disk import write_json
 from medasst.progress import Progress
-from medasst.shingles import PERMUTATIONS, minhash, ngrams
 
 SHARD = 100_000  # records of a train or rejected file, about
 RUN = 40  # chunks that are sorted together
@@ -94,7 +91,7 @@ class Writer:
         def shard(numbered: tuple[int, int]) -> tuple[pl.Series, pl.DataFrame]:
             n, start = numbered
             frame = self._between(split, kept["id"][start : start + size])
-            prints = fingerprints(frame["id"], frame["question"]) if train else pl.DataFrame()
+            prints = fingerprints(frame["id"], frame["cores"]) if train else pl.DataFrame()
             if train:
                 pairs = frame.select("id", "source").iter_rows()
                 copies = [_copies(weights[source], self.job.config.seed, id_) for id_, source in pairs]
@@ -109,7 +106,7 @@ class Writer:
             prints.append(part)
             self.progress(f"write {split}", len(prints), len(starts))
         if train:
-            write_parquet(pl.concat(prints), self.folder / "fingerprints.parquet")
+            write_parquet(pl.concat(prints), self.folder / FILE)
         distinct = dict(sorted(kept["source"].value_counts().iter_rows()))
         return {"records": copies.total(), "distinct": len(kept), "sources": distinct, "copies": dict(copies)}
 
@@ -124,16 +121,13 @@ class Writer:
 
 def _parted(chunks: Chunks, chunk: int, dropped: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """A chunk's records that are kept, as they will be written, and all that it lost, in the order of the files."""
-    columns = ["id", "source", "department", "licence", "roles", "texts", "meta", "question", "split", "file", "line"]
+    columns = ["id", "source", "department", "licence", "roles", "texts", "meta", "cores", "split", "file", "line"]
     frame = chunks.kept(chunk, columns).join(dropped, on="row", how="left", maintain_order="left")
     gone = frame.filter(pl.col("stage").is_not_null())
     late = [stages.as_rejected(group, str(stage)) for (stage,), group in gone.group_by("stage", maintain_order=True)]
     lost = pl.concat([chunks.beside(chunk, "rejected"), *late]).sort("file", "line", "stage", "reason", "id")
-    lost = lost.with_columns(
-        pl.col("file").replace_strict({name: mask_name(name) for name in lost["file"].unique()}, return_dtype=pl.String)
-    )
     kept = frame.filter(pl.col("stage").is_null())
-    return _with_messages(kept).select([*COLUMNS, "question", "split"]), lost
+    return _with_messages(kept).select([*COLUMNS, "cores", "split"]), lost
 
 
 def _with_messages(frame: pl.DataFrame) -> pl.DataFrame:
@@ -173,13 +167,3 @@ class _Shards:
 def _copies(weight: float, seed: int, id_: str) -> int:
     """How often a record stands in train; a weight below 1 has chosen already."""
     return max(int(weight) + (weight % 1 > 0 and chance(seed, id_) < weight % 1), 1)
-
-
-def fingerprints(ids: pl.Series, questions: pl.Series) -> pl.DataFrame:
-    """`id, question_hash, minhash`: what a contamination check compares without the texts."""
-    keys = comparison_keys(questions)
-    hashes = [hashlib.sha256(key.encode()).hexdigest()[:16] for key in keys]
-    return pl.DataFrame(
-        {"id": ids, "question_hash": hashes, "minhash": minhash(ngrams(keys))},
-        schema={"id": pl.String, "question_hash": pl.String, "minhash": pl.Array(pl.UInt32, PERMUTATIONS)},
-    )

@@ -53,7 +53,8 @@ class Contamination(Config):
     """When a train question counts as a test question."""
 
     threshold: float = Field(default=0.8, ge=0.5, le=1)  # Jaccard similarity of the two
-    contained: float = Field(default=0.9, ge=0.5, le=1)  # share of a test question (of 12 or more 5-grams) inside a train one
+    contained: float = Field(default=0.9, ge=0.5, le=1)  # share of the one (of 16 or more letters) that stands in the other
+    edits: int = Field(default=3, ge=0, le=3)  # letters that may differ from 12 letters on; fewer in shorter ones
 
 
 class SplitSettings(Config):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import polars as pl
 
-from medasst.data.filters import HELPERS, CleanSettings, drop_reason, views
+from medasst.data.filters import HELPERS, CleanSettings, drop_reason, said_by, views
 from medasst.data.keys import buckets, comparison_keys, conversation_ids
-from medasst.data.privacy import mask, mask_json, mask_raw, masked_series
+from medasst.data.privacy import mask, mask_json, masked_series
+from medasst.data.questions import cores_of
 from medasst.data.recipes import Bad
 from medasst.data.records import Record
 from medasst.data.settings import Source, SplitSettings
@@ -42,14 +42,13 @@ REJECTED: dict[str, pl.DataType] = {
 
 
 def to_frame(records: Iterable[tuple[str, int, Record]]) -> pl.DataFrame:
-    """Records (each of a turn or more) with file and line, as a frame of RECORD's columns; department and meta (one JSON
-    string) are masked."""
+    """Records (each of a turn or more) with file and line, as a frame of RECORD's columns; meta is one JSON string, masked."""
     rows = list(records)
     known = [record for _, _, record in rows]
     columns = {
         "file": [file for file, _, _ in rows],
         "line": [line for _, line, _ in rows],
-        "department": [_department(record.department) for record in known],
+        "department": [record.department for record in known],
         "meta": [_meta(record) for record in known],
         "key": [record.key for record in known],
         "stem": [record.stem for record in known],
@@ -67,18 +66,13 @@ def to_frame(records: Iterable[tuple[str, int, Record]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema_overrides=RECORD).hstack(said).select(list(RECORD))
 
 
-@lru_cache(maxsize=10_000)
-def _department(name: str) -> str:
-    return mask(normalise(name))
-
-
 def _meta(record: Record) -> str:
     return json.dumps(mask_json(dict(record.meta)), ensure_ascii=False, sort_keys=True) if record.meta else "{}"
 
 
 def bad_rows(source: str, bad: Sequence[Bad]) -> pl.DataFrame:
     """Rows that no reader understood, as rejected records."""
-    rows = [("", source, b.file, b.line, "read", b.reason, "", mask_raw(b.text)) for b in bad]
+    rows = [("", source, b.file, b.line, "read", b.reason, "", mask(normalise(b.text))) for b in bad]
     return pl.DataFrame(rows, schema=REJECTED, orient="row")
 
 
@@ -93,7 +87,7 @@ def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool) -> pl.D
 
 
 def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSettings) -> pl.DataFrame:
-    """Columns that later stages go by added; `question` becomes what contamination compares."""
+    """Columns that later stages go by added; `cores` are what contamination compares."""
     asked = frame.select(pl.when(pl.col("key") != "").then("key").otherwise("question").alias("asked"))["asked"]
     return frame.with_columns(
         conversation_ids(frame),
@@ -102,7 +96,7 @@ def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSe
         pl.lit(source.trust, pl.Int32).alias("trust"),
         pl.struct("department", "meta").struct.json_encode().alias("tie"),
         pl.Series("split", [split.of_bucket(place) for place in buckets(asked)], pl.String),
-        pl.when(pl.col("stem") != "").then("stem").otherwise("question").alias("question"),
+        cores_of(frame.select(said_by("user"))["texts"]).alias("cores"),
     )
 
 

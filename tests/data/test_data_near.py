@@ -1,4 +1,4 @@
-"""Shingles, MinHash, near duplicates and contamination against brute force."""
+"""Shingles, MinHash and near duplicates against brute force."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medasst.data import duplicates
-from medasst.data.contamination import LONG_ENOUGH, QuestionIndex
 from medasst.shingles import N, Shingles, jaccard, minhash, ngrams, shingles
-from medasst.text import comparison_key
 
 HAN = "头痛发热咳嗽吃什么药好建议休息多喝水请到医院检查一下"
 TEXTS = st.lists(st.text(alphabet=HAN, max_size=14), max_size=6)
@@ -178,34 +176,3 @@ def test_exact_keeps_the_most_trusted_then_the_lowest() -> None:
         }
     )
     assert sorted(duplicates.exact(records).iter_rows()) == [(0, "a"), (1, "a")]
-
-
-def test_contamination_equals_brute_force() -> None:
-    rng = random.Random(9)
-    tests = ["".join(rng.choices(HAN, k=rng.randint(3, 40))) for _ in range(80)]
-    train = []
-    for i in range(300):
-        text = list(rng.choice(tests)) if i % 2 else rng.choices(HAN, k=25)
-        for _ in range(rng.randint(0, 2)):
-            text[rng.randrange(len(text))] = rng.choice(HAN)
-        train.append("".join(rng.choices(HAN, k=rng.choice([0, 0, 2, 30]))) + "".join(text))
-    found = {match.place: match for match in QuestionIndex([str(i) for i in range(80)], tests, 0.8, 0.9).find(train)}
-    for place, text in enumerate(train):
-        near = [brute(text, test) for test in tests]
-        inside = [len(grams(text) & grams(t)) / len(grams(t)) if len(grams(t)) >= LONG_ENOUGH else 0.0 for t in tests]
-        assert (place in found) == (max(near) >= 0.8 or max(inside) >= 0.9), text
-        if place in found and found[place].kind != "exact":
-            assert found[place].similarity == pytest.approx(max(near[int(found[place].item)], 0), abs=1e-4)
-    assert {match.kind for match in found.values()} == {"exact", "near", "contained"}
-
-
-def test_contamination_ignores_punctuation_case_and_width() -> None:
-    index = QuestionIndex(["q"], ["维生素Ｃ 的作用是（　）"])
-    (match,) = index.find(["维生素c的作用是？"])
-    assert (match.kind, match.item) == ("exact", "q")
-    assert comparison_key("维生素c的作用是？") == "维生素c的作用是"
-
-
-def test_empty_questions_match_nothing() -> None:
-    assert QuestionIndex(["q"], ["？！"]).find(["", "。。"]) == []
-    assert QuestionIndex([], []).find(["头痛"]) == []

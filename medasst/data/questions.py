@@ -1,0 +1,131 @@
+"""What of a record is compared with the questions of a test: each user turn, reduced to what it asks.
+
+A text loses what people put around a question: greetings and thanks, the letters before an exam question's options, all
+punctuation. What is left is its core. Of a core, the letters outside the words in which anything may be asked (怎么办,
+下列哪项) are its content: 您好，请问口臭怎么办？ has the core 口臭怎么办 and the content 口臭.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from medasst.data.keys import comparison_key
+
+# A stem and its options: （A）… A、… A …, then B, and C unless each begins a line; the marks alone don't count.
+_MARK = r"[(（\[【]?\s*{}\s*[)）\]】.．、:：,，\s]\s*"
+_A, _B, _C = (_MARK.format(f"[{letters}]") + r"\S" for letters in ("Aa①", "Bb②", "Cc③"))
+_STEMS = (rf"(?s)^(.*?\n)\s*{_A}.*?\n\s*{_B}", rf"(?s)^(.*?[^A-Za-z0-9]){_A}.*?{_B}.*?{_C}")
+_MARKS = r"(^|[^A-Za-z0-9])[(（\[【]?\s*[A-Ha-h①-⑧]\s*[)）\]】.．、:：,，\s]\s*"
+
+_NUMBER = r"^\s*[(（]?\d{1,3}(?:[)）．、]\s*|\.\s*(\D))"  # before an exam question
+_STEM_CONTENT = 3  # letters of content that a stem needs to be compared without its options
+CORE = {"later": pl.Boolean, "core": pl.String, "letters": pl.Int64, "content": pl.Int64, "stem": pl.Int64}
+
+
+class _Words(NamedTuple):
+    before: str  # regular expressions: sentences of courtesy, then words of it
+    after: str
+    opening: str
+    closing: str
+    asking: list[str]
+    every: list[str]  # all of these, and the aspects of a question
+
+
+@cache
+def _words() -> _Words:
+    data = tomllib.loads((Path(__file__).with_suffix(".toml")).read_text("utf-8"))
+    opening, closing, asking, every, courtesy = (
+        sorted({word for name in names for word in data[name].split()}, key=lambda word: (-len(word), word))
+        for names in (
+            ["opening"],
+            ["closing"],
+            ["opening", "closing", "asking"],
+            ["opening", "closing", "asking", "aspects"],
+            ["opening", "closing", "courtesy"],
+        )
+    )
+    said, stop = f"(?:{'|'.join(courtesy)})", r"[^\p{L}\p{N}]"
+    return _Words(
+        before=f"(?i)^{stop}*(?:{said}+{stop}+)+",
+        after=f"(?i){stop}(?:{said}+{stop}*)+$",
+        opening=f"^(?:.{{0,4}}[您你]们?好)?(?:{'|'.join(opening)})*",
+        closing=f"(?:{'|'.join(closing)})+$",
+        asking=asking,
+        every=every,
+    )
+
+
+def content(text: pl.Expr) -> pl.Expr:
+    """How many letters of a comparison key stand outside the words in which anything may be asked; digits don't count."""
+    left = text.str.replace_many(_words().every, [""] * len(_words().every), leftmost=True)
+    return left.str.count_matches(r"\P{N}").cast(pl.Int64)
+
+
+def content_of(text: str) -> int:
+    """`content` of one comparison key."""
+    return sum(not unicodedata.category(char).startswith("N") for char in _pattern(aspects=True).sub("", text))
+
+
+def asks_only(text: str) -> bool:
+    """Whether a piece of a comparison key is nothing but words in which anything may be asked; 病因, 症状 are more."""
+    return not _pattern(aspects=False).sub("", text)
+
+
+@cache
+def _pattern(*, aspects: bool) -> re.Pattern[str]:
+    return re.compile("|".join(_words().every if aspects else _words().asking))
+
+
+def cores_of(asked: pl.Series) -> pl.Series:
+    """For each record the cores of its user turns, as a list of structs of CORE; `later` is false for those of the first turn.
+
+    Args:
+        asked: for each record the list of its user turns.
+    """
+    texts = asked.to_frame("text").with_row_index("row").with_columns(later=pl.int_ranges(pl.col("text").list.len()))
+    found = cores(texts.explode("text", "later").drop_nulls("text").with_columns(pl.col("later") > 0))
+    lists = found.group_by("row").agg(pl.struct(list(CORE)).alias("cores"))
+    every = pl.DataFrame({"row": range(len(asked))}, schema={"row": pl.UInt32}).join(lists, on="row", how="left").sort("row")
+    return every["cores"].fill_null([]).cast(pl.List(pl.Struct(CORE)))
+
+
+def cores(texts: pl.DataFrame) -> pl.DataFrame:
+    """Of `row, later, text` the distinct cores, with `row` and CORE's columns; an empty one is left out.
+
+    A text with lettered options gives two: with them (its first `stem` letters are the stem's; 0 in any other core), and the
+    stem alone, if that tells one question from others.
+    """
+    texts = _cut(texts.with_columns(pl.col("text").str.replace(_NUMBER, "$1")), _words().before)
+    texts = texts.with_columns(stem=pl.coalesce(pl.col("text").str.extract(stem) for stem in _STEMS), bare=pl.lit(value=False))
+    whole, stems = _cut(texts.filter(pl.col("stem").is_null()), _words().after), texts.filter(pl.col("stem").is_not_null())
+    if len(stems):
+        options = pl.col("text").str.slice(pl.col("stem").str.len_chars()).str.replace_all(_MARKS, "$1")
+        with_options = stems.with_columns(text=pl.col("stem") + options)
+        whole = pl.concat([whole, with_options, stems.with_columns(text="stem", bare=pl.lit(value=True))])
+    opened = comparison_key(pl.col("stem")).fill_null("").str.replace(_words().opening, "")
+    stem = pl.when(pl.col("bare")).then(0).otherwise(opened.str.len_chars())
+    found = whole.select("row", "later", "bare", core=comparison_key(pl.col("text")), stem=stem.cast(pl.Int64)).with_columns(
+        _within(pl.col("core").str.replace(_words().opening, "").str.replace(_words().closing, ""), pl.col("core"))
+    )
+    found = found.with_columns(letters=pl.col("core").str.len_chars().cast(pl.Int64), content=content(pl.col("core")))
+    alone = ~pl.col("bare") | (pl.col("content") >= _STEM_CONTENT)
+    found = found.filter((pl.col("core") != "") & alone).sort("row", "later", "core").unique(["row", "core"], keep="first")
+    return found.select("row", *CORE).sort("row", "later", "core")
+
+
+def _cut(texts: pl.DataFrame, courtesy: str) -> pl.DataFrame:
+    """The texts without sentences of courtesy, unless nothing else is said."""
+    cut = pl.col("text").str.replace(courtesy, "")
+    return texts.with_columns(text=pl.when(cut.str.contains(r"[\p{L}\p{N}]")).then(cut).otherwise("text"))
+
+
+def _within(cut: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """The text cut, unless next to nothing is left."""
+    return pl.when(cut.str.len_chars() < 2).then(whole).otherwise(cut).alias("core")
