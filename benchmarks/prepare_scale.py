@@ -41,7 +41,7 @@ from medasst.data.settings import Source, SplitSettings
 from medasst.shingles import Shingles, minhash, ngrams, shingles
 
 THRESHOLD = 0.8
-HASHES = {"id", "matched_id", "question_hash"}  # of some million hexadecimal names a few hold a planted account (a7673954)
+HASHES = {"id", "matched_id"}  # of some million hexadecimal names a few hold a planted account (a7673954)
 Pairs = NDArray[np.int64]
 
 
