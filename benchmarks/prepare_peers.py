@@ -38,6 +38,7 @@ from medasst.config import load
 from medasst.conversation import turns_id
 from medasst.data import boilerplate, duplicates, filters, privacy, simplified, stages, tidy
 from medasst.data.job import check
+from medasst.data.privacy.signs import signs
 from medasst.data.raw import read
 from medasst.data.settings import PrepareConfig
 from medasst.progress import silent
@@ -169,9 +170,9 @@ _FIELDS: dict[str, Callable[[Mapping[str, Any]], dict[str, str]]] = {
 
 @cache
 def pattern(rust: str) -> Any:
-    """A pattern of the product for Python: by `re` where it can, else by `regex`."""
+    """A pattern of the product for Python: by `re` where it can, else (classes of Unicode, sets) by `regex`."""
     python = re.sub(r"\\x\{([0-9A-Fa-f]+)\}", lambda match: re.escape(chr(int(match[1], 16))), rust)
-    return regex.compile(python, regex.VERSION1) if r"\p{" in python else re.compile(python)
+    return regex.compile(python, regex.VERSION1) if r"\p{" in python or "--[" in python else re.compile(python)
 
 
 class _Rules(NamedTuple):
@@ -237,7 +238,8 @@ def _closed(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    return privacy.mask(text) if pattern(privacy._CANDIDATE).search(text) else text
+    shows = any(all(pattern(sign).search(text) for sign in chain) for chain in signs().values())
+    return privacy.mask(text) if shows else text
 
 
 def _reason(question: str, answer: str) -> str:

@@ -14,7 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "medasst"
 TOOLS = {"disk", "errors", "config", "registry", "progress", "text", "shingles", "search", "conversation", "__init__"}
 # What a room may import from, itself and the tools apart.
 ALLOWED: dict[str, set[str]] = {
-    "render": set(),
+    "control": set(),
+    "render": {"control"},
     "weights": {"render"},
     "data": set(),
     "train": {"data", "render", "weights"},

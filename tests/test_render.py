@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -25,8 +26,8 @@ TALK = Conversation.of(
 
 def test_known_ids(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2)
-    assert renderer.encode("感冒发烧吃什么药好?") == [107061, 113079, 114725, 99471, 52801, 30]
-    assert 151645 in renderer.stop_ids <= {151643, 151645}
+    assert renderer.control.encode("感冒发烧吃什么药好?").ids == [107061, 113079, 114725, 99471, 52801, 30]
+    assert renderer.stop_ids == {151643, 151645}
 
 
 @pytest.mark.parametrize("turns", [2, 3, 4, 5])
@@ -68,7 +69,7 @@ def test_plain_template(tiny_qwen2: Path) -> None:
     assert rendered is not None
     text = renderer.tokenizer.decode(rendered.ids, skip_special_tokens=False)
     assert text == f"你是药店助手。\n用户：感冒发烧吃什么药好?\n助手：请问多大年纪？有没有过敏？{renderer.eos}\n"
-    assert sum(rendered.mask) == len(renderer.encode("请问多大年纪？有没有过敏？")) + 1
+    assert sum(rendered.mask) == len(renderer.control.encode("请问多大年纪？有没有过敏？").ids) + 1
     assert rendered.ids[len(rendered.ids) - 2] in renderer.stop_ids
     assert rendered.mask[-2:] == [True, False]
 
@@ -102,8 +103,6 @@ def test_choice_marks_where_the_option_begins(tiny_qwen2: Path) -> None:
 
 
 def test_a_base_without_a_chat_template_refuses_chat(tiny_qwen2: Path, tmp_path: Path) -> None:
-    import json
-
     config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
     config.pop("chat_template", None)
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
@@ -116,8 +115,6 @@ def test_a_base_without_a_chat_template_refuses_chat(tiny_qwen2: Path, tmp_path:
 
 
 def test_bos_comes_first_once(tiny_qwen2: Path, tmp_path: Path) -> None:
-    import json
-
     config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
     template = "{{ bos_token }}" + config["chat_template"]
     config |= {"add_bos_token": True, "bos_token": "<|endoftext|>", "chat_template": template}
@@ -128,4 +125,17 @@ def test_bos_comes_first_once(tiny_qwen2: Path, tmp_path: Path) -> None:
         ids = renderer.prompt(Conversation.of(TALK.messages[1:2]))
         assert ids[0] == 151643 and 151643 not in ids[1:]
         assert renderer.choice("题目：", "答").ids[0] == 151643
-        assert renderer.text("好")[0] == 151643
+        assert renderer.choice("好", "").ids[0] == 151643
+
+
+def test_a_template_has_what_transformers_gives_it(tiny_qwen2: Path, tmp_path: Path) -> None:
+    config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
+    config["chat_template"] = (
+        "{% if tools is not none %}tools{% endif %}{% if documents %}documents{% endif %}{% for m in messages %}"
+        "<|im_start|>{{ m.role }}\n{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}\n{% endfor %}"
+    )
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
+    (tmp_path / "tokenizer.json").write_bytes((tiny_qwen2 / "tokenizer.json").read_bytes())
+    rows = [{"role": m.role, "content": m.content} for m in TALK.messages]
+    expected = AutoTokenizer.from_pretrained(tmp_path).apply_chat_template(rows, return_dict=False)
+    assert Renderer.from_folder(tmp_path).prompt(TALK) == list(expected)

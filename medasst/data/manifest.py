@@ -18,6 +18,7 @@ from medasst import __version__
 from medasst.conversation import JSON, Conversation
 from medasst.data.fingerprints import VERSION
 from medasst.data.job import Job, settings
+from medasst.data.privacy import mask_name
 from medasst.data.settings import PrepareConfig, Split
 from medasst.disk import file_sha256, write_json
 from medasst.errors import DataError
@@ -132,7 +133,7 @@ def build_manifest(job: Job, counts: Counts, kept: pl.DataFrame, splits: dict[st
                 "commercial": how.recipe.commercial,
                 "origin": how.recipe.origin,
                 "note": how.recipe.note,
-                "files": [{"name": i.name, "sha256": i.sha256, "bytes": i.size} for i in inputs],
+                "files": [{"name": mask_name(i.name), "sha256": i.sha256, "bytes": i.size} for i in inputs],
                 "read": int(lost["len"].sum()) + len(mine),
                 "dropped": reasons(lost),
                 "left_out": _by_kind(counts.left_out.filter(pl.col("source") == source.name)),
@@ -140,7 +141,7 @@ def build_manifest(job: Job, counts: Counts, kept: pl.DataFrame, splits: dict[st
             }
         )
     named = [
-        {"name": name, "split": n.split, "files": [{"name": i.name, "sha256": i.sha256} for i in inputs]}
+        {"name": name, "split": n.split, "files": [{"name": mask_name(i.name), "sha256": i.sha256} for i in inputs]}
         for name, n, inputs in job.named
     ]
     return {

@@ -15,6 +15,7 @@ from medasst.data.card import write_card
 from medasst.data.fingerprints import FILE, fingerprints
 from medasst.data.job import Job, chance
 from medasst.data.manifest import Counts, build_manifest
+from medasst.data.privacy import mask_name
 from medasst.data.settings import Split
 from medasst.data.store import Chunks, write_parquet
 from medasst.data.workers import in_order
@@ -126,6 +127,9 @@ def _parted(chunks: Chunks, chunk: int, dropped: pl.DataFrame) -> tuple[pl.DataF
     gone = frame.filter(pl.col("stage").is_not_null())
     late = [stages.as_rejected(group, str(stage)) for (stage,), group in gone.group_by("stage", maintain_order=True)]
     lost = pl.concat([chunks.beside(chunk, "rejected"), *late]).sort("file", "line", "stage", "reason", "id")
+    lost = lost.with_columns(
+        pl.col("file").replace_strict({name: mask_name(name) for name in lost["file"].unique()}, return_dtype=pl.String)
+    )
     kept = frame.filter(pl.col("stage").is_null())
     return _with_messages(kept).select([*COLUMNS, "cores", "split"]), lost
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import polars as pl
 
 from medasst.data.filters import HELPERS, CleanSettings, drop_reason, said_by, views
 from medasst.data.keys import buckets, comparison_keys, conversation_ids
-from medasst.data.privacy import mask, mask_json, masked_series
+from medasst.data.privacy import mask, mask_json, mask_raw, masked_series
 from medasst.data.questions import cores_of
 from medasst.data.recipes import Bad
 from medasst.data.records import Record
@@ -42,13 +43,14 @@ REJECTED: dict[str, pl.DataType] = {
 
 
 def to_frame(records: Iterable[tuple[str, int, Record]]) -> pl.DataFrame:
-    """Records (each of a turn or more) with file and line, as a frame of RECORD's columns; meta is one JSON string, masked."""
+    """Records (each of a turn or more) with file and line, as a frame of RECORD's columns; department and meta (one JSON
+    string) are masked."""
     rows = list(records)
     known = [record for _, _, record in rows]
     columns = {
         "file": [file for file, _, _ in rows],
         "line": [line for _, line, _ in rows],
-        "department": [record.department for record in known],
+        "department": [_department(record.department) for record in known],
         "meta": [_meta(record) for record in known],
         "key": [record.key for record in known],
         "stem": [record.stem for record in known],
@@ -66,13 +68,18 @@ def to_frame(records: Iterable[tuple[str, int, Record]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema_overrides=RECORD).hstack(said).select(list(RECORD))
 
 
+@lru_cache(maxsize=10_000)
+def _department(name: str) -> str:
+    return mask(normalise(name))
+
+
 def _meta(record: Record) -> str:
     return json.dumps(mask_json(dict(record.meta)), ensure_ascii=False, sort_keys=True) if record.meta else "{}"
 
 
 def bad_rows(source: str, bad: Sequence[Bad]) -> pl.DataFrame:
     """Rows that no reader understood, as rejected records."""
-    rows = [("", source, b.file, b.line, "read", b.reason, "", mask(normalise(b.text))) for b in bad]
+    rows = [("", source, b.file, b.line, "read", b.reason, "", mask_raw(b.text)) for b in bad]
     return pl.DataFrame(rows, schema=REJECTED, orient="row")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 # <|im_end|>, </s>, <start_of_turn>, <<SYS>>, [INST]: the first character of what may be a control token of some vocabulary.
-_MARK = re.compile(r"<(?=[|｜]|<?/?[A-Za-z_][A-Za-z_0-9]{0,40}>)|\[(?=/?[A-Za-z]*[A-Z_]{3,}[A-Z_0-9]*\])")
+_MARK = re.compile(r"<(?=[|｜]|<?/?[A-Za-z_][\w▁:-]{0,60}>)|\[(?=[|｜]|/?[A-Za-z]*[A-Z_]{3,}[A-Z_0-9]*\])")
 
 
 def harmless(text: str) -> str:

@@ -11,7 +11,7 @@ import itertools
 import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,28 @@ import numpy as np
 import numpy.typing as npt
 
 from medasst.conversation import Conversation
+from medasst.disk import write_json
+from medasst.errors import ModelError
 from medasst.render import Rendered, Renderer
 from medasst.weights import cache_dir
 from medasst.weights.cache import building
 
 Tokens = npt.NDArray[np.int32]
+_IDS, _REASONS = 5, 5  # how many are told: ids of each reason, reasons
+_EARLY = 1000  # conversations after which a template that refuses most of them is given up
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Conversations that can't be trained on for one reason: how many, and the ids of the first."""
+
+    reason: str
+    by_template: bool
+    count: int
+    ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.count:,} dropped: {self.reason} (first ids: {', '.join(self.ids)})"
 
 
 @dataclass(frozen=True)
@@ -34,13 +51,13 @@ class TokenSet:
         ids: all token ids, (tokens,).
         mask: True at tokens to be learnt, (tokens,).
         offsets: where each conversation begins, and the end of the last, (conversations + 1,).
-        dropped: conversations too long for the cutoff, or without an answer.
+        dropped: conversations too long for the cutoff, without an answer, or refused by the chat template.
     """
 
     ids: Tokens
     mask: npt.NDArray[np.bool_]
     offsets: npt.NDArray[np.int64]
-    dropped: int
+    dropped: tuple[Dropped, ...]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -60,31 +77,61 @@ def tokenise(conversations: Iterable[Conversation], renderer: Renderer, cutoff: 
 
     Args:
         data_key: says which data this is; with tokenizer, template and cutoff it names the cache entry.
+
+    Raises:
+        ModelError: the chat template refuses most of the first 1,000 conversations.
     """
-    key = hashlib.sha256(json.dumps([data_key, renderer.sha256, cutoff, 1]).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps([data_key, renderer.sha256, cutoff, 3]).encode()).hexdigest()[:24]
     folder = cache_dir() / "tokens" / key
     with building(folder) as empty:
         if empty is not None:
             _write(empty, conversations, renderer, cutoff)
     arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "mask", "offsets")}
-    return TokenSet(**arrays, dropped=json.loads((folder / "about.json").read_text())["dropped"])
+    about = json.loads((folder / "about.json").read_text("utf-8"))
+    return TokenSet(**arrays, dropped=as_dropped(about["dropped"]))
+
+
+def as_dropped(rows: Iterable[dict[str, Any]]) -> tuple[Dropped, ...]:
+    """What was dropped, from its JSON."""
+    return tuple(Dropped(**{**row, "ids": tuple(row["ids"])}) for row in rows)
+
+
+def check_template(dropped: Iterable[Dropped], seen: int) -> None:
+    """Raises ModelError where the chat template refuses more than half of the `seen` conversations."""
+    refused = [d for d in dropped if d.by_template]
+    if 2 * (count := sum(d.count for d in refused)) > seen:
+        reasons = "\n".join(map(str, sorted(refused, key=lambda d: -d.count)[:_REASONS]))
+        raise ModelError(f"{count:,} of {seen:,} conversations can't be put into this base's chat template:\n{reasons}")
 
 
 def _write(folder: Path, conversations: Iterable[Conversation], renderer: Renderer, cutoff: int) -> None:
     ids: list[Tokens] = []
     mask: list[npt.NDArray[np.bool_]] = []
-    dropped = 0
-    for conversation in conversations:
-        rendered = renderer.train(conversation, cutoff)
-        if rendered is None or not any(rendered.mask):
-            dropped += 1
-            continue
-        ids.append(np.array(rendered.ids, np.int32))
-        mask.append(np.array(rendered.mask, np.bool_))
+    dropped: dict[str, Dropped] = {}
+    for seen, conversation in enumerate(conversations, 1):
+        try:
+            rendered = renderer.train(conversation, cutoff)
+        except ModelError as error:
+            _drop(dropped, conversation, str(error), by_template=True)
+        else:
+            if rendered is None:
+                _drop(dropped, conversation, f"no answer, or the last exchange is longer than cutoff = {cutoff} tokens")
+            elif not any(rendered.mask):
+                _drop(dropped, conversation, "no answer that is to be learnt")
+            else:
+                ids.append(np.array(rendered.ids, np.int32))
+                mask.append(np.array(rendered.mask, np.bool_))
+        if seen == _EARLY:
+            check_template(dropped.values(), seen)
     np.save(folder / "ids.npy", np.concatenate(ids) if ids else np.zeros(0, np.int32))
     np.save(folder / "mask.npy", np.concatenate(mask) if mask else np.zeros(0, np.bool_))
     np.save(folder / "offsets.npy", np.cumsum([0, *map(len, ids)], dtype=np.int64))
-    (folder / "about.json").write_text(json.dumps({"dropped": dropped, "cutoff": cutoff}))
+    write_json(folder / "about.json", {"dropped": [asdict(d) for d in dropped.values()], "cutoff": cutoff})
+
+
+def _drop(dropped: dict[str, Dropped], conversation: Conversation, reason: str, *, by_template: bool = False) -> None:
+    before = dropped.get(reason, Dropped(reason, by_template, 0, ()))
+    dropped[reason] = replace(before, count=before.count + 1, ids=(*before.ids, conversation.id)[:_IDS])
 
 
 def schedule(

@@ -23,10 +23,11 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from medasst.data import load_manifest, load_split
+from medasst.disk import write_json
 from medasst.errors import ConfigError, DataError, ModelError, Stopped
 from medasst.progress import Progress
 from medasst.render import Renderer
-from medasst.train.batches import TokenSet, bucketed, schedule, tokenise
+from medasst.train.batches import Dropped, TokenSet, as_dropped, bucketed, check_template, schedule, tokenise
 from medasst.train.config import TrainConfig
 from medasst.train.curves import write_curves
 from medasst.train.loss import answer_loss
@@ -35,7 +36,7 @@ from medasst.weights import Base, find_base, save_adapter
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run ended with. Losses are nats per answer token; `dropped` counts conversations that could not be used."""
+    """What a run ended with. Losses are nats per answer token; `dropped` are training conversations that can't be used."""
 
     adapter: Path
     base: str
@@ -43,7 +44,7 @@ class TrainResult:
     tokens: int
     answer_tokens: int
     conversations: int
-    dropped: int
+    dropped: tuple[Dropped, ...]
     loss: float
     validation_loss_before: float | None
     validation_loss: float | None
@@ -51,7 +52,7 @@ class TrainResult:
     reused: bool = False
 
     def summary(self) -> str:
-        """The run in one line."""
+        """The run in one line, and one for each reason to drop conversations."""
         before, after = self.validation_loss_before, self.validation_loss
         change = (
             f"validation loss {before:.3f} → {after:.3f}"
@@ -60,7 +61,8 @@ class TrainResult:
         )
         speed = f"{self.tokens / max(self.seconds, 1e-9):.0f} tokens/s"
         state = " (finished earlier, reused)" if self.reused else ""
-        return f"trained {self.steps} steps, {self.tokens:,} tokens, {change}, {speed}{state}"
+        line = f"trained {self.steps} steps, {self.tokens:,} tokens, {change}, {speed}{state}"
+        return "\n".join([line, *map(str, self.dropped)])
 
 
 @dataclass
@@ -82,21 +84,27 @@ def run(config: TrainConfig, out: Path, sample: Callable[[Any], list[str]] | Non
     settings = _settings_key(config, manifest)
     if (finished := _finished(out, settings)) is not None:
         return finished
-    out.mkdir(parents=True, exist_ok=True)
+    device = _device(config)
     base = find_base(config.base, progress)
     renderer = Renderer.from_folder(base.folder, config.template)
+    _check_vocabulary(base, renderer, base.config.get("vocab_size"))
     progress("tokenising", 0)
     tokens = _tokens(config, "train", manifest, renderer)
-    if not len(tokens):
-        raise DataError(
-            f"no conversation can be trained on ({tokens.dropped} are longer than cutoff = {config.cutoff} tokens or have no "
-            "answer); prepare a larger set or raise cutoff",
-            config.data,
-        )
+    batches = _batches(config, tokens)
     validation = _tokens(config, "validation", manifest, renderer)
-    model, device = _build(config, base)
+    model = _build(config, base, device)
+    _check_vocabulary(base, renderer, model.get_input_embeddings().weight.shape[0])
+    out.mkdir(parents=True, exist_ok=True)
     trainer = _Trainer(
-        config, out, settings=settings, model=model, device=device, tokens=tokens, validation=validation, progress=progress
+        config,
+        out,
+        settings=settings,
+        model=model,
+        device=device,
+        tokens=tokens,
+        batches=batches,
+        validation=validation,
+        progress=progress,
     )
     trainer.train(None if sample is None else lambda: sample(model))
     return trainer.finish(base, renderer, manifest)
@@ -114,12 +122,12 @@ class _Trainer:
         model: PeftModel,
         device: torch.device,
         tokens: TokenSet,
+        batches: list[list[int]],
         validation: TokenSet,
         progress: Progress,
     ) -> None:
         self.config, self.out, self.settings, self.model, self.device = config, out, settings, model, device
-        self.tokens, self.progress = tokens, progress
-        self.batches = schedule(tokens.lengths, config.batch_tokens, config.epochs, config.max_tokens, config.seed)
+        self.tokens, self.batches, self.progress = tokens, batches, progress
         self.total_tokens = int(sum(tokens.lengths[batch].sum() for batch in self.batches))
         first = range(min(len(validation), config.validation_items))
         self.validation_batches = list(bucketed(first, validation.lengths, config.batch_tokens))
@@ -156,10 +164,10 @@ class _Trainer:
         ids, attention, answers = _collate(self.tokens, batch, self.device)
         total, count = answer_loss(self.model.get_base_model(), ids, attention, answers, self.config.loss_chunk)
         loss = total / max(count, 1)
-        if not torch.isfinite(loss):
-            raise ModelError(f"the loss is {loss.item()} at step {self.tally.step + 1}; lower learning_rate and start anew")
+        self._check_finite(loss.item(), "loss")
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.params, self.config.clip)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.params, self.config.clip))
+        self._check_finite(norm, "gradient's norm")
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         seconds = time.perf_counter() - started
@@ -176,7 +184,7 @@ class _Trainer:
                 "tokens": tally.tokens,
                 "loss": tally.loss,
                 "rate": rate,
-                "norm": float(norm),
+                "norm": norm,
                 "tokens_per_s": speed,
             }
         )
@@ -203,11 +211,19 @@ class _Trainer:
             ids, attention, answers = _collate(self.validation, batch, self.device)
             loss, n = answer_loss(self.model.get_base_model(), ids, attention, answers, self.config.loss_chunk)
             total, count = total + float(loss), count + n
+        self._check_finite(total, "validation loss")
         return total / count
+
+    def _check_finite(self, value: float, name: str) -> None:
+        if not math.isfinite(value):
+            raise ModelError(
+                f"the {name} is {value} at step {self.tally.step + 1}; lower learning_rate, or try precision = 'float32', "
+                "and start anew with another --out"
+            )
 
     def _log(self, row: dict[str, Any]) -> None:
         with (self.out / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def _save(self) -> None:
         """Write a checkpoint whole or not at all, then drop the older ones."""
@@ -272,9 +288,7 @@ class _Trainer:
             "versions": {"torch": torch.__version__, **{name: _version(name) for name in ("transformers", "peft", "medasst")}},
         }
         save_adapter(self.model, result.adapter, base, renderer, about)
-        unfinished = self.out / "run.json.unfinished"
-        unfinished.write_text(json.dumps(about, ensure_ascii=False, indent=2), "utf-8")
-        unfinished.replace(self.out / "run.json")
+        write_json(self.out / "run.json", about)
         return result
 
 
@@ -308,18 +322,53 @@ def _keep_memory() -> None:
         libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
-def _build(config: TrainConfig, base: Base) -> tuple[PeftModel, torch.device]:
+def _device(config: TrainConfig) -> torch.device:
+    """Raises ConfigError where this machine doesn't have it."""
+    found = torch.cuda.is_available()
+    if config.device == "cuda" and not found:
+        built = "" if torch.version.cuda else "; this PyTorch is built without it"
+        raise ConfigError(f'device = "cuda": PyTorch finds no CUDA device here{built}; use device = "auto" or "cpu"')
+    return torch.device(("cuda" if found else "cpu") if config.device == "auto" else config.device)
+
+
+def _check_vocabulary(base: Base, renderer: Renderer, rows: int | None) -> None:
+    if rows is not None and renderer.ids_needed > rows:
+        raise ModelError(
+            f"{base.folder}: the tokenizer has {renderer.ids_needed:,} ids, the model's embedding {rows:,} rows; "
+            "enlarge it with transformers' resize_token_embeddings, or take the tokenizer that belongs to the model"
+        )
+
+
+def _batches(config: TrainConfig, tokens: TokenSet) -> list[list[int]]:
+    """Every batch of the run. Raises InputError where there is nothing to train on."""
+    check_template(tokens.dropped, len(tokens) + sum(d.count for d in tokens.dropped))
+    if not len(tokens):
+        reasons = "".join(f"\n{dropped}" for dropped in tokens.dropped)
+        raise DataError(f"no conversation can be trained on; prepare a larger set or raise cutoff{reasons}", config.data)
+    batches = schedule(tokens.lengths, config.batch_tokens, config.epochs, config.max_tokens, config.seed)
+    if not batches:
+        least = 1 / len(tokens)
+        raise ConfigError(
+            f"nothing to train: epochs = {config.epochs:g} of {len(tokens):,} conversations is less than one; "
+            f"raise epochs to {least:.1g} or more"
+        )
+    return batches
+
+
+def _build(config: TrainConfig, base: Base, device: torch.device) -> PeftModel:
     """The base with fresh LoRA layers; the seed decides their first values."""
     if config.threads:
         torch.set_num_threads(config.threads)
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device)
     precision = config.precision if config.precision != "auto" else "float32" if device.type == "cpu" else "bfloat16"
     if device.type == "cpu" and sys.platform == "linux":
         _keep_memory()
     torch.manual_seed(config.seed)
     random.seed(config.seed)
     transformers_logging.disable_progress_bar()  # its bar for a local file would tear ours
-    model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=getattr(torch, precision)).to(device)
+    try:
+        model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=getattr(torch, precision)).to(device)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{base.folder}: transformers can't load this model ({error})") from error
     targets = config.lora.targets if isinstance(config.lora.targets, str) else list(config.lora.targets)
     lora = LoraConfig(
         r=config.lora.r,
@@ -329,7 +378,7 @@ def _build(config: TrainConfig, base: Base) -> tuple[PeftModel, torch.device]:
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(model, lora), device
+        return get_peft_model(model, lora)
     except ValueError as error:
         raise ConfigError(f"lora.targets: {error}") from error
 
@@ -372,7 +421,7 @@ def _settings_key(config: TrainConfig, manifest: str) -> str:
     shown = config.model_dump(
         mode="json", exclude={"data", "threads", "validate_every", "checkpoint_every", "validation_items"}
     )
-    return hashlib.sha256(json.dumps([shown, manifest], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([shown, manifest, 2], sort_keys=True).encode()).hexdigest()
 
 
 def _finished(out: Path, settings: str) -> TrainResult | None:
@@ -384,7 +433,8 @@ def _finished(out: Path, settings: str) -> TrainResult | None:
         raise ConfigError(
             f"{out}: holds a finished run with other settings or other data; give another --out, or delete that folder"
         )
-    return TrainResult(out / "adapter", reused=True, **about["result"])
+    result = about["result"] | {"dropped": as_dropped(about["result"]["dropped"])}
+    return TrainResult(out / "adapter", reused=True, **result)
 
 
 def _row_step(line: str) -> int:

@@ -78,7 +78,7 @@ def test_letters_are_what_comes_next(family: str, request: pytest.FixtureRequest
         ids = model.renderer.prompt(talk)
         with torch.inference_mode():
             expected = model.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
-        places = [model.renderer.encode(letter)[-1] for letter in "ABC"]
+        places = [model.renderer.control.encode(letter).ids[-1] for letter in "ABC"]
         assert scores[talk.id].logprobs == pytest.approx(expected[places].tolist(), abs=1e-4)
         assert scores[talk.id].listed == (True, True, True)
 
@@ -134,7 +134,7 @@ class Always(torch.nn.Module):
 
 
 async def test_end_of_turn_and_stop_texts(llama: LocalModel) -> None:
-    words = llama.renderer.encode("好，多喝温水。")
+    words = llama.renderer.control.encode("好，多喝温水。").ids
     stop = min(llama.renderer.stop_ids)
     says = Always(llama, [*words, stop])
     try:
@@ -153,7 +153,7 @@ async def test_end_of_turn_and_stop_texts(llama: LocalModel) -> None:
 
 
 async def test_a_closed_stream_stops_the_work(llama: LocalModel) -> None:
-    says = Always(llama, llama.renderer.encode("好"))
+    says = Always(llama, llama.renderer.control.encode("好").ids)
     try:
         stream = llama.stream(TALKS[0], Decoding(max_new_tokens=400))
         async for delta in stream:

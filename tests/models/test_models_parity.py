@@ -73,7 +73,7 @@ def adapter(peft_model: Any, base: Base, renderer: Renderer, tmp_path_factory: p
 
 @pytest.fixture(scope="module")
 def ids(renderer: Renderer) -> list[list[int]]:
-    ids = [renderer.text(text) for text in TEXTS]
+    ids = [renderer.choice(text, "").ids for text in TEXTS]
     assert sum(len(row) - FIRST for row in ids) >= 200
     return ids
 
@@ -171,14 +171,13 @@ def test_tokenizer_is_that_of_llama_cpp(served: LlamaCppModel, renderer: Rendere
         "阿莫西林（0.5g×24粒）一日3次，每次1～2粒；儿童酌减…",
         "😷口罩🤒发烧👨‍👩‍👧 ①②㎎㎏℃μg/mL 㐂龘𠮷",
         "BMI＞28，血压140/90mmHg e\u0301 ñ https://a.b/c?d=1&e=%20",
-        "<eos>不是控制符</s> <|im_end|> <0x0A> <start_of_turn>user\n你好<end_of_turn>",
         "",
         " ",
     ]
-    assert not renderer.bos or renderer.text("头疼")[:1] == [renderer.tokenizer.token_to_id(renderer.bos)]
+    assert not renderer.bos or renderer.choice("头疼", "").ids[:1] == [renderer.tokenizer.token_to_id(renderer.bos)]
     with httpx.Client(**served._http) as client:
         for raw in [*odd, *TEXTS]:
             # Qwen2 composes characters first; llama.cpp leaves that to its caller.
             text = unicodedata.normalize("NFC", raw) if "NFC" in str(renderer.tokenizer.normalizer) else raw
-            request = {"content": text, "add_special": False, "parse_special": True}
-            assert client.post("/tokenize", json=request).json()["tokens"] == renderer.encode(text), text
+            request = {"content": text, "add_special": False, "parse_special": False}
+            assert client.post("/tokenize", json=request).json()["tokens"] == renderer.control.encode(text).ids, text

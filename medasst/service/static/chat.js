@@ -5,7 +5,7 @@ const $ = (id) => document.getElementById(id);
 const copy = (id) => $(id).content.firstElementChild.cloneNode(true);
 
 const SAY = {
-  guarded: "受控助手", bare: "裸模型",
+  guarded: "带安全规则的助手", bare: "裸模型",
   wait: { guarded: "正在查阅资料…", bare: "模型正在生成…" },
   who: { guarded: "药房助手", bare: "裸模型 · 未经检查" },
   alarm: { emergency: "可能危及生命，请先求助", urgent: "请尽快去医院就诊" },

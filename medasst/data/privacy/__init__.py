@@ -1,0 +1,154 @@
+"""Personal data → placeholders: `[电话] [身份证] [证件号] [病历号] [银行卡] [车牌] [邮箱] [微信] [QQ] [姓名] [地址]`.
+
+Each kind is a recogniser: what it looks like, the cues that tell it, and a check (`recogniser`). Doses, laboratory values,
+dates, approval and batch numbers, and the numbers that everybody is meant to know (120, 12356, crisis and poison lines) stay.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import polars as pl
+
+from medasst.conversation import JSON
+from medasst.data.privacy import accounts, names, numbers, places
+from medasst.data.privacy.fields import label_of, without_fields
+from medasst.data.privacy.numbers import is_id_card, is_luhn
+from medasst.data.privacy.recogniser import Recogniser, has_numerals, replaced, view_of
+from medasst.data.privacy.signs import signs
+from medasst.text import normalise
+
+__all__ = ["is_id_card", "is_luhn", "mask", "mask_json", "mask_name", "mask_raw", "masked_series"]
+
+_ESCAPE = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})")
+_WORD = re.compile(r"[\u4e00-\u9fff·]+|[^\u4e00-\u9fff·]+")
+_LABEL = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|车牌|邮箱|微信|QQ|姓名|地址)\]")
+
+
+def _numbers(text: str) -> str:
+    text = _searched(text, _FIGURES)
+    return _searched(text, _NUMERALS) if has_numerals(text) else text
+
+
+_FIGURES = [*numbers.papers("digits"), *accounts.qq("digits"), *numbers.phones("digits"), *numbers.BEDS, *numbers.PLATES]
+_NUMERALS = [*numbers.papers("numerals"), *accounts.qq("numerals"), *numbers.phones("numerals")]
+_ACCOUNTS = [*accounts.GROUPS, *accounts.ACCOUNTS]
+# In this order: digits of a mail address are no telephone, and what a cue of WeChat is followed by may be one.
+_PARTS: dict[str, Callable[[str], str]] = {
+    "mails": lambda text: _searched(text, accounts.MAILS),
+    "numbers": _numbers,
+    "accounts": lambda text: _searched(text, _ACCOUNTS),
+    "places": lambda text: replaced(text, _free(text, places.spans(text)), "[地址]"),
+    "names": lambda text: replaced(text, _free(text, names.spans(text)), "[姓名]"),
+}
+
+
+def mask(text: str) -> str:
+    """The text with personal data replaced; masking twice changes nothing more."""
+    # What is masked may bring a cue nearer to a secret behind it, so until nothing changes.
+    while (masked := _once(text)) != text:
+        text = masked
+    return text
+
+
+def _once(text: str) -> str:
+    for part in _PARTS.values():
+        text = part(text)
+    return text
+
+
+def _searched(text: str, recognisers: Sequence[Recogniser]) -> str:
+    views = {"text": text}
+    runs: dict[str, int] = {}
+    for recogniser in recognisers:
+        if recogniser.cues and not any(cue in text for cue in recogniser.cues):
+            continue
+        view = views.get(recogniser.view) or views.setdefault(recogniser.view, view_of(text, recogniser.view))
+        if recogniser.least and runs.setdefault(recogniser.view, -1) < 0:
+            runs[recogniser.view] = numbers.longest(view)
+        if recogniser.least > runs.get(recogniser.view, 0):
+            continue
+        spans = list(recogniser.spans(view))
+        masked = replaced(text, _free(text, spans), recogniser.label) if spans else text
+        if masked != text:
+            text, views, runs = masked, {"text": masked}, {}
+    return text
+
+
+def _free(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The spans that touch no placeholder."""
+    for start, end in spans:
+        if not any(label.start() < end and start < label.end() for label in _LABEL.finditer(text)):
+            yield start, end
+
+
+def mask_json(value: JSON) -> JSON:
+    """The value with every text, number and key in it masked; of a field called phone, 姓名 or the like the whole value."""
+    if isinstance(value, dict):
+        masked: dict[str, JSON] = {}
+        for key, item in value.items():
+            label = label_of(str(key))
+            masked[_new_key(mask(normalise(str(key))), masked)] = _labelled(item, label) if label else mask_json(item)
+        return masked
+    if isinstance(value, list | tuple):
+        return [mask_json(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    text = normalise(str(value))
+    masked_text = mask(text)
+    return masked_text if isinstance(value, str) or masked_text != text else value
+
+
+def _new_key(key: str, known: Mapping[str, JSON]) -> str:
+    """Two keys that were numbers of two people stay two."""
+    return key if key not in known else next(f"{key} {n}" for n in itertools.count(2) if f"{key} {n}" not in known)
+
+
+def _labelled(value: JSON, label: str) -> JSON:
+    """Everything that is told in a personal field replaced."""
+    if isinstance(value, dict):
+        return {mask(normalise(str(key))): _labelled(item, label_of(str(key)) or label) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_labelled(item, label) for item in value]
+    return value if value is None or isinstance(value, bool) or value == "" else label
+
+
+def mask_raw(text: str) -> str:
+    """A piece of a file as it stood there, masked: JSON with \\u escapes, broken or whole, rows of tables."""
+    text = _ESCAPE.sub(_unescaped, text)
+    return mask(without_fields(normalise(text)))
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    if match[1]:
+        return (bytes.fromhex(match[1]) + bytes.fromhex(match[2])).decode("utf-16-be")
+    letter = chr(int(match[3], 16))
+    return match[0] if "\ud800" <= letter <= "\udfff" or letter < " " else letter
+
+
+def mask_name(name: str) -> str:
+    """The name of a file or folder, masked: a part of it that is a person's name goes too (张小明_2024.csv)."""
+    masked = mask(normalise(name))
+    return _WORD.sub(lambda match: "[姓名]" if names.is_name(match[0]) else match[0], masked)
+
+
+def masked_series(texts: pl.Series) -> pl.Series:
+    """`mask` on each text; only the parts of it that a text shows a sign of go through Python."""
+    rows: dict[int, list[str]] = {}
+    showing: dict[tuple[str, ...], pl.Series] = {(): texts.is_not_null().arg_true()}
+    for part, chain in signs().items():
+        for n in range(len(chain)):
+            if chain[: n + 1] not in showing:
+                likely = showing[chain[:n]]
+                showing[chain[: n + 1]] = likely.filter(texts.gather(likely).str.contains(chain[n]))
+        likely = showing[chain]
+        for row in likely:
+            rows.setdefault(row, []).append(part)
+    changed = {row: mask(text) for row, parts in rows.items() if _shows(text := texts[row], parts)}
+    return texts.clone().scatter(list(changed), list(changed.values())) if changed else texts
+
+
+def _shows(text: str, parts: Sequence[str]) -> bool:
+    return any(_PARTS[part](text) != text for part in parts)

@@ -1,0 +1,313 @@
+"""Secrets made of digits: telephones, identity numbers and papers, hospital numbers, bank cards, plates."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Callable
+
+from medasst.data.privacy.recogniser import HAN, NUMERALS, SIGNS, Recogniser, View, always, any_of, words
+
+_WORDS = words()["numbers"]
+# What people put between the digits of a number. Commas and stops part numbers from each other.
+_GAP = rf"(?:[^0-9A-Za-z{HAN}，。；、！？!?,;:：\[\]\n]{{0,3}}|[\[\]]?)"
+_NARROW = r"[-－—–\s.·]?"
+_END = r"(?![0-9])"
+_UNIT = (
+    r"(?!\s?(?:/\s?(?:[Lluμµ]|m[Ll]|升|毫升|[gG克袋片粒])|个|单位|[Ii][Uu]|U(?![A-Za-z])|[Cc][Oo][Pp][Ii][Ee][Ss]|拷贝|[Cc][Ff][Uu]|亿|万|元"
+    r"|[mμ]?g(?![A-Za-z])|m[Ll](?![A-Za-z])|毫|活菌))"
+)
+_BEGIN = r"(?<![0-9])(?<![0-9]\.)(?<![A-Za-z]-)"
+_LINK = r"(?:号码|编号|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(]|就是|的|尾号|填|写|呢){0,5}"
+# What is counted or traded, no person: batches, approvals, books.
+_THING = re.compile(
+    r"(?:批号|批次|批准文号|[Ll][Oo][Tt]|[Bb]atch|货号|商品条码|药品条码|商品码|监管码|追溯码|国药准字|准字|注册证|注册号|备案号|备案|许可证|机构|ISBN|ISSN|DOI|PMID|NCT|页"
+    r"|经营许可|生产许可|标准号|型号|版本|效价|活菌数?|含量|乳杆菌|乳酸菌|双歧杆菌|拷贝|[Cc]opies|[Cc][Aa][Ss])(?:编?号|码)?(?:为|是)?[\s:：(（A-Za-z.]*$"
+)
+_PHONE_CUE = re.compile(
+    r"电话|手机|联系|号码|致电|来电|拨|打|微信|[Tt][Ee][Ll]|[Pp]hone|[Cc]all|短信|咨询|找我|加我|热线|同号|呼|本机|移动|联通|电信|[Mm]obile|☎|📞|📱|我的?号|留.?号|V|v"
+)
+_MIDDLE = r"(?:[（(【][^）)】0-9]{1,6}[）)】]|接着|还有|然后|再|接着|后面是?|中间是?|最后是?|空格?|杠|横杠?|减|加|点|跟|和|到)"
+_FAR = rf"(?:{_GAP}|{_GAP}{_MIDDLE}{_GAP})"
+_LOOSE = re.compile(rf"[0-9](?:{_FAR}[0-9])*")
+_LONG = r"0?1{g}[3-9](?:{g}[0-9]){{9}}"
+
+
+def _digits(text: str) -> str:
+    return re.sub(r"[^0-9Xx]", "", text)
+
+
+def _is_mobile(text: str) -> bool:
+    """Whether digits with gaps are parted as a telephone number would be."""
+    number = _digits(text)[-11:]
+    if number.endswith("000000") and not _gaps(text):
+        return False  # a count
+    return _evenly(text)
+
+
+def _gaps(text: str) -> list[str]:
+    return [gap.strip() or " " for gap in re.findall(r"[^0-9]+", text.strip())]
+
+
+def _evenly(text: str) -> bool:
+    groups = [len(group) for group in re.findall(r"[0-9]+", text)]
+    if len(groups) > 1 and sum(groups) > 11:
+        groups = groups[1:] if groups[0] <= 4 and sum(groups[1:]) == 11 else groups
+    gaps = set(_gaps(text)[-(len(groups) - 1) :]) if len(groups) > 1 else set()
+    if len(groups) <= 2 or len(groups) >= 9:
+        return len(groups) <= 2 or len(gaps) <= 4
+    return len(gaps) == 1 and all(size >= 2 for size in groups)
+
+
+def longest(text: str) -> int:
+    """Of all numbers in a view, with whatever stands between their digits, the digits of the longest."""
+    return max((len(_digits(match[0])) for match in _LOOSE.finditer(text)), default=0)
+
+
+# ---- identity numbers ------------------------------------------------------------------------------------------------
+
+_PROVINCES = {*range(11, 16), *range(21, 24), *range(31, 38), *range(41, 47), *range(50, 55), *range(61, 66), 71, 81, 82, 83}
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+
+
+def _is_date(year: int, month: int, day: int) -> bool:
+    try:
+        return 1900 <= datetime.date(year, month, day).year <= 2099
+    except ValueError:
+        return False
+
+
+def is_id_card(number: str) -> bool:
+    """Whether 18 characters are a resident identity number: a real birth date and the check character of GB 11643-1999."""
+    if not _is_date(int(number[6:10]), int(number[10:12]), int(number[12:14])):
+        return False
+    check = sum(int(digit) * weight for digit, weight in zip(number, _WEIGHTS, strict=False)) % 11
+    return "10X98765432"[check] == number[17].upper()
+
+
+def _like_id_card(text: str) -> bool:
+    """A slip of one digit makes the check character wrong and leaves a person's number: place and birth date are enough."""
+    number = _digits(text.replace("×", "X"))
+    if len(number) != 18:
+        return False
+    born = int(number[6:10]), int(number[10:12]), int(number[12:14])
+    return is_id_card(number) or (int(number[:2]) in _PROVINCES and _is_date(*born))
+
+
+def _like_old_id_card(text: str) -> bool:
+    number = _digits(text)
+    return int(number[:2]) in _PROVINCES and _is_date(1900 + int(number[6:8]), int(number[8:10]), int(number[10:12]))
+
+
+# ---- cards -----------------------------------------------------------------------------------------------------------
+
+
+def is_luhn(number: str) -> bool:
+    """Whether the digits pass the check of ISO/IEC 7812 (Luhn)."""
+    doubled = [int(digit) * (2 if place % 2 else 1) for place, digit in enumerate(reversed(number))]
+    return sum(value - 9 if value > 9 else value for value in doubled) % 10 == 0
+
+
+def _is_card(text: str) -> bool:
+    number = _digits(text)
+    union = number.startswith("62") and (len(_gaps(text)) >= 3 or is_luhn(number))
+    return union or (number[0] in "3456" and is_luhn(number) and not number.endswith("00000"))
+
+
+# ---- telephones ------------------------------------------------------------------------------------------------------
+
+_PUBLIC = {re.sub(r"\D", "", number) for number in _WORDS["public"].split()}
+_PUBLIC_CONTEXT = re.compile(rf"(?:{_WORDS['public_lines']})[^，。；\n]{{0,12}}$")
+_NO_LANDLINE = re.compile(f"(?:{_PUBLIC_CONTEXT.pattern})|(?:{_THING.pattern})")
+
+
+def _is_private(text: str) -> bool:
+    return re.sub(r"\D", "", text) not in _PUBLIC
+
+
+def _is_stated_phone(text: str) -> bool:
+    number = _digits(text)
+    return 7 <= len(number) <= 14 and number not in _PUBLIC
+
+
+_AREA = r"(?:10|2[0-9]|[3-9][0-9]{2})"
+_CALLED = (
+    r"(?:座机|固话|固定电话|家里电话|宅电|办公室?电话|电\s?话|手\s?机|热线|联系方式|联系|传真|[Ff]ax|[Tt][Ee][Ll]|[Pp]hone"
+    r"|致电|拨打|请拨|请打|拨|(?<![击拍敲])打|总机|小灵通|专线|号码|☎|📞|📱)"
+)
+_MINE = (
+    r"(?=\s?(?:这个|是|为)?(?:我|我家|家里|本人|他|她|家属|孩子|我妈|我爸|我老公|我老婆)?的?"
+    r"(?:手机|电话|号码|联系方式|座机|联系电话|号能|这个号))"
+)
+
+
+def phones(view: View) -> list[Recogniser]:
+    def phone(
+        least: int, pattern: str, check: Callable[[str], bool] = _is_private, unless: re.Pattern[str] | None = _NO_LANDLINE
+    ) -> Recogniser:
+        return Recogniser("[电话]", re.compile(pattern), check, unless, view, least=least)
+
+    mobile = rf"{_BEGIN}(?:(?:\+|00)?86{_GAP})?{_LONG.format(g=_GAP)}{_END}{_UNIT}"
+    return [
+        phone(11, mobile, _is_mobile, _THING),
+        # After a cue whatever stands between the digits.
+        phone(
+            11,
+            rf"(?:{_PHONE_CUE.pattern})[^0-9\n。，]{{0,8}}(?P<secret>(?:(?:\+|00)?86{_GAP})?{_LONG.format(g=_FAR)}){_END}{_UNIT}",
+            always,
+            _THING,
+        ),
+        phone(11, rf"{_BEGIN}(?P<secret>0?1{_GAP}[3-9](?:{_GAP}[0-9]){{9}}){_END}{_MINE}", always, None),
+        phone(
+            9,
+            rf"{_BEGIN}(?:(?:\+|00)?86{_GAP}0?{_AREA}|[(（]0{_AREA}[)）]|0{_AREA}[)）]?){_GAP}[2-8][0-9]{{2,3}}{_GAP}[0-9]{{3,4}}"
+            rf"(?:(?:{_GAP}|\s?(?:转|分机|内线)\s?)[0-9]{{1,5}})?{_END}{_UNIT}",
+        ),
+        phone(10, rf"{_BEGIN}[48]{_NARROW}00{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}"),
+        phone(
+            5,
+            r"(?:打|拨|致电|热线|专线|电话|客服|平台|短信|预约|挂号|咨询|服务|联系|官方|售后)[^0-9。，\n]{0,5}"
+            rf"(?P<secret>(?:1010{_NARROW}[0-9]{{4}}|95{_NARROW}[0-9]{{3,11}}|96[0-9]{{3,4}}|106[0-9]{{5,17}}|1259[0-9]|116114|12580)){_END}{_UNIT}",
+        ),
+        phone(7, rf"{_CALLED}{_LINK}(?P<secret>\+?[0-9](?:{_GAP}[0-9]){{6,13}}){_END}{_UNIT}", _is_stated_phone),
+        phone(7, rf"{_BEGIN}(?P<secret>[2-8][0-9]{{2,3}}{_NARROW}[0-9]{{4}}){_END}{_MINE}"),
+        phone(2, rf"(?:分机|内线|总机转|\[电话\]\s?转)号?{_LINK}(?P<secret>[0-9]{{2,6}}){_END}"),
+    ]
+
+
+# ---- papers and hospital numbers -------------------------------------------------------------------------------------
+
+_NUMBER = (
+    rf"(?P<secret>[A-Za-z]{{0,4}}{_NARROW}[(（]?[0-9](?:{_GAP}[0-9A-Z()（）]){{least,most}}[0-9A-Za-z]?[)）]?)(?![0-9A-Za-z])"
+)
+
+
+def _stated(least: int, most: int = 23) -> str:
+    return _NUMBER.replace("{least,most}", f"{{{least - 1},{most}}}")
+
+
+def _has_digits(least: int) -> Callable[[str], bool]:
+    return lambda text: sum(char.isdigit() for char in text) >= least
+
+
+_NOT_PAPER = re.compile(r"(?:批准|国药|生产|经营|注册|备案|许可|执业许可|机构)[^，。]{0,6}$|\[$")
+
+
+def papers(view: View) -> list[Recogniser]:
+    def kind(least: int, label: str, pattern: str, check: Callable[[str], bool] = always, cues: str = "") -> Recogniser:
+        return Recogniser(label, re.compile(pattern), check, _NOT_PAPER, view, tuple(cues.split()), least)
+
+    identity = rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx×]{_END}"
+    hospital = (
+        rf"(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|登记|申请)?(?:号码|编号|条码|单号|号|ID|id|[Nn][Oo][.．]?)"
+        rf"(?:码)?(?:是|为|[:：=→\s“\"【（(]|的){{0,4}}"
+    )
+    return [
+        kind(
+            14,
+            "[身份证]",
+            rf"(?:身份证|一代证|二代证|老证|公民身份)(?:件)?{_LINK}(?P<secret>[1-9](?:{_GAP}[0-9]){{13,16}}(?:{_GAP}[0-9Xx×])?){_END}",
+            cues="身份 代证 老证",
+        ),
+        kind(17, "[身份证]", identity, _like_id_card),
+        kind(15, "[身份证]", rf"{_BEGIN}[1-9](?:{_NARROW}[0-9]){{14}}{_END}{_UNIT}", _like_old_id_card),
+        kind(
+            2,
+            "[证件号]",
+            rf"(?:{any_of(_WORDS['papers'])}|[Pp]assport){_LINK}[^0-9A-Za-z，。；\n]{{0,4}}?{_stated(5, 17)}",
+            _has_digits(5),
+            "证 护照 驾照 绿卡 户口 assport",
+        ),
+        kind(
+            5,
+            "[证件号]",
+            rf"(?:[军政海空陆武警士文参后装联兵南北沈兰济广成京战火]|证|证号)[:：\s]{{0,2}}[{HAN}]?字第?\s?(?P<secret>[0-9]{{5,12}})\s?号?",
+            cues="字",
+        ),
+        kind(
+            2,
+            "[证件号]",
+            rf"(?:{any_of(_WORDS['insurance'])}){_LINK}[^，。；\n]{{0,6}}?{_stated(6)}",
+            _has_digits(6),
+            "保 医疗 农合 合疗 公积金 凭证 个人编号 特病 慢病",
+        ),
+        kind(1, "[病历号]", rf"{hospital}{_stated(4)}", _has_digits(4), "号 ID id No NO no 码"),
+        kind(
+            1,
+            "[病历号]",
+            rf"(?:住院登记|入院登记|就诊卡|病历|病案){_LINK}{_stated(5)}",
+            _has_digits(5),
+            "登记 就诊卡 病历 病案",
+        ),
+        kind(
+            12,
+            "[银行卡]",
+            rf"(?:{any_of(_WORDS['banks'])}){_LINK}[^0-9，。；\n]{{0,4}}?(?P<secret>[0-9](?:{_FAR}[0-9]){{11,20}}){_END}{_UNIT}",
+        ),
+        kind(16, "[银行卡]", rf"卡[^0-9\n。]{{0,8}}(?P<secret>62(?:{_FAR}[0-9]){{14,17}}){_END}{_UNIT}"),
+        kind(15, "[银行卡]", rf"{_BEGIN}[3456](?:{_GAP}[0-9]){{14,18}}{_END}{_UNIT}", _is_card),
+    ]
+
+
+_BED_PLACE = r"监护室|监护病房|[Ii][Cc][Uu]|病房|病区|病室|住院部|住院楼|号楼|[内外儿妇产]科|科室|房间|室|楼|层|区|科"
+_BED_NUMBER = r"[加+＋]?[0-9一二三四五六七八九十]{1,4}"
+BEDS = [
+    Recogniser(
+        "[病历号]",
+        re.compile(
+            rf"(?:床号|床位号?|床头号)[:：是为\s]{{0,3}}(?P<secret>(?:[A-Za-z]{{1,4}}[-—\s]?)?(?:{_BED_NUMBER}|[0-9]\s[0-9])\s?(?:号床|床|号)?)(?![0-9])"
+        ),
+        cues=("床",),
+    ),
+    Recogniser(
+        "[病历号]",
+        re.compile(
+            rf"(?:{_BED_PLACE}|住在?|我是|患者|在)\s?(?P<secret>(?:[0-9]{{1,4}}[-—房室])?{_BED_NUMBER}\s?号?病?床)(?![位边前旁头上单]|休)"
+        ),
+        cues=("床",),
+    ),
+]
+_PLATE_SIGNS = r"[-·•・.—–_\s]{0,2}"
+
+
+def _is_plate(text: str) -> bool:
+    """Capital letters with two figures, or small ones with three: 新b5 and 云A型 are none."""
+    figures = sum(char.isdigit() for char in text)
+    return figures >= (3 if re.search("[a-z]", text) else 2)
+
+
+PLATES = [
+    Recogniser(
+        "[车牌]",
+        re.compile(
+            rf"[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-HJ-NP-Za-hj-np-z]{_PLATE_SIGNS}"
+            rf"[A-HJ-NP-Za-hj-np-z0-9](?:{_PLATE_SIGNS}[A-HJ-NP-Za-hj-np-z0-9]){{3}}(?:(?:{_PLATE_SIGNS}[A-HJ-NP-Za-hj-np-z0-9]){{1,2}}(?![A-Za-z0-9])|[警学挂港澳领试超使])"
+        ),
+        _is_plate,
+    ),
+    Recogniser(
+        "[车牌]",
+        re.compile(
+            rf"(?:车牌|车号|牌照|车子?|号牌)(?:号码?)?(?:是|为|[:：\s“])*(?P<secret>[{_WORDS['provinces']}]?{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9](?:{_PLATE_SIGNS}[A-Za-z0-9]){{4,5}})(?![A-Za-z0-9])"
+        ),
+        _is_plate,
+    ),
+]
+
+
+# Unbounded repeats: for an automaton they are the simpler ones.
+_RUST_GAP = rf"(?:[^0-9A-Za-z{HAN}，。；、！？!?,;:：\n]|[\[\]])*"
+_RUST_FAR = rf"(?:{_RUST_GAP}(?:{_MIDDLE}{_RUST_GAP})?)"
+_FIGURE = rf"[0-9OoIlSsBZz|{SIGNS}]"
+_NUMERAL = rf"[0-9{SIGNS}{NUMERALS}]"
+_OTHERS = [
+    rf"{_NUMERAL}(?:{_RUST_FAR}{_NUMERAL}){{6}}",
+    r"[0-9一二三四五六七八九十]\s?号?病?床|床[号位头]",
+    rf"(?:分机|内线|总机转|\]\s?转)号?[^，。\n]*{_FIGURE}",
+    rf"(?:号|[Ii][Dd]|[Nn][Oo][.．]?|码)[是为:：=→\s“\"【（(的]*[A-Za-z]*[-－—–\s.·]?[(（]?{_FIGURE}",
+    rf"(?:{any_of(_WORDS['papers'])}|[Pp]assport|{any_of(_WORDS['insurance'])}|病历|病案|就诊卡|住院登记|入院登记)[^，。；\n]*{_NUMERAL}",
+    rf"字第?\s?{_FIGURE}",
+    rf"[{_WORDS['provinces']}][-·•・.—–_\s]{{0,2}}[A-Za-z][-·•・.—–_\s]{{0,2}}[A-Za-z0-9]",
+    r"(?:车牌|车号|牌照|号牌)|车子?[^，。\n]*[A-Za-z]",
+]
+SIGN = "|".join([rf"{_FIGURE}(?:{_RUST_FAR}{_FIGURE}){{4}}", *_OTHERS])

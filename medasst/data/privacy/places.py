@@ -1,0 +1,176 @@
+"""Addresses to the door: from a number of a house, a flat or a bed back to the road, estate or village that it belongs to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from medasst.data.privacy.recogniser import HAN, any_of, words
+
+_DATA = words()["places"]
+_N = r"(?:[0-9]{1,5}(?:[-—－][0-9]{1,5}){0,3}|[一二三四五六七八九十百零〇]{1,5})"
+_UNIT = r"(?:号楼|号院|号门|号房|号栋|号|栋|幢|座|单元|楼|层|室|组|队|社|户|弄|#|期|区|门|床)"
+_DOOR = re.compile(
+    rf"(?:{_N}\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))(?:\s?[东西南北中]?\s?{_N}\s?{_UNIT})*(?:\s?[A-Za-z]?[0-9]{{2,5}}(?![0-9%.]|\s?[mμ]?[gGlL元年月日天次度]))?"
+)
+_ROAD = r"(?:大街|大道|街道|胡同|路|街|道|巷|弄|里弄)"
+_STREET = r"(?:大街|大道|路|街|巷)"
+_ESTATE = (
+    r"(?:小区|花园|公寓|家园|新村|新城|庄园|花苑|佳苑|家属院|家属楼|宿舍楼?|大院|大厦|广场|写字楼|商厦|大楼|山庄|别墅|雅苑|嘉园|名苑|豪庭"
+    r"|华庭|华府|学校|大学|学院|中学|小学|工业园|科技园|产业园|园区|社区|里|苑|园|府|庭|湾|郡|城|坊|寓|楼|厂|公司)"
+)
+_VILLAGE = r"(?:村|屯|庄|寨|堡|店|沟|坪|嘎查|苏木|镇|乡)"
+_HOSPITAL = r"(?:医院|住院部|住院楼|门诊楼|病区|病房|卫生院|诊所)"
+_SITE = re.compile(rf"(?:{_ROAD}|{_ESTATE}|{_VILLAGE}|{_HOSPITAL})")
+_NOT_ROAD = re.compile(rf"(?:{any_of(_DATA['not_roads'])})$")
+_PROVINCE = rf"(?:{any_of(_DATA['provinces'])})"
+_REGION = re.compile(
+    rf"{_PROVINCE}(?:省|市|自治区|壮族自治区|回族自治区|维吾尔自治区)?|[{HAN}]{{2,5}}?(?:市|州|县|区|旗|盟)(?![别分域间])"
+)
+_CUE = re.compile(
+    r"(?:家庭住址|收货地址|联系地址|通讯地址|现住址|户籍地|地址|住址|家住在?|现住在?|居住在|住在|住的是|住|家在|在|位于|寄到|寄往|寄给|邮寄到|送到|送至|送往|快递到|发到|搬到|来到|到|去|于|是|从|址|坐落|[:：\s])"
+)
+_NO_PLACE = re.compile(
+    r"(?:方|处方|线|蛋白|染色体|位点|通路|药|片|胶囊|针|样|样本|疫苗|试剂|导管|电极|复查|晚|早|凌晨|开始|手术|住院|出院|来|就|那天|之前|左右|月)"
+)
+_CLAUSE = re.compile(r"[，。；！？,;!?\n（(）)“”\"\[\]]")
+_BACK = 45  # letters before a door number that are looked at
+
+_CHAIN = re.compile(
+    rf"(?:[{HAN}]{{2,8}}?(?:省|市|州|县|区|旗))[{HAN}]{{0,8}}?(?:[{HAN}]{{1,6}}(?:县|区|镇|乡|街道|苏木))[{HAN}]{{1,8}}(?:村|屯|庄|寨|嘎查|社区)(?:{_N}[组队社])?"
+)
+_CROSSING = re.compile(
+    rf"[{HAN}]{{1,12}}{_STREET}[与和跟、及][{HAN}]{{1,6}}{_STREET}[{HAN}]{{0,4}}?(?:交叉口|交汇处?|交界处?|路口|交口|口|十字)(?:往?[东西南北]{{1,2}})?(?:侧|走)?(?:[0-9]{{1,4}}米)?"
+)
+_POSTCODE = re.compile(r"(?:邮编|邮政编码|[Pp]ostcode|[Zz]ip)(?:是|为|[:：\s])*(?P<secret>[0-9]{6})(?![0-9])")
+_ENGLISH = re.compile(
+    r"(?:(?:No\.?|Lane|Rm\.?|Room|Unit|Apt\.?|Flat|Bldg\.?|Building|Block|Floor)\s?#?[0-9]+[,，\s]{0,3}|(?:[A-Z][a-z]+\s){1,3}(?:Rd|Road|St|Street|Ave|Avenue|Lane|District|Blvd)\b\.?[,，\s]{0,3}){2,}"
+)
+_TOLD = re.compile(
+    r"(?:家庭住址|收货地址|联系地址|通讯地址|详细地址|现住址|户籍地址|户籍|地址|住址|家住在?|现住在?|居住在|住在|寄到|寄往|寄给|邮寄到|送到|送至|送往|快递到|发到|家在|我家|住)(?:是|为|[:：\s“在])*"
+    r"(?P<secret>[^，。；！？,;!?\n“”\[\]]{4,45})"
+)
+_BESIDE = re.compile(
+    r"(?:对面|对过|旁边|隔壁|斜对面|楼上|楼下|门口|东门|西门|南门|北门|后面|附近|北侧|南侧|东侧|西侧|便利店|超市|菜鸟|驿站|快递柜|传达室|门卫|保安室|物业)"
+)
+_NAMED_KIND = rf"小区|花园|公寓|家园|新村|新城|花苑|佳苑|家属院|大厦|广场|写字楼|村|屯|苑|{_ROAD}|宿舍|学校|大学|中学|小学"
+_NAMED = re.compile(rf"[{HAN}]{{2,8}}(?:{_NAMED_KIND})")
+
+
+def spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where addresses stand."""
+    found = [match.span() for pattern in (_CHAIN, _CROSSING) for match in pattern.finditer(text)]
+    found += [_trimmed(text, start, end) for start, end in found[:]]
+    found = found[len(found) // 2 :]
+    found += [match.span() for match in _ENGLISH.finditer(text)]
+    found += [match.span("secret") for match in _POSTCODE.finditer(text)]
+    found += [span for match in _DOOR.finditer(text) if (span := _to_door(text, match))]
+    found += [span for match in _TOLD.finditer(text) if (span := _told(text, match))]
+    yield from _joined(found)
+
+
+def _joined(found: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Spans that overlap, as one."""
+    start = end = -1
+    for low, high in sorted(found):
+        if low <= end:
+            end = max(end, high)
+            continue
+        if end > start:
+            yield start, end
+        start, end = low, high
+    if end > start:
+        yield start, end
+
+
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
+    """Without the cue at its beginning."""
+    region = _PROVINCE_AT.search(text, start, end)
+    if region and region.start() - start <= 8:
+        return region.start(), end
+    cue = _CUE.match(text, start)
+    return (cue.end() if cue else start), end
+
+
+_PROVINCE_AT = re.compile(_PROVINCE)
+
+
+def _to_door(text: str, door: re.Match[str]) -> tuple[int, int] | None:
+    """The address that ends with this door number, if what stands before it is a place."""
+    low = max(0, door.start() - _BACK)
+    clause = max((match.end() for match in _CLAUSE.finditer(text, low, door.start())), default=low)
+    before = text[clause : door.start()].rstrip()
+    sites = list(_SITE.finditer(before))
+    if not sites or len(before) - sites[-1].end() > 8:
+        return None
+    site, number = sites[-1], door[0]
+    if (
+        _NOT_ROAD.search(before, 0, site.end())
+        or _NO_PLACE.match(text, door.end())
+        or not _fits(site[0], number, before[: site.end()])
+    ):
+        return None
+    start = _beginning(before, site.start())
+    if site.end() - start < 3 and not _REGION.search(before):
+        return None
+    return clause + start, door.end()
+
+
+def _fits(site: str, number: str, before: str) -> bool:
+    """Whether such a number stands after such a place: a road has houses, an estate has blocks, a hospital beds."""
+    if site == "里":
+        return "号" in number and (re.search(_ROAD, before[:-1]) is not None or re.search("[室楼栋]|单元", number) is not None)
+    if re.fullmatch(_ROAD, site):
+        return re.search("[号弄座栋幢楼]", number) is not None
+    if re.fullmatch(_HOSPITAL, site):
+        return re.search("[床室楼层号]", number) is not None and (
+            "床" in number or "室" in number or number.count("楼") + number.count("层") > 1
+        )
+    if re.fullmatch(_VILLAGE, site):
+        return re.search("[组队社号户栋弄]", number) is not None
+    firm = len(site) > 1 or re.search("[栋幢座室]|单元|号楼", number)
+    return bool(firm) and re.search("[号栋幢座室层户楼#]|单元", number) is not None
+
+
+def _beginning(before: str, site: int) -> int:
+    """Where the address begins: at its region, else after a cue, else some letters before the place."""
+    region = _PROVINCE_AT.search(before)
+    if region:
+        return region.start()
+    cues = [match.end() for match in _CUE.finditer(before, 0, site)]
+    wide = re.search(rf"[{HAN}]{{2,4}}?[市州县区]", before)
+    if wide and not cues:
+        return wide.start()
+    first = min((cue for cue in cues if site - cue >= 1 and (cue >= site - 25)), default=0)
+    late = [cue for cue in cues if site - cue >= 1]
+    if wide and cues:
+        return max([cue for cue in cues if cue <= wide.start() + 3], default=wide.start())
+    if late:
+        return first if site - first <= 10 else late[-1]
+    return 0 if site <= 10 else site - 6
+
+
+def _told(text: str, told: re.Match[str]) -> tuple[int, int] | None:
+    """What is told after "lives at", up to the last word that belongs to a place to knock at; None where it names none."""
+    start, end = told.span("secret")
+    named = [match.end() for match in _NAMED.finditer(text, start, end) if not _NOT_ROAD.search(text, start, match.end())]
+    near = [match.end() for match in (*_BESIDE.finditer(text, start, end), *_DOOR.finditer(text, start, end))]
+    return (start, max(named + near)) if named and near else None
+
+
+_SITES = rf"(?:{_ROAD}|{_ESTATE}|{_VILLAGE}|{_HOSPITAL})"
+# Unbounded repeats: for an automaton they are the simpler ones.
+SIGN = "|".join(
+    [
+        rf"{_SITES}[^，。；！？,;!?\n（(）)“”\"\[\]]*(?:[0-9一二三四五六七八九十百零〇]\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))",
+        rf"(?:县|区|镇|乡|街道|苏木)[{HAN}]+(?:村|屯|庄|寨|嘎查|社区)",
+        rf"{_STREET}[与和跟、及][{HAN}]+{_STREET}",
+        r"邮编|邮政编码|[Pp]ostcode|[Zz]ip",
+        r"(?:No\.?|Lane|Rm\.?|Room|Unit|Apt\.?|Flat|Bldg\.?|Building|Block|Floor)\s?#?[0-9]|[a-z]\s(?:Rd|Road|St|Street|Ave|Avenue|Lane|District|Blvd)",
+        rf"(?:址|户籍|住|[寄送递发][到往给至]|家在|我家)[^，。；！？,;!?\n“”\[\]]*(?:{_NAMED_KIND})",
+    ]
+)
+FIRST_SIGN = (
+    r"[0-9A-Za-z]\s?[号栋幢座楼室组队社户弄#区床单层期门]|[一二三四五六七八九十百零〇]\s?(?:[号栋幢座楼层室组队社户弄床期区门#]|单元)|村|屯|庄|寨|嘎查|社区"
+    r"|[路街道巷弄同][与和跟、及]|邮编|邮政|[Pp]ostcode|[Zz]ip|住|址|户籍|[寄送递发][到往给至]|家在|我家|[A-Za-z]\.?\s?#?[0-9]|[a-z]\s[A-Z]"
+)
