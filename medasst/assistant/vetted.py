@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from medasst.disk import package_file
 from medasst.errors import DataError
 from medasst.safety import Facts, Rules
 from medasst.search import TextIndex
 
-SAMPLES = Path(__file__).parent.parent / "samples"
+SAMPLES = package_file("samples")
 # Cosine over TF-IDF of characters from which an answer may stand for a question: about the same trouble or product, or about
 # neither. Leaving one sample out, 0.25 still brought answers of other topics, 0.3 none.
 NEAR_SAME_SUBJECT, NEAR = 0.3, 0.45

@@ -11,10 +11,10 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from medasst.catalogue.names import NameFinder
+from medasst.disk import package_file
 from medasst.text import comparison_key, normalise
 
 _DEGREE = re.compile(
@@ -127,7 +127,7 @@ class LayWords:
     @cache
     def load(cls) -> LayWords:
         """The table of this package."""
-        return cls(tomllib.loads(Path(__file__).with_name("lay_words.toml").read_text("utf-8"))["groups"])
+        return cls(tomllib.loads(package_file("catalogue/lay_words.toml").read_text("utf-8"))["groups"])
 
     def canonical(self, symptom: str) -> str:
         """The wording that stands for this symptom's group, or the symptom itself; whose it is (小孩发烧) is left out."""

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medasst.catalogue.lay import LayWords, symptoms_said
 from medasst.catalogue.names import NameFinder
+from medasst.disk import package_file
 from medasst.errors import DataError
 from medasst.search import TextIndex
 
-SAMPLES = Path(__file__).parent.parent / "samples" / "products.jsonl"
+SAMPLES = package_file("samples/products.jsonl")
 SECTIONS = (
     "indications",
     "dosage",

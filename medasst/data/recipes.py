@@ -21,6 +21,7 @@ from medasst.data.json_text import loose
 from medasst.data.layouts import LAYOUTS, Layout, Mapped, read_flat, read_mapped
 from medasst.data.records import Record, RecordError, finished, marked, remedy
 from medasst.data.rows import Skip
+from medasst.disk import package_file
 from medasst.errors import ConfigError, DataError
 from medasst.registry import Registry, did_you_mean
 from medasst.text import normalise
@@ -43,7 +44,7 @@ class Recipe(Config):
 
 @cache
 def _tables() -> tuple[Registry[Recipe], dict[str, Mapped]]:
-    data = tomllib.loads((Path(__file__).parent / "recipes.toml").read_text("utf-8"))
+    data = tomllib.loads(package_file("data/recipes.toml").read_text("utf-8"))
     recipes: Registry[Recipe] = Registry("recipe")
     for name, fields in data["recipes"].items():
         recipes.register(name)(Recipe.model_validate(fields))

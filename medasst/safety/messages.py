@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 
 from medasst import config
 from medasst.config import Config
+from medasst.disk import package_file
 from medasst.text import comparison_key
 
 _COURTEOUS = 60  # letters of a turn that may still be a mere courtesy
@@ -54,4 +54,4 @@ class Messages(Config):
     @cache
     def read(cls) -> Messages:
         """The table of this package."""
-        return config.load(cls, Path(__file__).with_name("messages.toml"))
+        return config.load(cls, package_file("safety/messages.toml"))

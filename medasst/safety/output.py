@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from medasst import config
 from medasst.catalogue.lay import plain
 from medasst.config import Config
+from medasst.disk import package_file
 from medasst.safety.doses import doses
 from medasst.safety.prescription import PrescriptionGate
 from medasst.text import comparison_key, sentences
@@ -50,7 +50,7 @@ class OutputData(Config):
     @cache
     def read(cls) -> OutputData:
         """The table of this package."""
-        return config.load(cls, Path(__file__).with_name("output.toml"))
+        return config.load(cls, package_file("safety/output.toml"))
 
 
 class Verdict(NamedTuple):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 from typing import Literal
 
 from medasst import config
@@ -13,6 +12,7 @@ from medasst.catalogue import Catalogue
 from medasst.catalogue.lay import clauses, plain
 from medasst.catalogue.names import NameFinder
 from medasst.config import Config
+from medasst.disk import package_file
 from medasst.safety.doses import has_dose
 from medasst.text import comparison_key
 
@@ -49,7 +49,7 @@ class PrescriptionData(Config):
     @cache
     def read(cls) -> PrescriptionData:
         """The table of this package."""
-        return config.load(cls, Path(__file__).with_name("prescription.toml"))
+        return config.load(cls, package_file("safety/prescription.toml"))
 
 
 class PrescriptionGate:

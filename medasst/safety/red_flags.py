@@ -7,7 +7,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache, cached_property
 from itertools import accumulate
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field
@@ -15,6 +14,7 @@ from pydantic import Field
 from medasst import config
 from medasst.catalogue.lay import affirmed, blocks, plain
 from medasst.config import Config
+from medasst.disk import package_file
 
 _GAP = "[^，。！？；、,.!?;不没无]{0,4}"
 
@@ -70,7 +70,7 @@ class RedFlags:
     @cache
     def load(cls) -> RedFlags:
         """The rules of this package."""
-        return cls(config.load(_File, Path(__file__).with_name("red_flags.toml")).flag)
+        return cls(config.load(_File, package_file("safety/red_flags.toml")).flag)
 
     def check(self, text: str, earlier: Sequence[str] = ()) -> list[Alarm]:
         """The alarms of the last thing a shopper said, emergencies first.

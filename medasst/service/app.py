@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from medasst.assistant.events import End, Event
 from medasst.assistant.lanes import Lanes
 from medasst.conversation import Conversation
+from medasst.disk import package_file
 from medasst.models import ChatModel, Decoding
 from medasst.models.places import Busy, Place, Places
 from medasst.registry import did_you_mean
@@ -38,7 +38,7 @@ from medasst.service.wire import (
 
 log = logging.getLogger(__name__)
 
-STATIC = Path(__file__).parent / "static"
+STATIC = package_file("service/static")
 READ = ["GET", "HEAD"]
 PAGES = ("/", "/healthz", "/v1/models", "/v1/models/{name}")
 CHAT = "/v1/chat/completions"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 
 from medasst.conversation import Conversation
+from medasst.disk import package_file
 
-_DATA = tomllib.loads((Path(__file__).parent / "chores.toml").read_text("utf-8"))
+_DATA = tomllib.loads(package_file("service/chores.toml").read_text("utf-8"))
 _PROGRAM = re.compile(_DATA["program"], re.IGNORECASE)
 _KEY = re.compile(r'\{\s*"(' + "|".join(_DATA["keys"]) + r')"\s*:')
 _ASKS = [re.compile(pattern) for pattern in _DATA["asks"]]

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import tomllib
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
@@ -15,10 +14,11 @@ from rich.text import Text as Line
 
 from medasst.assistant.events import Ask, Card, Citation, Event, Finding, HandOff, Text
 from medasst.conversation import Conversation, Message
+from medasst.disk import package_file
 from medasst.errors import MedasstError
 from medasst.models import ChatModel, Decoding
 
-SAY: dict[str, str] = tomllib.loads((Path(__file__).parent / "terminal.toml").read_text("utf-8"))
+SAY: dict[str, str] = tomllib.loads(package_file("service/terminal.toml").read_text("utf-8"))
 BARE_DECODING = Decoding(max_new_tokens=512)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
 import jinja2
+
+from medasst.disk import package_file
 
 WIDTH, HEIGHT, LEFT, BOTTOM = 760, 320, 56, 36
 
@@ -33,7 +34,7 @@ def write_curves(metrics: Path, target: Path) -> None:
     def place(point: Point) -> Point:
         return Point(LEFT + (WIDTH - LEFT - 12) * point.tokens / far, (HEIGHT - BOTTOM) * (1 - point.loss / high) + 8)
 
-    template = jinja2.Environment(autoescape=True).from_string((files("medasst.train") / "curves.html").read_text("utf-8"))
+    template = jinja2.Environment(autoescape=True).from_string(package_file("train/curves.html").read_text("utf-8"))
     target.write_text(
         template.render(
             width=WIDTH,

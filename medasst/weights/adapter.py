@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import json
 import math
-import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from medasst.disk import file_sha256
+from medasst.disk import file_sha256, write_json, written_whole
 from medasst.errors import ModelError
 from medasst.render import Renderer
 from medasst.weights.bases import Base
@@ -51,15 +50,10 @@ def save_adapter(model: Any, folder: Path, base: Base, renderer: Renderer, run: 
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
     tensors = {name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in state.items()}
-    save_file(tensors, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
     settings = copy.deepcopy(model.peft_config["default"])
     settings.base_model_name_or_path, settings.inference_mode = base.name, True
-    settings.save_pretrained(unfinished)
     about = {
         "base": base.name,
         "base_fingerprint": base.fingerprint,
@@ -67,18 +61,16 @@ def save_adapter(model: Any, folder: Path, base: Base, renderer: Renderer, run: 
         "template": renderer.kind,
         "rendering_sha256": renderer.sha256,
     }
-    _write_json(unfinished / ABOUT_FILE, about)
-    _write_json(unfinished / "run.json", run)
-    if renderer.template is not None:
-        (unfinished / "chat_template.jinja").write_text(renderer.template, "utf-8")
-    if base.notice:
-        (unfinished / "NOTICE").write_text(base.notice, "utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
-
-
-def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    with written_whole(folder) as unfinished:
+        unfinished.mkdir()
+        save_file(tensors, unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
+        settings.save_pretrained(unfinished)
+        write_json(unfinished / ABOUT_FILE, about)
+        write_json(unfinished / "run.json", run)
+        if renderer.template is not None:
+            (unfinished / "chat_template.jinja").write_text(renderer.template, "utf-8")
+        if base.notice:
+            (unfinished / "NOTICE").write_text(base.notice, "utf-8")
 
 
 def read_adapter(folder: Path) -> AdapterInfo:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from medasst.disk import written_whole
 from medasst.errors import MedasstError
 
 
@@ -40,22 +41,19 @@ def building(target: Path, size: int = 0) -> Iterator[Path | None]:
         lock.acquire()
     except OSError as error:
         raise MedasstError(f"{target.parent}: can't be written ({error}); set MEDASST_CACHE to a folder of yours") from error
-    unfinished = target.with_name(f".{target.name}.unfinished")
     try:
         if target.exists():
             yield None
             return
-        shutil.rmtree(unfinished, ignore_errors=True)
         check_space(target.parent, size)
-        unfinished.mkdir()
-        yield unfinished
-        unfinished.rename(target)
+        with written_whole(target) as unfinished:
+            unfinished.mkdir()
+            yield unfinished
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise no_space(target.parent, size) from error
         raise
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
         lock.release()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medasst.disk import file_sha256
+from medasst.disk import file_sha256, written_whole
 from medasst.errors import DependencyError, ModelError
 from medasst.progress import Progress, silent
 from medasst.weights.adapter import WEIGHTS_FILE, read_adapter
@@ -73,15 +73,11 @@ def _writer(architecture: str) -> Any:
 
 def _finish(writer: Any, target: Path) -> Path:
     """Write all and give the file its name at the end, so that no half-written one is ever taken for whole."""
-    unfinished = target.with_name(f".{target.name}.unfinished")
-    try:
+    with written_whole(target) as unfinished:
         writer.write_header_to_file(unfinished)
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return target
 
 
