@@ -11,13 +11,14 @@ so nothing is missed and few pairs are looked at. A text inside another is looke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from medasst.data.questions import content_of
+from medasst.data.questions import content_of, manners
 from medasst.data.settings import Contamination
 from medasst.data.slips import SlipIndex, is_slip
 from medasst.shingles import I64, U64, N, Shingles, ngrams, shingles
@@ -35,6 +36,7 @@ TELLING_LATER = 6  # the same of a later turn, which must also be LONG
 LEAST = 2  # letters of content that any match needs
 LEAST_LETTERS = 5  # letters that a later turn needs to be looked at
 BESIDE = 2  # letters of content that may stand around a short text: then nothing is asked besides
+UNKNOWN = 6  # letters beside known words of courtesy that may be courtesy too
 COMMON = 200  # test questions that hold a window: of more it is a phrase
 KINDS = ("exact", "near", "edited", "contained", "part")
 
@@ -71,8 +73,12 @@ class QuestionIndex:
         known = questions.with_columns(item=pl.col("row").replace_strict(dict(enumerate(items)), return_dtype=pl.String))
         telling = ~pl.col("later") | (pl.col("letters") >= LONG) & (pl.col("content") >= TELLING_LATER)
         # The lowest name speaks for several equal questions, whatever order they came in.
-        known = known.filter(telling).sort("core", "later", "item").unique("core", keep="first", maintain_order=True)
-        self.items, self.cores = known["item"].to_list(), known["core"].to_list()
+        known = (
+            known.filter(telling)
+            .sort("core", "later", "item", "stem", "sentences")
+            .unique("core", keep="first", maintain_order=True)
+        )
+        self.items, self.cores, self.sentences = (known[name].to_list() for name in ("item", "core", "sentences"))
         self.letters, self.content, self.stems = (known[name].to_numpy() for name in ("letters", "content", "stem"))
         self._exact = {core: place for place, core in enumerate(self.cores)}
         sets = shingles(self.cores)
@@ -108,7 +114,8 @@ class QuestionIndex:
 
     def _pairs(self, texts: _Texts) -> Iterable[_Pair]:
         for place, core in enumerate(texts.cores):
-            if texts.content[place] >= LEAST and (item := self._exact.get(core)) is not None:
+            telling = texts.content[place] >= LEAST or (not texts.later[place] and len(core) >= SHORT)  # 怎么办 tells nothing
+            if telling and (item := self._exact.get(core)) is not None:
                 yield _Pair(place, item, "exact", 1.0)
         grams = _grams(texts.sets, "place")
         yield from self._near_pairs(texts, grams)
@@ -163,11 +170,11 @@ class QuestionIndex:
         inside, around = _sharing(grams, self._rarest), _sharing(rarest, self._telling)
         for place, item in inside.sort("place", "item").iter_rows():
             ours, theirs = texts.cores[place], self.cores[item]
-            if len(theirs) < len(ours) and theirs in ours and _stands(theirs, int(self.content[item]), ours):
+            if _stands(theirs, int(self.content[item]), ours, texts.sentences[place]):
                 yield _Pair(place, item, "contained", len(theirs) / len(ours))
         for place, item in around.sort("place", "item").iter_rows():
             ours, theirs = texts.cores[place], self.cores[item]
-            if len(ours) < len(theirs) and ours in theirs and _stands(ours, int(texts.content[place]), theirs):
+            if _stands(ours, int(texts.content[place]), theirs, self.sentences[item]):
                 yield _Pair(place, item, "part", len(ours) / len(theirs))
 
     def _same_stem(self, texts: _Texts, place: int, item: int) -> bool:
@@ -183,6 +190,7 @@ class QuestionIndex:
 
 class _Texts(NamedTuple):
     cores: list[str]
+    sentences: list[str]
     later: list[bool]
     letters: I64
     content: I64
@@ -191,9 +199,9 @@ class _Texts(NamedTuple):
 
     @classmethod
     def of(cls, texts: pl.DataFrame) -> _Texts:
-        cores = texts["core"].to_list()
+        cores, sentences = texts["core"].to_list(), texts["sentences"].to_list()
         letters, content, stems = (texts[name].to_numpy() for name in ("letters", "content", "stem"))
-        return cls(cores, texts["later"].to_list(), letters, content, stems, shingles(cores))
+        return cls(cores, sentences, texts["later"].to_list(), letters, content, stems, shingles(cores))
 
     def long_enough(self, place: int) -> bool:
         """Whether a text may stand inside a longer test question with a few letters changed."""
@@ -204,12 +212,28 @@ def _order(match: Match) -> tuple[int, float, str]:
     return KINDS.index(match.kind), -match.similarity, match.item
 
 
-def _stands(short: str, content: int, long: str) -> bool:
-    """Whether a text that stands inside another is a question of its own there, or all that is asked."""
+def _stands(short: str, content: int, long: str, sentences: str) -> bool:
+    """Whether a text stands inside another, as a question of its own or as all that is asked."""
+    if len(short) >= len(long) or short not in long:
+        return False
     asks = len(short) - content >= ASKING or len(short) >= SENTENCE  # 系统性红斑狼疮 is a word, not a question
     if asks and len(short) >= SHORT and content >= TELLING + (len(short) < MIDDLE):
         return True
-    return content >= LEAST and content_of(long.replace(short, "", 1)) <= (BESIDE if asks else 0)
+    if content < LEAST:
+        return False
+    return content_of(long.replace(short, "", 1)) <= (BESIDE if asks else 0) or _amid_courtesy(short, sentences)
+
+
+def _amid_courtesy(short: str, sentences: str) -> bool:
+    """Whether a text is whole sentences of a longer one, and what stands around them is courtesy, known words of it or not."""
+    found = re.search(" ?".join(map(re.escape, short)), sentences)
+    if not found:
+        return False
+    before, after = sentences[: found.start()], sentences[found.end() :]
+    if manners(before.rpartition(" ")[2]).other or manners(after.partition(" ")[0]).other:
+        return False
+    around = manners(before + after)
+    return around.other <= min(UNKNOWN, around.courteous)
 
 
 def _bitmaps(sets: Shingles) -> U64:

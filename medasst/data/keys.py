@@ -11,7 +11,16 @@ from medasst.text import bucket_of_key
 
 def comparison_key(text: pl.Expr) -> pl.Expr:
     """`text.comparison_key` on a column; the same for every character of Python's Unicode table."""
-    return normalised(text).str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "")
+    return _letters(text, "")
+
+
+def spaced_key(text: pl.Expr) -> pl.Expr:
+    """`comparison_key` with a blank wherever it leaves something out."""
+    return _letters(text, " ").str.strip_chars()
+
+
+def _letters(text: pl.Expr, between: str) -> pl.Expr:
+    return normalised(text).str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", between)
 
 
 def comparison_keys(texts: pl.Series) -> list[str]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from medasst.data.keys import comparison_key
+from medasst.data.keys import comparison_key, spaced_key
 
 # A stem and its options: （A）… A、… A …, then B, and C unless each begins a line; the marks alone don't count.
 _MARK = r"[(（\[【]?\s*{}\s*[)）\]】.．、:：,，\s]\s*"
@@ -26,7 +26,15 @@ _MARKS = r"(^|[^A-Za-z0-9])[(（\[【]?\s*[A-Ha-h①-⑧]\s*[)）\]】.．、:�
 
 _NUMBER = r"^\s*[(（]?\d{1,3}(?:[)）．、]\s*|\.\s*(\D))"  # before an exam question
 _STEM_CONTENT = 3  # letters of content that a stem needs to be compared without its options
-CORE = {"later": pl.Boolean, "core": pl.String, "letters": pl.Int64, "content": pl.Int64, "stem": pl.Int64}
+_SPOKEN = 60  # letters of the longest text whose sentences are told apart
+CORE = {
+    "later": pl.Boolean,
+    "core": pl.String,
+    "letters": pl.Int64,
+    "content": pl.Int64,
+    "stem": pl.Int64,
+    "sentences": pl.String,
+}
 
 
 class _Words(NamedTuple):
@@ -36,6 +44,7 @@ class _Words(NamedTuple):
     closing: str
     asking: list[str]
     every: list[str]  # all of these, and the aspects of a question
+    courtesy: list[str]
 
 
 @cache
@@ -59,6 +68,7 @@ def _words() -> _Words:
         closing=f"(?:{'|'.join(closing)})+$",
         asking=asking,
         every=every,
+        courtesy=courtesy,
     )
 
 
@@ -70,17 +80,31 @@ def content(text: pl.Expr) -> pl.Expr:
 
 def content_of(text: str) -> int:
     """`content` of one comparison key."""
-    return sum(not unicodedata.category(char).startswith("N") for char in _pattern(aspects=True).sub("", text))
+    return sum(not unicodedata.category(char).startswith("N") for char in _any_of("every").sub("", text))
 
 
 def asks_only(text: str) -> bool:
     """Whether a piece of a comparison key is nothing but words in which anything may be asked; 病因, 症状 are more."""
-    return not _pattern(aspects=False).sub("", text)
+    return not _any_of("asking").sub("", text)
+
+
+class Manners(NamedTuple):
+    """Letters of a text in words of courtesy, and others."""
+
+    courteous: int
+    other: int
+
+
+def manners(text: str) -> Manners:
+    """What a piece of a comparison key, blanks in it or not, is made of."""
+    text = text.replace(" ", "")
+    other = len(_any_of("courtesy").sub("", text))
+    return Manners(len(text) - other, other)
 
 
 @cache
-def _pattern(*, aspects: bool) -> re.Pattern[str]:
-    return re.compile("|".join(_words().every if aspects else _words().asking))
+def _any_of(kind: str) -> re.Pattern[str]:
+    return re.compile("|".join(getattr(_words(), kind)))
 
 
 def cores_of(asked: pl.Series) -> pl.Series:
@@ -100,7 +124,8 @@ def cores(texts: pl.DataFrame) -> pl.DataFrame:
     """Of `row, later, text` the distinct cores, with `row` and CORE's columns; an empty one is left out.
 
     A text with lettered options gives two: with them (its first `stem` letters are the stem's; 0 in any other core), and the
-    stem alone, if that tells one question from others.
+    stem alone, if that tells one question from others. `sentences` is the text again if it is short,
+    with blanks between its parts.
     """
     texts = _cut(texts.with_columns(pl.col("text").str.replace(_NUMBER, "$1")), _words().before)
     texts = texts.with_columns(stem=pl.coalesce(pl.col("text").str.extract(stem) for stem in _STEMS), bare=pl.lit(value=False))
@@ -111,13 +136,17 @@ def cores(texts: pl.DataFrame) -> pl.DataFrame:
         whole = pl.concat([whole, with_options, stems.with_columns(text="stem", bare=pl.lit(value=True))])
     opened = comparison_key(pl.col("stem")).fill_null("").str.replace(_words().opening, "")
     stem = pl.when(pl.col("bare")).then(0).otherwise(opened.str.len_chars())
-    found = whole.select("row", "later", "bare", core=comparison_key(pl.col("text")), stem=stem.cast(pl.Int64)).with_columns(
-        _within(pl.col("core").str.replace(_words().opening, "").str.replace(_words().closing, ""), pl.col("core"))
+    found = whole.select("row", "later", "bare", sentences=spaced_key(pl.col("text")), stem=stem.cast(pl.Int64))
+    key = pl.col("sentences").str.replace_all(" ", "", literal=True)
+    shown = (key.str.len_chars() <= _SPOKEN) & (pl.col("stem") == 0)
+    found = found.with_columns(
+        _within(key.str.replace(_words().opening, "").str.replace(_words().closing, ""), key),
+        sentences=pl.when(shown).then("sentences").otherwise(pl.lit("")),
     )
     found = found.with_columns(letters=pl.col("core").str.len_chars().cast(pl.Int64), content=content(pl.col("core")))
     alone = ~pl.col("bare") | (pl.col("content") >= _STEM_CONTENT)
-    found = found.filter((pl.col("core") != "") & alone).sort("row", "later", "core").unique(["row", "core"], keep="first")
-    return found.select("row", *CORE).sort("row", "later", "core")
+    found = found.filter((pl.col("core") != "") & alone).sort("row", "later", "core", "stem", "sentences")
+    return found.unique(["row", "core"], keep="first", maintain_order=True).select("row", *CORE)
 
 
 def _cut(texts: pl.DataFrame, courtesy: str) -> pl.DataFrame:
