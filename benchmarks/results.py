@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from medasst.errors import DataError, InputError, MedasstError
-from medasst.evaluation.metrics import METRICS, Interval, paired_bootstrap
+from medasst.evaluation.metrics import Interval, paired_bootstrap
 
+_LIKENESS = ("bleu_4", "rouge_1", "rouge_2", "rouge_l")
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]+")
 _OWN_WORDS = frozenset({"用户", "题目", "答案"})  # of the templates that the page explains
 _EXTREMES = 3  # record ids named on either side
@@ -164,7 +165,7 @@ def _training(train: Path) -> list[str]:
 
 def _qa(found: Finished, task: Mapping[str, Any], system: str) -> list[str]:
     name, rows = task["name"], found.rows(task["name"])
-    shown = [*METRICS, "length_ratio", "unstopped"]
+    shown = [*_LIKENESS, "length_ratio", "unstopped"]
     lines = [
         f"## {task['source']}",
         "",
@@ -175,7 +176,7 @@ def _qa(found: Finished, task: Mapping[str, Any], system: str) -> list[str]:
         ["system", "n", *(task["metrics"][metric] for metric in shown), "failed"],
         ([s, str(r["bleu_4"]["n"]), *(_figure(r[m]) for m in shown), str(r["bleu_4"]["failed"])] for s, r in rows.items()),
     )
-    lines += _differences(found, task, METRICS, system, [other for other in rows if other != system])
+    lines += _differences(found, task, _LIKENESS, system, [other for other in rows if other != system])
     baseline = found.report["baseline"]
     if baseline != system and baseline in rows:
         order = sorted((gain, item) for item, gain in found.gains(name, "rouge_l", system, baseline).items())
@@ -233,7 +234,7 @@ def _reading(found: Finished, system: str) -> list[str]:
         rows = found.rows(task["name"])
         for other in rows:
             if other != system:
-                gains = {m: found.difference(task["name"], m, system, other) for m in METRICS}
+                gains = {m: found.difference(task["name"], m, system, other) for m in _LIKENESS}
                 up = [task["metrics"][m] for m, gain in gains.items() if gain.low > 0]
                 down = [task["metrics"][m] for m, gain in gains.items() if gain.high < 0]
                 open_ = [task["metrics"][m] for m, gain in gains.items() if not gain.excludes_zero]

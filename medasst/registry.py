@@ -46,9 +46,6 @@ class Registry(Generic[T]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._items
-
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of an error message: the nearest known name, or all of them."""

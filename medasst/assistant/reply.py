@@ -58,7 +58,7 @@ class Assistant:
     def from_samples(cls, model: ChatModel | None = None, decoding: Decoding | None = None) -> Assistant:
         """The assistant of the imaginary pharmacy in `medasst/samples`."""
         catalogue = Catalogue.from_samples()
-        rules = Rules.load(catalogue)
+        rules = Rules(catalogue)
         return cls(catalogue, rules, VettedAnswers.from_samples(rules), model, decoding)
 
     def draft(self, conversation: Conversation, *, unread: bool = False) -> Draft:
@@ -116,11 +116,3 @@ class Assistant:
             patience=self.patience,
             lanes=self._lanes,
         )
-
-    def reply_text(self, conversation: Conversation) -> str:
-        """The reply as plain text; for use outside a running event loop."""
-
-        async def collect() -> list[Event]:
-            return [event async for event in self.reply(conversation)]
-
-        return plain_text(asyncio.run(collect()))

@@ -11,7 +11,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
 
 from medasst.catalogue.names import NameFinder
 from medasst.disk import package_file
@@ -44,13 +43,6 @@ _PRESENT = re.compile(
 
 _CLAUSE = 200  # characters of a clause that are looked at around a word; no spoken clause is longer
 _MANY = 50
-
-
-class Said(NamedTuple):
-    """A symptom and the words that said it."""
-
-    symptom: str
-    wording: str
 
 
 def lay_key(text: str) -> str:
@@ -141,9 +133,9 @@ class LayWords:
         )
 
 
-def symptoms_said(text: str, finder: NameFinder[str]) -> list[Said]:
+def symptoms_said(text: str, finder: NameFinder[str]) -> list[str]:
     """The symptoms that `text` affirms, in order, each once."""
-    said: dict[str, Said] = {}
+    said: dict[str, None] = {}
     denials: Counter[str] = Counter()
     for clause in clauses(_ALLERGIC_TO.sub("，", plain(text))):
         key = lay_key(clause)
@@ -153,5 +145,5 @@ def symptoms_said(text: str, finder: NameFinder[str]) -> list[Said]:
                 continue
             denials[span.name] += 1
             if denials[span.name] >= _MANY or not denied(key, span.start, span.end):
-                said.update({symptom: Said(symptom, span.name) for symptom in new})
-    return list(said.values())
+                said.update(dict.fromkeys(new))
+    return list(said)

@@ -183,7 +183,7 @@ class Catalogue:
 
     def symptoms(self, text: str) -> list[str]:
         """The symptoms that `text` affirms and some product lists, one wording for each."""
-        return [said.symptom for said in symptoms_said(text, self._wordings)]
+        return symptoms_said(text, self._wordings)
 
     def find(self, query: str, k: int = 5) -> list[Match]:
         """The `k` best products for a question, best first: by name, else by lay symptom, else by likeness of wording."""

@@ -22,7 +22,7 @@ from medasst.data.layouts import LAYOUTS, Layout, Mapped, read_flat, read_mapped
 from medasst.data.records import Record, RecordError, finished, marked, remedy
 from medasst.data.rows import Skip
 from medasst.disk import package_file
-from medasst.errors import ConfigError, DataError
+from medasst.errors import ConfigError
 from medasst.registry import Registry, did_you_mean
 from medasst.text import normalise
 
@@ -375,10 +375,3 @@ def read_exam(
             except RecordError as error:
                 if on_bad:
                     on_bad(Bad(place, row.line, error.reason, f"{error.detail}\n{row.raw or _excerpt(row.value)}"))
-
-
-def require(items: list[Any], path: str, what: str) -> list[Any]:
-    """The items, or DataError when there are none."""
-    if not items:
-        raise DataError(f"no {what} in it; check the recipe or layout", path)
-    return items

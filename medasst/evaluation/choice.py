@@ -142,7 +142,6 @@ class ChoiceTask(TaskConfig):
     mapping: ExamMapping | None = Field(None, description="which fields hold what, where their names are none that are known")
     split: Literal["all", "test", "validation", "train"] = Field("all", description="the bucket its questions are in")
     protocol: str = Field("option_text/v1", description="how an option is chosen")
-    shots: Literal[0] = Field(0, description="solved examples before the question; no protocol has them")
 
     @field_validator("protocol")
     @classmethod

@@ -19,8 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from rapidfuzz.distance import LCSseq
 from rouge_chinese import Rouge
 
-METRICS = ("bleu_4", "rouge_1", "rouge_2", "rouge_l")
-
 jieba.setLogLevel(logging.WARNING)
 _rouge = Rouge()
 _smoothing = SmoothingFunction().method3

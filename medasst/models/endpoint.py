@@ -100,11 +100,7 @@ class EndpointModel:
             if isinstance(error, openai.BadRequestError) and "logprobs" in str(error):
                 raise UnsupportedError(f"{self.name}: the endpoint {self.url} gives no top_logprobs: {error}") from error
             return LetterScore(query.id, (), (), error=self._explain(error))
-        known = self._listed(answer)
-        bound = min(known.values(), default=0.0)
-        return LetterScore(
-            query.id, tuple(known.get(x, bound) for x in query.letters), tuple(x in known for x in query.letters)
-        )
+        return LetterScore.among(query.id, query.letters, self._listed(answer))
 
     def _listed(self, answer: ChatCompletion) -> dict[str, float]:
         """The first token's list. Of tokens that read alike ("A", " A") the likeliest counts."""

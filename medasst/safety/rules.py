@@ -15,18 +15,13 @@ from medasst.safety.red_flags import Alarm, RedFlag, RedFlags
 
 
 class Rules:
-    """Red flags, prescription gate, population rules and output checks over one catalogue."""
+    """The rules of this package: red flags, prescription gate of one catalogue's drugs, population rules, output checks."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.flags = RedFlags.load()
         self.gate = PrescriptionGate(catalogue)
         self.messages = Messages.read()
         self._output = OutputCheck(self.gate, dict(self.messages.replaced))
-
-    @classmethod
-    def load(cls, catalogue: Catalogue) -> Rules:
-        """The rules of this package, knowing the prescription drugs of `catalogue`."""
-        return cls(catalogue)
 
     def red_flags(self, text: str, earlier: Sequence[str] = ()) -> list[Alarm]:
         """See `RedFlags.check`."""

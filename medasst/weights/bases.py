@@ -41,7 +41,6 @@ class Base:
         licence: its name, empty where it isn't known here.
         terms: what a person should be shown once.
         notice: what has to lie beside an adapter made for it.
-        demonstration: not for deployment.
     """
 
     name: str
@@ -51,7 +50,6 @@ class Base:
     licence: str = ""
     terms: str = ""
     notice: str = ""
-    demonstration: bool = False
 
     @property
     def config(self) -> dict[str, Any]:
@@ -129,7 +127,6 @@ def _embedded(name: str, progress: Progress, *, weights: bool, file: Path | None
         licence=fact["licence"],
         terms=fact["terms"].strip(),
         notice=_notice(fact["config"]),
-        demonstration=True,
     )
 
 

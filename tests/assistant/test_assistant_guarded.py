@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medasst.assistant import Assistant
+from medasst.assistant import Assistant, plain_text
 from medasst.assistant.guarded import SampleGuard
 from medasst.config import parse
 from medasst.conversation import Conversation
@@ -17,6 +18,10 @@ from medasst.evaluation import EvaluateConfig, evaluate
 from medasst.models import Decoding, ScriptedModel
 
 CHEST = Conversation.of([("user", "胸口疼，出冷汗")])
+
+
+async def said(conversation: Conversation) -> str:
+    return plain_text([event async for event in Assistant.from_samples().reply(conversation)])
 
 
 async def test_it_says_what_the_assistant_says() -> None:
@@ -32,7 +37,7 @@ def test_an_answer_each_and_a_bad_conversation_fails_alone() -> None:
     guarded = SampleGuard().over(model, "guarded")
     silent = Conversation.of([("assistant", "您好")])
     done = {c.id: c for c in guarded.generate([CHEST, silent], Decoding())}
-    assert done[CHEST.id].text == Assistant.from_samples().reply_text(CHEST)
+    assert done[CHEST.id].text == asyncio.run(said(CHEST))
     assert (done[silent.id].finish_reason, done[silent.id].text) == ("error", "")
     assert model.calls == []  # a red flag needs no model
 

@@ -70,10 +70,6 @@ def test_every_reply_is_labelled_and_ended(question: str) -> None:
     assert plain_text(events) and label.message in plain_text(events)
 
 
-def test_reply_text_is_the_reply_without_a_loop() -> None:
-    assert "布洛芬缓释胶囊" in BARE.reply_text(talk("布洛芬怎么吃"))
-
-
 @pytest.mark.parametrize("turns", [(), ("你好", "您好"), ("   ",)])
 def test_nothing_to_answer(turns: tuple[str, ...]) -> None:
     with pytest.raises(DataError, match="nothing to answer"):
@@ -92,7 +88,7 @@ def test_an_emergency_is_all_that_is_said() -> None:
 
 
 def test_a_person_in_despair_is_not_told_about_shopping() -> None:
-    text = BARE.reply_text(talk("活着没意思，不想活了"))
+    text = plain_text(reply(BARE, "活着没意思，不想活了"))
     assert "12356" in text and "买药" not in text
 
 

@@ -288,7 +288,10 @@ def test_without_texts_no_question_and_no_answer_is_shown(job: Callable[..., Eva
         ({"tasks": [{"name": "t", "kind": "choice", "path": "x", "protocol": "leter/v1"}]}, "did you mean 'letter/v1'"),
         ({"tasks": [{"name": "t", "path": "x"}]}, "'tasks.0.kind' is missing"),
         ({"tasks": [{"name": "t", "kind": "qa", "path": "x", "split": "test"}]}, "unknown key 'tasks.0.split'"),
-        ({"tasks": [{"name": "t", "kind": "choice", "path": "x", "recipe": "cmexam", "shots": 5}]}, "shots"),
+        (
+            {"tasks": [{"name": "t", "kind": "choice", "path": "x", "shots": 5}]},
+            "unknown key 'tasks.0.shots'",
+        ),
         ({"tasks": [{"name": "t", "kind": "choice", "path": "x", "recipe": "cmexam", "split": "test"}]}, "needs data"),
     ],
 )

