@@ -112,7 +112,7 @@ def test_no_prescription_advice_reaches_a_shopper(name: str) -> None:
     leaking = with_model(ScriptedModel([leak]))
     for asking in ASKING:
         events = reply(leaking, asking.format(name))
-        assert "RX" not in "".join(card.sku for card in of(Card, events))
+        assert not {card.sku for card in of(Card, events)} & {product.sku for product in PRESCRIPTION}
         for text in of(Text, events):
             assert not (BARE.rules.gate.mentions(text.sentence) and has_dose(plain(text.sentence))), text.sentence
             assert BARE.rules.check_sentence(text.sentence, Context()).ok, text.sentence
@@ -134,11 +134,14 @@ def test_symptoms_of_prescription_drugs_lead_to_a_doctor() -> None:
 
 
 def test_a_vetted_answer_is_given_with_its_sources() -> None:
+    ordinary = 0
     for question, answer, sources in vetted_first_turns()[:40]:
         events = reply(BARE, question)
-        if events[-1].reason == "stop":
+        if events[-1].reason == "stop":  # no red flag
+            ordinary += 1
             assert answer[:12] in plain_text(events), question
             assert {(c.document, c.section) for c in of(Citation, events)} >= sources
+    assert ordinary > 35
 
 
 def vetted_first_turns() -> list[tuple[str, str, set[tuple[str, str]]]]:
@@ -166,15 +169,18 @@ def test_a_named_product_is_answered_from_its_leaflet() -> None:
     assert [card.sku for card in of(Card, events)] == ["OTC-035"] and of(Ask, events)
 
 
-@pytest.mark.parametrize("who", ["我怀孕了，", "在喂奶，", "孩子5岁，", "对布洛芬过敏，"])
-def test_no_card_for_those_who_may_not_take_it(who: str) -> None:
+@pytest.mark.parametrize(
+    ("who", "rule"),
+    [("我怀孕了，", "pregnant"), ("在喂奶，", "nursing"), ("孩子5岁，", "child"), ("对布洛芬过敏，", "allergy")],
+)
+def test_no_card_for_those_who_may_not_take_it(who: str, rule: str) -> None:
     events = reply(BARE, f"{who}布洛芬缓释胶囊有卖吗")
-    assert not of(Card, events)
-    assert of(HandOff, events) or any(e.severity == "warning" for e in of(Finding, events)) or of(Text, events)
+    assert not of(Card, events) and of(HandOff, events)
+    assert [e.rule for e in of(Finding, events) if e.severity == "warning"] == [f"population.{rule}"]
 
 
 def test_children_are_shown_what_is_made_for_them() -> None:
-    assert [card.sku for card in of(Card, reply(BARE, "孩子3岁，38度，吃哪种退烧药，没有别的病"))] in (["OTC-003"], [])
+    assert [card.sku for card in of(Card, reply(BARE, "孩子3岁，38度，吃哪种退烧药，没有别的病"))] == ["OTC-003"]
     assert "OTC-003" not in [card.sku for card in of(Card, reply(BARE, "我35岁，牙疼吃什么"))]
 
 
@@ -189,8 +195,9 @@ def test_the_unknown_is_handed_over() -> None:
 
 
 def test_all_ordinary_first_turns_get_something_useful() -> None:
-    for question, _, _ in vetted_first_turns():
-        assert reply(BARE, question)[-1].reason != "hand_off", question
+    questions = [question for question, _, _ in vetted_first_turns()]
+    assert len(questions) > 80
+    assert [question for question in questions if reply(BARE, question)[-1].reason == "hand_off"] == []
 
 
 # The model

@@ -29,6 +29,7 @@ def test_the_sets_people_ask_for_are_there() -> None:
 
 
 def test_every_recipe_says_where_its_set_comes_from_and_what_its_licence_is() -> None:
+    assert len(recipes()) > 10
     for name, found in recipes().items():
         assert found.origin, name
         if name != "exam-explanations":

@@ -130,12 +130,10 @@ def test_a_perfect_and_a_poor_system(job: Callable[..., EvaluateConfig], tmp_pat
 def test_predictions_say_what_was_asked_and_answered(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
     evaluate(job(), [ScriptedModel(gold, name="m", score=prefers("坏血病"))], out=tmp_path / "out")
     second = next(r for r in jsonl(tmp_path / "out/predictions/m/counter.jsonl") if r["id"].endswith("#3"))
-    first = TALKS[0]
     talk = next(t for t in TALKS if t[0][1] in second["prompt"])
     assert second["prompt"] == f"用户：{talk[0][1]}\n助手：{talk[1][1]}\n用户：能喝酒吗？\n助手："
     assert (second["predict"], second["label"], second["finish_reason"]) == ("不能喝酒。", "不能喝酒。", "stop")
     assert second["id"].split("#")[0] == Conversation.of(talk).id
-    assert len(first) == 4
     choice = jsonl(tmp_path / "out/predictions/m/exam.jsonl")[0]
     assert choice["prompt"].startswith("题目：第")
     assert choice["prompt"].endswith("\n答案：")
@@ -271,7 +269,7 @@ def test_the_page_is_offline_escaped_and_shows_examples(job: Callable[..., Evalu
 def test_without_texts_no_question_and_no_answer_is_shown(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
     evaluate(job(texts=False), [ScriptedModel(gold, name="m")], out=tmp_path / "out")
     html = (tmp_path / "out/report.html").read_text("utf-8")
-    assert not any(text in html for talk in TALKS for _, text in talk)
+    assert "counter" in html and not any(text in html for talk in TALKS for _, text in talk)
 
 
 @pytest.mark.parametrize(

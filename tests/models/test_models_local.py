@@ -184,7 +184,7 @@ def test_a_failing_batch_is_tried_one_by_one(llama: LocalModel, monkeypatch: pyt
         return real(**kwargs)  # type: ignore[no-any-return]
 
     monkeypatch.setattr(llama.model, "generate", generate)
-    assert all(c.error is None for c in llama.generate(TALKS, Decoding(max_new_tokens=2)))
+    assert [c.error for c in llama.generate(TALKS, Decoding(max_new_tokens=2))] == [None] * len(TALKS)
 
 
 def test_sampling_follows_its_seed(llama: LocalModel) -> None:

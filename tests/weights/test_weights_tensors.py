@@ -70,9 +70,9 @@ def test_half_precision_is_exact(dtype: str, tmp_path: Path) -> None:
 
     value = torch.randn(5, 6).to(getattr(torch, dtype))
     save_file({"x": value, "y": value[0].clone()}, tmp_path / "t.safetensors")
-    for tensor in read_safetensors(tmp_path / "t.safetensors"):
-        expected = value if tensor.name == "x" else value[0]
-        assert np.array_equal(tensor.load(), expected.float().numpy())
+    found = {tensor.name: tensor.load() for tensor in read_safetensors(tmp_path / "t.safetensors")}
+    assert found.keys() == {"x", "y"}
+    assert np.array_equal(found["x"], value.float().numpy()) and np.array_equal(found["y"], value[0].float().numpy())
 
 
 def test_other_types_are_refused(tmp_path: Path) -> None:
