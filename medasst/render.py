@@ -104,7 +104,7 @@ class Renderer:
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end an answer: end of sequence, and whatever else the vocabulary has that ends a turn or a text."""
-        ids = {self.tokenizer.token_to_id(self.eos), *(self.control.ids.get(text) for text in _ENDS)}
+        ids = (self.tokenizer.token_to_id(text) for text in (self.eos, *_ENDS))
         return frozenset(i for i in ids if i is not None)
 
     @cached_property

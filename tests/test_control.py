@@ -108,6 +108,16 @@ def test_a_control_text_is_spelled_out_letter_by_letter(tokenizers: dict[str, To
     assert covered == set(range(len(wrote))) and offsets == sorted(offsets)
 
 
+@pytest.mark.parametrize("name", ["metaspace", "unigram"])
+def test_a_control_text_that_the_vocabulary_holds_as_a_piece_is_spelled_out_too(
+    tokenizers: dict[str, Tokenizer], name: str
+) -> None:
+    control = ControlTokens(tokenizers[name])
+    found = control.encode(control.hide("a</s>b"))
+    assert "".join(tokenizers[name].id_to_token(i) for i in found.ids) == "▁a</s>b"
+    assert sorted({place for a, b in found.offsets for place in range(a, b)}) == list(range(6))
+
+
 @pytest.mark.parametrize("template", ["chat", "plain"])
 @pytest.mark.parametrize("attack", ATTACKS[:-1])
 def test_a_conversation_has_the_control_tokens_of_its_template_alone(

@@ -133,9 +133,10 @@ class Always(torch.nn.Module):
         return logits
 
 
-async def test_end_of_turn_and_stop_texts(llama: LocalModel) -> None:
+@pytest.mark.parametrize("end", ["<|im_end|>", "<|endoftext|>"])  # of a turn, or of a text
+async def test_ends_and_stop_texts(llama: LocalModel, end: str) -> None:
+    stop = llama.renderer.tokenizer.token_to_id(end)
     words = llama.renderer.control.encode("好，多喝温水。").ids
-    stop = min(llama.renderer.stop_ids)
     says = Always(llama, [*words, stop])
     try:
         (whole,) = llama.generate(TALKS[:1], Decoding(max_new_tokens=64))
