@@ -216,10 +216,10 @@ class _Trainer:
 
     def _check_finite(self, value: float, name: str) -> None:
         if not math.isfinite(value):
-            raise ModelError(
-                f"the {name} is {value} at step {self.tally.step + 1}; lower learning_rate, or try precision = 'float32', "
-                "and start anew with another --out"
-            )
+            remedy = "is the base's file whole? If it is, try precision = 'float32'"
+            if self.tally.step:
+                remedy = "lower learning_rate, or try precision = 'float32', and start anew with another --out"
+            raise ModelError(f"the {name} is {value} at step {self.tally.step + 1}; {remedy}")
 
     def _log(self, row: dict[str, Any]) -> None:
         with (self.out / "metrics.jsonl").open("a", encoding="utf-8") as file:

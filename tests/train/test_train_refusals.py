@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 from test_train_run import QUESTIONS, config, talks, write_set
 from tokenizers import AddedToken, Tokenizer
 from transformers import AutoModelForCausalLM
@@ -145,6 +146,14 @@ def test_no_nan_is_written(made: Callable[..., Path], tmp_path: Path, validation
     rows = (tmp_path / "run/metrics.jsonl").read_text("utf-8").splitlines()
     assert rows and not [row for row in rows if "NaN" in row or "Infinity" in row]
     assert not (tmp_path / "run/run.json").exists()
+
+
+def test_a_base_of_nan_is_told(made: Callable[..., Path], tmp_path: Path) -> None:
+    base = made(rows=320)
+    weights = load_file(base / "model.safetensors")
+    save_file({name: value * float("nan") for name, value in weights.items()}, base / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ModelError, match="loss is nan at step 1; is the base's file whole"):
+        train(config(base, write_set(tmp_path / "data", talks())), tmp_path / "run")
 
 
 @pytest.mark.parametrize("template", [THINKS + PROMPT, FORGETS + PROMPT, CHATML.replace("m.content", "m.content | upper")])
