@@ -6,7 +6,8 @@ similarity of their character 5-grams reaches a threshold. Edited: a few letters
 question.
 
 Near pairs share one of their rarest few 5-grams (the prefix filter of set-similarity joins: Chaudhuri, Ganti, Kaushik 2006),
-so nothing is missed and few pairs are looked at. A text inside another is looked for by a few of its windows of letters.
+so nothing is missed and few pairs are looked at. A text inside another is looked for by its rarest windows of letters, one
+from each third.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ import polars as pl
 
 from medasst.data.questions import content_of, manners
 from medasst.data.settings import Contamination
-from medasst.data.slips import SlipIndex, is_slip
-from medasst.shingles import I64, U64, N, Shingles, ngrams, shingles
+from medasst.data.slips import SlipIndex, distinct, is_slip
+from medasst.shingles import BITS, I64, U64, N, Shingles, ngrams, shingles
 
 BITMAP = 4  # 64-bit words of a bitmap: longer ones tell more pairs apart
 _ROUNDING = 1e-9
@@ -37,7 +38,7 @@ LEAST = 2  # letters of content that any match needs
 LEAST_LETTERS = 5  # letters that a later turn needs to be looked at
 BESIDE = 2  # letters of content that may stand around a short text: then nothing is asked besides
 UNKNOWN = 6  # letters beside known words of courtesy that may be courtesy too
-COMMON = 200  # test questions that hold a window: of more it is a phrase
+COMMON = 200  # test questions that hold a 5-gram: of more it is a phrase
 KINDS = ("exact", "near", "edited", "contained", "part")
 
 
@@ -64,7 +65,7 @@ class QuestionIndex:
 
     Args:
         items: what to call each in a match.
-        questions: their texts as `questions.reduced` gives them; `row` is a place in `items`.
+        questions: their texts as `questions.cores` gives them; `row` is a place in `items`.
         settings: when two questions match.
     """
 
@@ -88,19 +89,18 @@ class QuestionIndex:
         ranked = _ranked(self._all, self._frequency, "item")
         self._near = _prefix(ranked, pl.DataFrame({"item": np.arange(len(sets)), "size": self._sizes}), self.settings.threshold)
         self._slips = SlipIndex(self.cores, self.settings.edits)
-        common = self._frequency.filter(pl.col("df") <= COMMON)
         short = pl.col("item").is_in(np.flatnonzero(self.letters < LONG))
-        self._rarest = ranked.filter((pl.col("rank") == 0) & short).join(common, on="hash").select("item", "hash")
-        self._telling = self._all.join(common, on="hash").select("item", "hash", "df")
-        windows = _windows(self.cores, self.letters)
-        self._anchors = _anchors(windows, "item")
-        self._windows = _grams(windows, "item").unique()
+        self._telling = self._frequency.filter(pl.col("df") <= COMMON)
+        self._rarest = ranked.filter((pl.col("rank") == 0) & short).join(self._telling, on="hash").select("item", "hash")
+        self._windows = _windows(self.cores, self.letters, "item")
+        self._often = self._windows.group_by("hash").len("df")
+        self._anchors = _anchors(self._windows, self._often, "item")
 
     def find(self, texts: pl.DataFrame) -> list[Match]:
         """The best match of each record that has one.
 
         Args:
-            texts: the records' texts as `questions.reduced` gives them.
+            texts: the records' texts as `questions.cores` gives them.
         """
         enough = (pl.col("letters") >= LEAST_LETTERS) & (pl.col("content") >= LEAST)
         texts = texts.filter(~pl.col("later") | enough)
@@ -128,14 +128,12 @@ class QuestionIndex:
         """Near, and long texts inside others: all go by how many 5-grams two texts share."""
         sizes = pl.DataFrame({"place": np.arange(len(texts.sets)), "size": texts.sets.sizes})
         near = _prefix(_ranked(grams, self._frequency, "place"), sizes, self.settings.threshold)
-        windows = _windows(texts.cores, texts.letters)
-        pairs = pl.concat(
-            [
-                _sharing(near, self._near),
-                _sharing(_grams(windows, "place"), self._anchors),
-                _sharing(_anchors(windows, "place"), self._windows),
-            ]
-        ).unique()
+        windows = _windows(texts.cores, texts.letters, "place")
+        pairs = _sharing(
+            (near, self._near),
+            (windows, self._anchors),
+            (_anchors(windows, self._often, "place"), self._windows),
+        )
         pairs = pairs.filter(self._possible(texts, pairs["place"].to_numpy(), pairs["item"].to_numpy()))
         shared = grams.join(pairs, on="place").join(self._all, on=["item", "hash"]).group_by("place", "item").len("common")
         for place, item, common in shared.sort("place", "item").iter_rows():
@@ -165,14 +163,13 @@ class QuestionIndex:
     def _short_pairs(self, texts: _Texts, grams: pl.DataFrame) -> Iterable[_Pair]:
         """Short texts that stand word for word inside others."""
         short = pl.Series((texts.letters < LONG) & ~np.array(texts.later, bool))
-        known = grams.filter(short.gather(grams["place"])).join(self._telling, on="hash").select("place", "df", "hash").unique()
-        rarest = known.sort("place", "df", "hash").unique("place", keep="first").select("place", "hash")
-        inside, around = _sharing(grams, self._rarest), _sharing(rarest, self._telling)
-        for place, item in inside.sort("place", "item").iter_rows():
+        known = grams.filter(short.gather(grams["place"])).join(self._telling, on="hash")
+        inside, around = _sharing((grams, self._rarest)), _sharing((_rarest(known, "place"), self._all))
+        for place, item in inside.iter_rows():
             ours, theirs = texts.cores[place], self.cores[item]
             if _stands(theirs, int(self.content[item]), ours, texts.sentences[place]):
                 yield _Pair(place, item, "contained", len(theirs) / len(ours))
-        for place, item in around.sort("place", "item").iter_rows():
+        for place, item in around.iter_rows():
             ours, theirs = texts.cores[place], self.cores[item]
             if _stands(ours, int(texts.content[place]), theirs, self.sentences[item]):
                 yield _Pair(place, item, "part", len(ours) / len(theirs))
@@ -249,18 +246,23 @@ def _bitmaps(sets: Shingles) -> U64:
     return bits
 
 
-def _windows(cores: list[str], letters: I64) -> Shingles:
-    """The windows of WINDOW letters of the long texts, in order; the others have none."""
-    return ngrams([core if long else "" for core, long in zip(cores, letters >= LONG, strict=True)], WINDOW)
+def _windows(cores: list[str], letters: I64, name: str) -> pl.DataFrame:
+    """The windows of WINDOW letters of the long texts, and in which third of its text each stands."""
+    windows = ngrams([core if long else "" for core, long in zip(cores, letters >= LONG, strict=True)], WINDOW)
+    owners = windows.owners
+    thirds = 3 * (np.arange(len(owners)) - windows.offsets[owners]) // np.maximum(windows.sizes[owners], 1)
+    return _grams(windows, name).with_columns(third=pl.Series(thirds, dtype=pl.Int64))
 
 
-def _anchors(windows: Shingles, name: str) -> pl.DataFrame:
-    """Of each text its first, middle and last window: who holds a text almost whole holds one of them."""
-    filled = np.flatnonzero(windows.sizes)
-    first, last = windows.offsets[filled], windows.offsets[filled + 1] - 1
-    places = np.concatenate([first, (first + last) // 2, last])
-    frame = pl.DataFrame({name: np.tile(filled, 3), "hash": windows.values[places]})
-    return frame.cast({name: pl.Int64, "hash": pl.UInt64}).unique()
+def _anchors(windows: pl.DataFrame, often: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The window of each third of a text that is rarest among the test questions: who holds a text almost whole holds one."""
+    return _rarest(windows.join(often, on="hash"), name, "third").unique()
+
+
+def _rarest(known: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Of `hash` and its frequency `df` the rarest for each of `by`, the lowest of equals; the first of `by` and `hash`."""
+    packed = pl.min_horizontal("df", pl.lit(2**19)).cast(pl.UInt64) * 2**BITS + pl.col("hash")
+    return known.group_by(by).agg(packed.min().alias("packed")).select(by[0], hash=pl.col("packed") % 2**BITS)
 
 
 def _grams(sets: Shingles, name: str) -> pl.DataFrame:
@@ -279,9 +281,16 @@ def _prefix(ranked: pl.DataFrame, sizes: pl.DataFrame, share: float) -> pl.DataF
     return ranked.join(limits.drop("size"), on=ranked.columns[0]).filter(pl.col("rank") < pl.col("first")).drop("rank", "first")
 
 
-def _sharing(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    """`place, item` of the pairs that share one of these hashes."""
-    return left.select("place", "hash").join(right.select("item", "hash"), on="hash").select("place", "item").unique()
+def _sharing(*sides: tuple[pl.DataFrame, pl.DataFrame]) -> pl.DataFrame:
+    """`place, item` of the pairs that share a hash in one of these, in order."""
+    packed = [
+        left.select("place", "hash")
+        .join(right.select("item", "hash"), on="hash")
+        .select(pl.col("place") * 2**32 + pl.col("item"))
+        for left, right in sides
+    ]
+    pairs = distinct(pl.concat(packed).to_series().to_numpy().astype(np.uint64)).astype(np.int64)
+    return pl.DataFrame({"place": pairs >> 32, "item": pairs & (2**32 - 1)})
 
 
 assert LONG - N + 1 >= WINDOW  # a text long enough has a window

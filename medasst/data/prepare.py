@@ -35,6 +35,7 @@ from medasst.progress import Progress, silent
 from medasst.shingles import PERMUTATIONS, Shingles, minhash, ngrams, shingles
 
 DROPPED = {"row": pl.UInt32, "matched_id": pl.String, "reason": pl.String, "stage": pl.String}
+BATCH = 20_000  # train records whose questions are looked for at once: each search goes through all test questions
 
 
 def prepare(config: PrepareConfig, out: Path | str, progress: Progress = silent) -> PrepareReport:
@@ -172,11 +173,23 @@ def _contaminated(job: Job, left: pl.DataFrame, chunks: Chunks, progress: Progre
     def matched(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Match]]:
         return frame, index.find(frame.explode("cores").unnest("cores").drop_nulls("core"))
 
-    for frame, matches in in_order(matched, chunks.gather(train, ["cores"]), job.config.threads):
+    for frame, matches in in_order(matched, _joined(chunks.gather(train, ["cores"]), BATCH), job.config.threads):
         found += [(m.row, m.item, f"{m.kind}:{m.item.partition('/')[0]}") for m in matches]
         done += len(frame)
         progress("decontaminate", done, len(train))
     return pl.DataFrame(found, schema={"row": pl.UInt32, "matched_id": pl.String, "reason": pl.String}, orient="row")
+
+
+def _joined(frames: Iterator[pl.DataFrame], least: int) -> Iterator[pl.DataFrame]:
+    """The frames again, so many together that each has `least` rows, the last apart."""
+    waiting: list[pl.DataFrame] = []
+    for frame in frames:
+        waiting.append(frame)
+        if sum(map(len, waiting)) >= least:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)
 
 
 def _held_out(job: Job, left: pl.DataFrame, chunks: Chunks) -> tuple[list[str], pl.DataFrame]:

@@ -37,7 +37,7 @@ def allowed(letters: I64, most: int) -> I64:
     return np.minimum((letters >= 5).astype(np.int64) + (letters >= 9) + (letters >= 12), most)
 
 
-def _distinct(values: U64) -> U64:
+def distinct(values: U64) -> U64:
     """`np.unique`, by sorting: many times as fast on numbers such as these."""
     values = np.sort(values)
     first = np.ones(len(values), bool)
@@ -51,7 +51,7 @@ class _Pairs:
     def __init__(self, cores: Sequence[str]) -> None:
         grams = ngrams([f"\x02{core}\x03" for core in cores], 2)
         packed = (grams.owners.astype(np.uint64) << np.uint64(_GRAM_BITS)) | (grams.values >> np.uint64(BITS - _GRAM_BITS))
-        packed = _distinct(packed)
+        packed = distinct(packed)
         self.ids = (packed & np.uint64(2**_GRAM_BITS - 1)).astype(np.int64)
         self.owners = (packed >> np.uint64(_GRAM_BITS)).astype(np.int64)
         self.sizes = np.bincount(self.owners, minlength=len(cores))
@@ -105,6 +105,8 @@ class SlipIndex:
         places, keys = self._keys(_Pairs(cores), letters)
         there = (self._known[_byte(keys)] & _bit(keys)) != 0
         places, keys = places[there], keys[there]
+        order = np.argsort(keys)  # neighbours are searched for one after the other, which is many times as fast
+        places, keys = places[order], keys[order]
         at = np.minimum(np.searchsorted(self._distinct, keys), len(self._distinct) - 1)
         same = self._distinct[at] == keys
         places, at = places[same], at[same]
@@ -114,7 +116,7 @@ class SlipIndex:
         right = self._holders[np.arange(len(left)) - np.repeat(ends - counts, counts) + np.repeat(self._starts[at], counts)]
         limit = allowed(np.minimum(letters[left], self.letters[right]), self.most)
         possible = (np.abs(letters[left] - self.letters[right]) <= limit) & (limit > 0)
-        pairs = _distinct((left[possible].astype(np.uint64) << np.uint64(32)) | right[possible].astype(np.uint64))
+        pairs = distinct((left[possible].astype(np.uint64) << np.uint64(32)) | right[possible].astype(np.uint64))
         left, right = (pairs >> np.uint64(32)).astype(np.int64), (pairs & np.uint64(2**32 - 1)).astype(np.int64)
         return self._verified(cores, letters, left, right)
 
