@@ -1,9 +1,9 @@
 """The forms of question sites cut from answers: labels, greetings and good wishes that recur verbatim and say nothing.
 
-Cut are: labels of a form wherever they stand (病情分析：, 指导意见：), courtesy before the first sentence (您好，很高兴为您
-解答，根据您的描述，) and after the last (希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly,
-stays whole, as does the polite end of a dialogue (不客气，祝您健康); the filter `placeholder` drops records in which no answer
-says more.
+Cut are: labels of a form wherever they stand (病情分析：, 指导意见：; the commonest without a colon too), what the form told
+the doctor (答非所问将会被通报), courtesy before the first sentence (您好，很高兴为您解答，根据您的描述，) and after the last
+(希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly, stays whole, as does the polite end of a
+dialogue (不客气，祝您健康); the filter `placeholder` drops records in which no answer says more.
 """
 
 from __future__ import annotations
@@ -18,11 +18,26 @@ _LABEL = (
     "(?:病情分析|问题分析|病例分析|心理分析|指导意见|意见建议|指导建议|健康指导|心理指导"
     "|医生[询寻]问|生[活存]护理|生活调理|其[他它]提示)"
 )
+_GREETING = rf"(?:{_YOU}好[，,。.：:!！\s]*)?"
+# Labels that lost their colon: 注意清洗的指导意见你好，可以…. After some words it is one itself: 提供指导意见, 医生的指导意见.
+_BARE = "(?:指导意见|意见建议)+"
+_BARE_AFTER_STOP = "(?:指导意见|意见建议|病情分析|问题分析|病例分析)+"
+_NEW_SENTENCE = "([^如是为的和与及中有仅，,。、：:\\s])"
+_AFTER_STOP = rf"(^|[。！？；!?;.…~\s）)\]】])[，,、]*{_BARE_AFTER_STOP}[，,、\s]*{_GREETING}{_NEW_SENTENCE}"
+_AFTER_WORD = (
+    rf"([^生师家您你者]的|[\p{{Han}}A-Za-z0-9--的化下供具据]|[，,、])[\[【]?{_BARE}[\]】]?\s*{_GREETING}{_NEW_SENTENCE}"
+)
+_NOTICE = (
+    r"(?:请?根据患者[^。！!]{0,24}[，,])?(?:提供)?(?:合理化?(?:指导意见|分析)[，,])?(?:答?非?所?问、)?(?:敷衍、?)?(?:无意义)?(?:回复|分析)等?"
+    r"[，,]将会被通报?[。！!]?(?:见建议[:：])?"
+)
 _ABOUT = "(?:的|所|得|这种|这些|此|描述|叙述|讲述|讲解|陈述|提供|提问|讲|说|述|信息|情况|症状|病情|内容|问题)"
 _OPENINGS = (
     rf"(?:(?:这位|亲爱的)?(?:朋友|网友|家长|患者|咨询者|宝妈|亲)[，,\s]*)?{_YOU}们?好(?:朋友|啊|呀)?{_PAUSE}",
     rf"(?:这位|亲爱的)(?:朋友|网友|家长|患者|咨询者){_PAUSE}",
     rf"(?:很|非常|十分)?高兴(?:能够?|可以)?(?:为|给|替){_YOU}(?:提供)?(?:解答|解惑|服务|回答|咨询)(?:这个|{_YOU}的)?(?:问题)?{_PAUSE}",
+    # A model of someone else's is not to be trained to give its name.
+    rf"(?:我是|作为)(?:一[个名款位])?.{{0,6}}(?:智能|医学|医疗|AI|语言|大)(?:医学|医疗|健康|问诊|语言)*(?:助手|助理|机器人|模型){_PAUSE}",
     rf"(?:感谢|谢谢){_YOU}(?:对.{{1,8}})?的?(?:咨询|提问|信任|支持|关注){_PAUSE}",
     rf"(?:根据|按照|依据|通过|从|就|看了?){_YOU}(?:目前|现在)?{_ABOUT}+(?:来看|看来|来说|上看|看|分析|推测|判断)?[，,：:]\s*",
 )
@@ -41,6 +56,8 @@ _CLOSINGS = (
     rf"以上(?:的|{_REPLY}|内容)*(?:仅|只)?(?:供|可以?[做作]为)(?:{_YOU}|大家)?参考",
     rf"(?:如果?|若){_YOU}?(?:还)?有(?:其他|其它|什么|任何|别的|不明白的?|方面的?)*(?:问题|疑问)(?:的话)?[，,]?(?:请|可以?|欢迎|也|您|你)*"
     rf"(?:随时|继续|再次|再)+(?:向我们?|和我|与我|来)?(?:咨询|提问|追问|联系我|告诉我)",
+    rf"(?:如果?|若)?{_YOU}?(?:还|如|再|若)?有(?:其他|其它|什么|任何)?(?:问题|疑问|事)[，,]?(?:请|可以?|您|你)*(?:随时|及时)(?:和|跟|与|向|找)?(?:我们?|医生)?"
+    r"(?:联系我?们?(?:或留言)?|沟通|留言)(?:[，,]我看到后会第一时间回复)?",
     rf"欢迎{_YOU}?(?:的|再来|再次|下次再?|继续|随时)*(?:咨询|提问|追问)",
     rf"(?:如果)?(?:满意|谢谢)?(?:请|望){_YOU}?(?:及时|点击)?采纳(?:为答案)?",
 )
@@ -52,7 +69,7 @@ _RUN_ON = rf"[，,、]?(?:(?:{'|'.join(_CLOSINGS)}){_END}(?:{_THANKS}{_END})?)+$
 # What a text must hold for any of this to be tried: most texts hold none of it.
 _SIGN = (
     r"[:：]|^.{0,12}[您你]|朋友|[祝愿望我]|早日|帮助|帮到|协助|参考|咨询|提问|追问"
-    "|谢谢|感谢|支持|信任|关注|采纳|答案|健康|康复"
+    "|指导意见|[情题例]分析|意见建议|将会被通|联系|谢谢|感谢|支持|信任|关注|采纳|答案|健康|康复"
 )
 _POLITE = "^(?:不用?|不必|别|您|你)?太?(?:客气|谢)"
 _GOES_ON = "^(?:以及|及|和|与|并且?|还有|而且)"  # 根据你说的，以及… is one sentence
@@ -66,13 +83,18 @@ def cut_boilerplate(texts: pl.Series) -> pl.Series:
         return texts
     whole = pl.col("text")
     cut = (
-        whole.str.replace(_OPENING, "")
+        whole.str.replace_all(_NOTICE, "")
+        .str.replace(_OPENING, "")
         .str.replace_all(rf"([。！？；!?;.\n])[\s，,]*{_LABEL}\s*[:：]\s*(?:{_YOU}好{_PAUSE})?", "$1")
         .str.replace_all(rf"[\s，,、]*{_LABEL}\s*[:：]\s*(?:{_YOU}好{_PAUSE})?", "。")
+        .str.replace_all(_AFTER_STOP, "$1$2")
+        .str.replace_all(_AFTER_WORD, "$1。$2")
         .str.replace(_CLOSING, "$1")
         .str.replace(_RUN_ON, "。")
         .str.strip_chars()
     )
-    kept = whole.str.contains(_POLITE) | cut.str.contains(_GOES_ON) | (cut.str.count_matches(r"[\p{L}\p{N}]") < _LEAST)
-    frame = pl.DataFrame({"text": texts.gather(places)})
-    return texts.scatter(places, frame.select(pl.when(kept).then(whole).otherwise(cut).alias("text"))["text"])
+    # A column of its own: as an expression it would be worked out at each of its three mentions.
+    frame = pl.DataFrame({"text": texts.gather(places)}).with_columns(cut.alias("cut"))
+    short = pl.col("cut").str.count_matches(r"[\p{L}\p{N}]") < _LEAST
+    kept = whole.str.contains(_POLITE) | pl.col("cut").str.contains(_GOES_ON) | short
+    return texts.scatter(places, frame.select(pl.when(kept).then(whole).otherwise("cut").alias("text"))["text"])

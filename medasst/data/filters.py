@@ -90,6 +90,13 @@ def empty_turn(_: CleanSettings) -> pl.Expr:
 
 _filter(chat_markers)  # at the ends of turns they were cut off before
 
+
+@_filter
+def masked_word(_: CleanSettings) -> pl.Expr:
+    """`[MASK` or the like stands where a word was, such as a drug's name."""
+    return pl.col("texts").list.join("\n").str.contains(r"\[(?:MASK|BLANK|REDACTED)|<mask>")
+
+
 _BROKEN = (
     r"\x{FFFD}|锟斤拷|烫烫烫|屯屯屯|Ã[\x{80}-\x{BF}]|â€|&#x?[0-9a-fA-F]{2,6};"
     r"|(?:[\x{E4}-\x{E9}][\x{A0}-\x{BF}]{0,2}){3}"  # UTF-8 read as Latin-1: æ¨å¥½ for 您好
@@ -129,7 +136,11 @@ def total_long(settings: CleanSettings) -> pl.Expr:
 @_filter
 def echo(_: CleanSettings) -> pl.Expr:
     """The answer is the question again, going by letters and digits."""
-    return pl.col("question_letters").str.to_lowercase() == pl.col("answer_letters").str.to_lowercase()
+    asked, answered = pl.col("question_letters"), pl.col("answer_letters")
+    # Both branches of a when/then are worked out for every row: only texts of one length are put into small letters.
+    alike = asked.str.len_chars() == answered.str.len_chars()
+    asked, answered = (pl.when(alike).then(text).otherwise(pl.lit("")).str.to_lowercase() for text in (asked, answered))
+    return alike & (asked == answered)
 
 
 @_filter
@@ -159,13 +170,10 @@ _COURTESY = (
 def placeholder(settings: CleanSettings) -> pl.Expr:
     """The answers promise a reply, say that it is gone or costs, or are courtesy; what else they say is under `min_answer`."""
     text = pl.col("answer")
-    left = text.str.replace_all(_WAITING, "").str.replace_all(_COURTESY, "")
-    short = text.str.len_chars() < 200  # spares long texts the work
-    return (
-        pl.when(short & text.str.contains(rf"{_WAITING}|(?:您|你)好|祝|谢"))
-        .then(left.str.len_chars() < settings.min_answer)
-        .otherwise(pl.lit(value=False))
-    )
+    likely = (text.str.len_chars() < 200) & text.str.contains(rf"{_WAITING}|(?:您|你)好|祝|谢")
+    left = pl.when(likely).then(text).otherwise(pl.lit(""))  # spares the others the work
+    left = left.str.replace_all(_WAITING, "").str.replace_all(_COURTESY, "")
+    return likely & (left.str.len_chars() < settings.min_answer)
 
 
 # The public cMedQA2 cuts its answers at 250 characters, blanks included.
@@ -198,8 +206,9 @@ _ADVERTISING = "|".join(
         r"传统中药.{0,110}(?:配合|独[到特]|根治|自愈|治愈|转阴|存活)|(?:独[到特]).{0,4}(?:见解)?的?(?:疗效|配方|治疗方法|方剂)",
         r"见效快[，,].{0,6}(?:疗效|效果)|(?:疗效|效果).{0,4}[，,]见效快|疗效(?:确切|独特)[，,].{0,12}患者|(?:安全|彻底).{0,6}无(?:任何)?毒?副作用|效果.{0,4}[，,]无(?:任何)?毒?副作用",
         r"(?:彻底|快速|完全)(?:根治|自愈|治愈|清除).{0,12}不(?:会)?(?:再)?(?:病发|反冲|复发|反弹)|免疫.{0,6}(?:联合|四联|复肾).{0,3}疗法|[^三四二]联疗法",
+        r"(?:放疗|化疗|手术).{0,24}已经?(?:逐渐)?被(?:取代|淘汰)|摆脱病魔|长期带瘤生存|无需手术[，、](?:无需|化疗|放疗)",
         # a product
-        r"经典国药|整体疗[肝肾]|目前最有效的保肝降酶",
+        r"经典国药|整体疗[肝肾]|目前最有效的保肝降酶|(?:长期|大量|高价|现金)(?:供求|收购|回收|求购|出售)",
     )
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from medasst.data.boilerplate import cut_boilerplate
+from medasst.data.repeats import said_once
 from medasst.data.simplified import simplified_series
 
 _WIDE = [chr(c) for c in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))]
@@ -23,7 +24,7 @@ _INVISIBLE = (
 )
 _BLANKS = r"[ \t\u00a0\u2000-\u200a\u3000]+"
 # Left by the forms of question sites: punctuation before the first word, a section label with nothing under it.
-_HEAD = r"^[，。、；：！？,;:!?\s]+([^，。、；：！？,;:!?\s])"  # a turn that is nothing else (？？) stays
+_HEAD = r"^[，。、；：！？．）】」』,;:!?)\s]+([^，。、；：！？．）】」』,;:!?)\s])"  # a turn that is nothing else (？？) stays
 _TAIL = r"(?:\s*(?:病情分析|问题分析|意见建议|指导意见|医生询问|生活护理|生活调理|其他提示)[:：]?\s*)+$"
 _DOUBLED = r"([。！？!?])[，、,；;：:\s]+$"
 
@@ -37,9 +38,12 @@ _LEADS = (
     "如果|若是?|假如|要是|倘若|一旦|因为|由于|虽然|尽管|即使|除了|对于|关于|通过|经过|根据|按照|随着|为了|所以|因此|首先|其次|另外"
     "|此外|但是?|而且|并且"
 )
+# Two marks where one belongs: what cuts leave (症状，。建议), and what people type (多喝水。。).
+_TWO_MARKS = r"[，、,;；][，、,。！？!?]|[。！？][，、,;；：:。]|[:：][，、,。]|\.。|。\.|\s\n|\n\s"
+_LOST_YOU = "^的(这种)?(情况|症状)"  # a public set cuts 你 off the beginning
 _PART = r"[^，。！？；、：,.!?;:\n]"
 OPEN_END = (
-    rf"(?:(?:{_JOINS})|[：:（(“《])\s*$"
+    rf"(?:(?:{_JOINS})|[：:（(“《]|在{_PART}{{0,8}}(?:医生|医师|专家|药师)的)\s*$"
     rf"|(?:^|[，。！？；、：,.!?;:\s])(?:{_LEADS}){_PART}{{0,30}}[，,、]\s*$"
     rf"|{_PART}(?:之?后|时|以后|来说|而言|的话|期间|之前|情况下|同时)[，,、]\s*$"
 )
@@ -52,7 +56,7 @@ def normalised(text: pl.Expr) -> pl.Expr:
 
 def tidied(text: pl.Expr) -> pl.Expr:
     """HTML tags, entities, control and invisible characters out; runs of blanks to one; stray ends trimmed; normalised last."""
-    text = text.str.replace_all(r"\r\n?", "\n").str.replace_all(_TAG, "")
+    text = text.str.replace_all(r"\r\n?|\|#\|", "\n").str.replace_all(_TAG, "")
     text = text.str.replace_many(list(_ENTITIES), list(_ENTITIES.values()))  # in one pass: nothing is decoded twice
     text = text.str.replace_all(_INVISIBLE, "").str.replace_all(_BLANKS, " ").str.replace_all(r" *\n\s*", "\n")
     text = text.str.strip_chars().str.replace(_HEAD, "$1").str.replace(_TAIL, "").str.replace(_DOUBLED, "$1")
@@ -60,15 +64,39 @@ def tidied(text: pl.Expr) -> pl.Expr:
 
 
 def tidied_turns(texts: pl.Series, roles: pl.Series, simplify: bool = True, boilerplate: bool = True) -> pl.Series:
-    """The texts of turns tidied; the assistant's lose boilerplate, and a comma in place of their last full stop becomes one."""
+    """The texts of turns tidied; the assistant's lose boilerplate and what they say twice, and their punctuation is mended."""
     texts = texts.to_frame("text").select(tidied(pl.col("text")))["text"]
     if simplify:
         texts = simplified_series(texts)
     answers = (roles == "assistant").fill_null(value=False).arg_true()
-    said = texts.gather(answers)
-    if boilerplate:
-        said = cut_boilerplate(said)
-    return texts.scatter(answers, said.to_frame("text").select(_closed(pl.col("text")))["text"]) if len(answers) else texts
+    return texts.scatter(answers, _settled(texts.gather(answers), boilerplate)) if len(answers) else texts
+
+
+def _settled(answers: pl.Series, boilerplate: bool) -> pl.Series:
+    """Answers cut and mended until nothing moves: what is cut may uncover more. No step undoes another."""
+    places = pl.int_range(len(answers), eager=True)
+    while len(places):
+        before = answers.gather(places)
+        after = before.clone()  # `scatter` writes in place
+        after = _mended(said_once(cut_boilerplate(after) if boilerplate else after))
+        answers = answers.scatter(places, after)
+        places = places.filter((after != before).fill_null(value=False))
+    return answers
+
+
+def _mended(answers: pl.Series) -> pl.Series:
+    """Answers with one mark where two stood, the first word that a set cut off, and a full stop in place of a last comma."""
+    places = answers.str.contains(_TWO_MARKS).fill_null(value=False).arg_true()
+    if len(places):
+        answers = answers.scatter(places, answers.gather(places).to_frame("text").select(_punctuated(pl.col("text")))["text"])
+    whole = pl.col("text").str.replace(_HEAD, "$1").str.replace(_TAIL, "").str.replace(_LOST_YOU, "你的$1$2")
+    frame = answers.to_frame("text").with_columns(whole)
+    return frame.select(_closed(pl.col("text")))["text"]
+
+
+def _punctuated(text: pl.Expr) -> pl.Expr:
+    text = text.str.replace_all(r"[，、,;；.\s]+([。！？!?])", "$1").str.replace_all(r"([。！？])[，、,;；：:。.]+", "$1")
+    return text.str.replace_all(r"([，,、:：])[，、,。]+", "$1").str.replace_all(r" *\n\s*", "\n")
 
 
 def _closed(text: pl.Expr) -> pl.Expr:

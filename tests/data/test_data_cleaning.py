@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medasst.data.filters import FILTERS, CleanSettings, drop_reason, views
+from medasst.data.repeats import said_once, without_repeats
 from medasst.data.stages import cleaned
 from medasst.data.tidy import normalised, tidied, tidied_turns
 from medasst.text import normalise
@@ -57,6 +58,7 @@ def test_tidied(raw: str, tidy: str) -> None:
     ("name", "question", "answer"),
     [
         ("empty_turn", "头痛怎么办", ""),
+        ("masked_word", "头痛怎么办", GOOD + "可以口服[MASK，一日三次。"),
         ("broken_encoding", "头痛怎么办", GOOD + "锟斤拷"),
         ("broken_encoding", "头痛\ufffd怎么办", GOOD),
         ("question_short", "痛", GOOD),
@@ -73,6 +75,8 @@ def test_tidied(raw: str, tidy: str) -> None:
         ("advertising", "头痛怎么办", "欢迎来我院就诊，我院专家坐诊多年经验丰富。"),
         ("advertising", "头痛怎么办", "我家的祖传秘方专治头痛，服药后可以彻底根治不复发。"),
         ("advertising", "头痛怎么办", "建议用传统中药配合治疗，见效快，疗效确切，许多患者不再头痛。"),
+        ("advertising", "肿瘤怎么办", "传统的放疗和手术已经逐渐被取代，我们的中药可以帮助患者摆脱病魔。"),
+        ("advertising", "头痛怎么办", "长期供求肿瘤药品，价格从优，货到付款，联系后发货。"),
         ("paraphrased", "头痛怎么办", "头痛是由受凉引来的，平时要留意歇息，防止操劳。"),
         ("paraphrased", "乙肝怎么传染", "乙肝主要通过血液和母婴散播，应当及时救治，不要恐慌。"),
         ("placeholder", "头痛怎么办", "您好，您的问题已收到，请耐心等待医生的回复，祝您生活愉快。"),
@@ -122,11 +126,25 @@ def test_sound_answers_pass(answer: str) -> None:
         ("建议早睡，以上意见仅供参考。", "建议早睡。"),
         ("建议早睡，多喝水，祝宝宝健康成长", "建议早睡，多喝水。"),
         ("建议早睡。如果还有其他问题，可以随时向我咨询。", "建议早睡。"),
+        ("建议早睡，您有任何问题可以随时和我联系或留言，我看到后会第一时间回复。", "建议早睡。"),
+        ("我是仲景智能医学助手，很高兴为您解答问题。考虑紧张性头痛。", "考虑紧张性头痛。"),
+        ("作为一个AI语言模型，我建议早睡。", "我建议早睡。"),
+        ("我是医学生，建议早睡。", "我是医学生，建议早睡。"),
+        # Labels that lost their colon, and what the form told the doctor.
+        ("头痛多与休息不好有关。指导意见建议早睡。", "头痛多与休息不好有关。建议早睡。"),
+        ("考虑是休息不好引起的指导意见你好建议早睡", "考虑是休息不好引起的。建议早睡"),
+        ("考虑紧张性头痛，指导意见可以热敷。", "考虑紧张性头痛。可以热敷。"),
+        ("病情分析，你好:多半是紧张性头痛。", "多半是紧张性头痛。"),
+        ("建议早睡。请根据患者提问，提供合理化指导意见，答非所问、敷衍、无意义回复，将会被通报！", "建议早睡。"),
+        ("请在医生的指导意见下用药。", "请在医生的指导意见下用药。"),
+        ("医生会提供指导意见帮你恢复。", "医生会提供指导意见帮你恢复。"),
+        ("具体用药的指导意见如下：先热敷。", "具体用药的指导意见如下：先热敷。"),
         # What says something stays.
         ("根据你的检查结果来看，血压偏高。", "根据你的检查结果来看，血压偏高。"),
         ("你好转以后再停药。", "你好转以后再停药。"),
         ("临床表现：头痛。治疗：休息。", "临床表现：头痛。治疗：休息。"),
         ("如果还有头痛，请随时就诊。", "如果还有头痛，请随时就诊。"),
+        ("用药后有问题请及时联系医院。", "用药后有问题请及时联系医院。"),
         ("多运动，有助于身体健康。", "多运动，有助于身体健康。"),
         ("这个药对你有帮助，可以继续吃。", "这个药对你有帮助，可以继续吃。"),
         # What would be left empty, or is the polite end of a dialogue, stays too.
@@ -156,6 +174,61 @@ def test_a_comma_in_place_of_the_last_full_stop_becomes_one_unless_the_sentence_
     assert turns(["x", "建议先休息，如果头痛加重，"])[1] == "建议先休息，如果头痛加重，"
 
 
+@pytest.mark.parametrize(
+    ("raw", "mended"),
+    [
+        ("多与休息不好有关，。建议早睡。。多喝水。，", "多与休息不好有关。建议早睡。多喝水。"),
+        ("建议：。早睡，，多喝水.。", "建议：早睡，多喝水。"),
+        ("每次1.5片。0.5片也可。", "每次1.5片。0.5片也可。"),
+        ("头痛吗？。早睡！！", "头痛吗？早睡！！"),
+        ("）是指睡眠不足。", "是指睡眠不足。"),
+        ("的这种情况来看，多半是紧张性头痛。", "你的这种情况来看，多半是紧张性头痛。"),
+        ("的确如此，建议早睡。", "的确如此，建议早睡。"),
+    ],
+)
+def test_marks_and_first_words_of_answers_are_mended(raw: str, mended: str) -> None:
+    assert turns([raw, raw])[1] == mended
+    assert turns(["x", mended])[1] == mended
+
+
+ONCE = "头痛多与休息不好有关，建议早睡早起。平时多喝温水，少看手机。"
+
+
+@pytest.mark.parametrize(
+    ("raw", "once"),
+    [
+        (ONCE + ONCE, ONCE),
+        (ONCE.rstrip("。") + ONCE, ONCE),
+        (ONCE + "您好，" + ONCE[:-4], ONCE),  # the second copy was cut off
+        (ONCE + ONCE + ONCE + "另外可以热敷。", ONCE + "另外可以热敷。"),
+        ("头痛多与长期休息不好有关，头痛多与长期休息不好有关，建议早睡。", "头痛多与长期休息不好有关，建议早睡。"),
+        ("建议早睡。" + ONCE + "少喝咖啡。平时多喝温水，少看手机。", "建议早睡。" + ONCE + "少喝咖啡。"),
+        # A phrase that belongs to each item of a list stays.
+        ("布洛芬每次一片，每日三次饭后服用；维生素C每次两片，每日三次饭后服用。",) * 2,
+        ("好的好的，建议早睡，好的。",) * 2,
+    ],
+)
+def test_what_an_answer_says_twice_it_says_once(raw: str, once: str) -> None:
+    assert without_repeats(raw) == once
+    assert turns(["x", raw])[1] == once
+
+
+SAID = ("头痛多与休息不好有关", "建议早睡早起", "，", "。", "？", "\n", "您好，", "多喝水")
+
+
+@given(st.lists(st.sampled_from(SAID), max_size=30))
+def test_taking_repeats_out_twice_changes_nothing_more_and_loses_no_word(parts: list[str]) -> None:
+    text = "".join(parts)
+    once = without_repeats(text)
+    assert without_repeats(once) == once
+    assert {part for part in parts if len(part) > 3} == {part for part in parts if len(part) > 3 and part in once}
+
+
+def test_a_long_text_full_of_repeats_is_left_to_the_filter() -> None:
+    long = "".join(f"，{n}号病人头痛多与休息不好有关，建议早睡早起" for n in range(40_000))
+    assert said_once(pl.Series([long])).to_list() == [long]
+
+
 def test_a_polite_end_keeps_the_dialogue() -> None:
     frame = pl.DataFrame(
         {"roles": [["user", "assistant"] * 2], "texts": [["头痛怎么办", "你好，" + GOOD, "谢谢", "不客气，祝您早日康复！"]]}
@@ -165,9 +238,16 @@ def test_a_polite_end_keeps_the_dialogue() -> None:
     assert clean["texts"][0].to_list() == ["头痛怎么办", GOOD, "谢谢", "不客气，祝您早日康复！"]
 
 
-@given(st.text(alphabet="你您好，。！：祝健康早日复希望的回答对有帮助病情分析指导意见根据描述头痛 休息\n谢", max_size=40))
-def test_cutting_twice_changes_nothing_more(text: str) -> None:
-    once = turns(["x", text])
+PIECES = (
+    *"你您好，。！：、？ \n谢的",
+    *("指导意见", "意见建议", "病情分析", "祝您健康", "早日康复", "希望我的回答对您有帮助", "根据您的描述", "有问题随时联系我"),
+    *("敷衍、无意义回复，将会被通报！", "的情况", "头痛", "建议多休息", ")", "提供", "医生的"),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14))
+def test_cutting_twice_changes_nothing_more(pieces: list[str]) -> None:
+    once = turns(["x", "".join(pieces)])
     assert turns(once) == once
 
 
