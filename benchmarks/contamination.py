@@ -25,11 +25,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import corpus
-import polars as pl
 
 from medasst.data.contamination import Match, QuestionIndex
 from medasst.data.exam import ExamQuestion, with_options
-from medasst.data.questions import cores
+from medasst.data.questions import cores_asked
 from medasst.data.recipes import read_conversations, read_exam
 
 SAMPLES = Path(__file__).parent.parent / "medasst" / "samples"
@@ -294,7 +293,7 @@ def _measure_exam(family: ExamFamily, exam: Sequence[ExamQuestion], number: int,
 
 
 def _print(name: str, train: list[list[str]], index: QuestionIndex, asked: Sequence[str], show: bool) -> None:
-    found = {match.row for match in index.find(_cores(train))}
+    found = {match.row for match in index.find(cores_asked(train))}
     print(f"| {name} | {len(found)} | {len(train)} | {len(found) / max(len(train), 1):.1%} |")
     if show:
         for row, turns in enumerate(train):
@@ -306,7 +305,7 @@ def _untouched(questions: Sequence[str], seed: int, show: bool) -> None:
     r = random.Random(seed)
     shuffled = r.sample(list(dict.fromkeys(questions)), len(set(questions)))
     test, train = shuffled[: len(shuffled) // 10], shuffled[len(shuffled) // 10 :]
-    matches = _index([[question] for question in test]).find(_cores([[question] for question in train]))
+    matches = _index([[question] for question in test]).find(cores_asked([[question] for question in train]))
     kinds = ", ".join(f"{kind} {n}" for kind, n in sorted(_counts(matches).items()))
     print(f"\nuntouched: {len(matches)} of {len(train):,} train questions match one of {len(test):,} test questions ({kinds})")
     if show:
@@ -319,12 +318,7 @@ def _counts(matches: Sequence[Match]) -> dict[str, int]:
 
 
 def _index(asked: list[list[str]]) -> QuestionIndex:
-    return QuestionIndex([str(n) for n in range(len(asked))], _cores(asked))
-
-
-def _cores(asked: list[list[str]]) -> pl.DataFrame:
-    rows = [(row, turn > 0, text) for row, turns in enumerate(asked) for turn, text in enumerate(turns)]
-    return cores(pl.DataFrame(rows, schema={"row": pl.UInt32, "later": pl.Boolean, "text": pl.String}, orient="row"))
+    return QuestionIndex([str(n) for n in range(len(asked))], cores_asked(asked))
 
 
 # ---- questions -------------------------------------------------------------------------------------------------------

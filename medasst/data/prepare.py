@@ -20,12 +20,11 @@ from medasst.data.exam import with_options
 from medasst.data.job import Input, Job, chance, changed_inputs, check
 from medasst.data.manifest import PrepareReport, load_manifest, write_run
 from medasst.data.notices import little, nothing
-from medasst.data.questions import CORE, cores
+from medasst.data.questions import CORE, cores_asked
 from medasst.data.raw import read, units_of
 from medasst.data.recipes import read_conversations, read_exam, recipe
 from medasst.data.result import Writer
 from medasst.data.settings import Decontaminate, PrepareConfig
-from medasst.data.simplified import simplified_series
 from medasst.data.store import Chunks, once
 from medasst.data.workers import in_order
 from medasst.data.workplace import alone, discard, in_words, keep_only
@@ -210,15 +209,7 @@ def _held_out(job: Job, left: pl.DataFrame, chunks: Chunks) -> tuple[list[str], 
                 asked.append(question.texts)
         for item in inputs:
             item.check_unchanged()
-    return items, pl.concat([*known, _cores(asked, first, job.config.clean.simplify)])
-
-
-def _cores(asked: list[list[str]], first: int, simplify: bool) -> pl.DataFrame:
-    """`row`, from `first` on, and the cores of named questions."""
-    schema = {"row": pl.UInt32, "later": pl.Boolean, "text": pl.String}
-    rows = [(row, turn > 0, text) for row, texts in enumerate(asked, first) for turn, text in enumerate(texts)]
-    texts = pl.DataFrame(rows, schema=schema, orient="row")
-    return cores(texts.with_columns(simplified_series(texts["text"])) if simplify else texts)
+    return items, pl.concat([*known, cores_asked(asked, first, simplify=job.config.clean.simplify)])
 
 
 def _some_question(name: str, named: Decontaminate, inputs: list[Input]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from typing import NamedTuple
 import polars as pl
 
 from medasst.data.keys import comparison_key, spaced_key
+from medasst.data.simplified import simplified_series
 
 # A stem and its options: （A）… A、… A …, then B, and C unless each begins a line; the marks alone don't count.
 _MARK = r"[(（\[【]?\s*{}\s*[)）\]】.．、:：,，\s]\s*"
@@ -118,6 +120,17 @@ def cores_of(asked: pl.Series) -> pl.Series:
     lists = found.group_by("row").agg(pl.struct(list(CORE)).alias("cores"))
     every = pl.DataFrame({"row": range(len(asked))}, schema={"row": pl.UInt32}).join(lists, on="row", how="left").sort("row")
     return every["cores"].fill_null([]).cast(pl.List(pl.Struct(CORE)))
+
+
+def cores_asked(asked: Iterable[Sequence[str]], first: int = 0, *, simplify: bool = False) -> pl.DataFrame:
+    """The `cores` of questions that are no records, each as its user turns; `row` counts them from `first` on.
+
+    Args:
+        simplify: traditional Chinese becomes simplified before, as it does in records.
+    """
+    rows = [(row, turn > 0, text) for row, turns in enumerate(asked, first) for turn, text in enumerate(turns)]
+    texts = pl.DataFrame(rows, schema={"row": pl.UInt32, "later": pl.Boolean, "text": pl.String}, orient="row")
+    return cores(texts.with_columns(simplified_series(texts["text"])) if simplify else texts)
 
 
 def cores(texts: pl.DataFrame) -> pl.DataFrame:

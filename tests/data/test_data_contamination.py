@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from medasst.data.contamination import LONG, Match, QuestionIndex
 from medasst.data.fingerprints import FILE, Trained, fingerprints, trained_on
-from medasst.data.questions import content_of, cores, cores_of
+from medasst.data.questions import content_of, cores_asked, cores_of
 from medasst.data.settings import Contamination
 from medasst.data.slips import SlipIndex, allowed, slipped
 from medasst.errors import DataError
@@ -22,17 +22,12 @@ from medasst.text import comparison_key
 HAN = "头痛发热咳嗽腹泻便秘皮疹瘙痒心悸胸闷乏力浮肿眩晕耳鸣失眠盗汗消瘦黄疸血尿"
 
 
-def asked(texts: list[list[str]]) -> pl.DataFrame:
-    rows = [(row, turn > 0, text) for row, turns in enumerate(texts) for turn, text in enumerate(turns)]
-    return cores(pl.DataFrame(rows, schema={"row": pl.UInt32, "later": pl.Boolean, "text": pl.String}, orient="row"))
-
-
 def index(*questions: str, settings: Contamination | None = None) -> QuestionIndex:
-    return QuestionIndex([f"q{n}" for n in range(len(questions))], asked([[q] for q in questions]), settings)
+    return QuestionIndex([f"q{n}" for n in range(len(questions))], cores_asked([[q] for q in questions]), settings)
 
 
 def kind(train: str | list[str], test: str) -> str | None:
-    matches = index(test).find(asked([[train] if isinstance(train, str) else train]))
+    matches = index(test).find(cores_asked([[train] if isinstance(train, str) else train]))
     return matches[0].kind if matches else None
 
 
@@ -51,7 +46,7 @@ def test_near_and_contained_questions_are_those_of_brute_force() -> None:
         around = ["".join(rng.choices(HAN, k=rng.choice([0, 0, 2, 30]))) for _ in range(2)]
         train.append("".join(text)[2:-3] if i % 5 == 0 else around[0] + "".join(text) + around[1])
     settings = Contamination(edits=0)
-    found = {match.row: match for match in index(*tests, settings=settings).find(asked([[text] for text in train]))}
+    found = {match.row: match for match in index(*tests, settings=settings).find(cores_asked([[text] for text in train]))}
     for row, text in enumerate(train):
         expected = set()
         for test in tests:
@@ -135,21 +130,21 @@ def test_every_user_turn_is_compared_but_talk_is_not() -> None:
 
 def test_a_later_turn_of_a_test_dialogue_counts_if_it_says_enough() -> None:
     later = "每天拉四五次，都是黄色水样便，需要停母乳吗"
-    test = QuestionIndex(["t"], asked([["医生你好", "没有发烧", later]]))
-    assert test.find(asked([["没有发烧"], [later]])) == [Match(1, "t", "exact", 1.0)]
+    test = QuestionIndex(["t"], cores_asked([["医生你好", "没有发烧", later]]))
+    assert test.find(cores_asked([["没有发烧"], [later]])) == [Match(1, "t", "exact", 1.0)]
 
 
 def test_the_best_match_is_named_whatever_the_order() -> None:
     questions = ["高血压能吃柚子吗", "高血压能吃釉子吗", "高血压能吃柚子吗？"]
     for order in ([0, 1, 2], [2, 1, 0]):
-        test = QuestionIndex([f"q{n}" for n in order], asked([[questions[n]] for n in order]))
-        assert test.find(asked([["高血压能吃柚子吗"]])) == [Match(0, "q0", "exact", 1.0)]
+        test = QuestionIndex([f"q{n}" for n in order], cores_asked([[questions[n]] for n in order]))
+        assert test.find(cores_asked([["高血压能吃柚子吗"]])) == [Match(0, "q0", "exact", 1.0)]
 
 
 def test_empty_questions_match_nothing() -> None:
-    assert index("？！").find(asked([[""], ["。。"]])) == []
-    assert index().find(asked([["头痛怎么办"]])) == []
-    assert index("头痛怎么办").find(asked([])) == []
+    assert index("？！").find(cores_asked([[""], ["。。"]])) == []
+    assert index().find(cores_asked([["头痛怎么办"]])) == []
+    assert index("头痛怎么办").find(cores_asked([])) == []
 
 
 def test_slips_are_found_as_by_comparing_all_pairs() -> None:
