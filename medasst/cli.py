@@ -40,7 +40,7 @@ examples:
   medasst chat configs/demo/serve.toml             talk in the terminal
   medasst serve configs/demo/serve.toml            chat page and OpenAI-compatible API; without a file: no model
 
-Long work says how far it is, can be stopped with Ctrl-C, and goes on when the same command is given again.
+Long work shows how far it is. Stopped with Ctrl-C, it resumes when the same command is given again.
 """
 
 

@@ -19,7 +19,7 @@ class OptionTextRecord(ChoiceRecord):
     token_counts: tuple[int, ...] = ()
 
     def weights(self) -> tuple[float, ...]:
-        """The mean log-probability a token."""
+        """The mean log-probability per token."""
         pairs = zip(self.logprobs, self.token_counts, strict=True)
         return tuple(total / count if count else -math.inf for total, count in pairs)
 

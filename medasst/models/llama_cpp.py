@@ -20,7 +20,7 @@ from medasst.errors import DependencyError, MedasstError, ModelError
 from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason, LetterQuery, LetterScore
 from medasst.models.config import SystemConfig
 from medasst.models.letters import next_letters
-from medasst.models.prepared import prepare
+from medasst.models.parts import engine_parts
 from medasst.models.requests import as_answered
 from medasst.models.texts import TextStream, cut_at
 from medasst.progress import Progress, silent
@@ -36,7 +36,7 @@ _BIAS = 1000.0  # more than any two logits differ, little enough that single pre
 
 def open_model(config: SystemConfig, progress: Progress = silent) -> LlamaCppModel:
     """Load the base's GGUF file, the adapter over it."""
-    base, adapter, renderer = prepare(config, progress)
+    base, adapter, renderer = engine_parts(config, progress)
     return LlamaCppModel(
         base_to_gguf(base, progress),
         renderer,

@@ -17,7 +17,7 @@ from medasst.errors import MedasstError, ModelError
 from medasst.models.base import Capability, ChoiceQuery, ChoiceScore, Completion, Decoding, Delta, LetterQuery, LetterScore
 from medasst.models.config import SystemConfig
 from medasst.models.letters import next_letters
-from medasst.models.prepared import prepare
+from medasst.models.parts import engine_parts
 from medasst.models.texts import TextStream, cut_at
 from medasst.progress import Progress, silent
 from medasst.render import Renderer
@@ -27,7 +27,7 @@ BATCH = 8
 
 def open_model(config: SystemConfig, progress: Progress = silent) -> LocalModel:
     """Load the base, and the adapter over it."""
-    base, adapter, renderer = prepare(config, progress)
+    base, adapter, renderer = engine_parts(config, progress)
     if config.threads:
         torch.set_num_threads(config.threads)
     model = load(base.folder, adapter.folder if adapter else None)

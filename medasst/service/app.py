@@ -97,11 +97,11 @@ def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], setting
 
     @app.api_route("/v1/models", methods=READ)
     async def models() -> dict[str, Any]:
-        return {"object": "list", "data": [desk.card(name) for name in desk.names]}
+        return {"object": "list", "data": [desk.described(name) for name in desk.names]}
 
     @app.api_route("/v1/models/{name:path}", methods=READ)
     async def model(name: str) -> dict[str, Any]:
-        return desk.card(name)
+        return desk.described(name)
 
     @app.post(CHAT)
     async def complete(request: Request) -> Response:
@@ -124,7 +124,7 @@ class Desk:
         """The service is stopping: bare answers end with what they have, and new ones are refused."""
         self._places.close()
 
-    def card(self, name: str) -> dict[str, Any]:
+    def described(self, name: str) -> dict[str, Any]:
         """A model as /v1/models shows it. Raises ApiError 404."""
         if name not in self.names:
             message = f"no such model{did_you_mean(name, self.names)}"
@@ -136,7 +136,7 @@ class Desk:
         """A reply, streamed or whole. Raises ApiError before the first byte of a stream leaves."""
         body = await _read_body(request, self.settings.limits)
         asked, heard = await self._lanes.run(len(body), self._read, body)
-        self.card(asked.model)
+        self.described(asked.model)
         place = self._places.enter() if asked.model in self.bare_models else None
         chunks = self._chunks(asked, heard, place)
         leave = place.leave if place else _stay

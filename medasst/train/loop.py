@@ -111,7 +111,7 @@ def run(config: TrainConfig, out: Path, sample: Callable[[Any], list[str]] | Non
 
 
 class _Trainer:
-    """Holds what a run needs; `train` may be called again after an interruption and goes on where it was."""
+    """Holds what a run needs; `train` may be called again after an interruption and resumes where it stopped."""
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ def adapter_to_gguf(folder: Path, base: Base, out: Path | None = None) -> Path:
     if out is None and target.is_file():
         return target
     info = read_adapter(folder)
-    _check_plain(folder)
+    _check_supported(folder)
     tensor_map = TensorMap.of(base.config)
     writer = _writer(tensor_map.architecture)
     writer.add_string("general.type", "adapter")
@@ -52,7 +52,7 @@ def adapter_to_gguf(folder: Path, base: Base, out: Path | None = None) -> Path:
     return _finish(writer, target)
 
 
-def _check_plain(folder: Path) -> None:
+def _check_supported(folder: Path) -> None:
     settings = json.loads((folder / "adapter_config.json").read_text("utf-8"))
     odd = [key for key in ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save") if settings.get(key)]
     odd += ["bias"] if settings.get("bias", "none") != "none" else []

@@ -11,7 +11,7 @@ from medasst.render import Renderer
 from medasst.weights import AdapterInfo, Base, check_adapter, find_base
 
 
-class Prepared(NamedTuple):
+class EngineParts(NamedTuple):
     """A base at hand, an adapter that fits it, and their renderer."""
 
     base: Base
@@ -19,11 +19,11 @@ class Prepared(NamedTuple):
     renderer: Renderer
 
 
-def prepare(config: SystemConfig, progress: Progress = silent) -> Prepared:
+def engine_parts(config: SystemConfig, progress: Progress = silent) -> EngineParts:
     """Find what a system is made of. With template "auto" an adapter's conversations are rendered as in its training."""
     if not config.base:
         raise ConfigError(f"engine {config.engine!r} needs a base, e.g. base = 'embedded'")
     base = find_base(config.base, progress, weights=config.engine == "transformers")
     adapter = check_adapter(config.adapter, base) if config.adapter else None
     template = adapter.template if adapter and config.template == "auto" else config.template
-    return Prepared(base, adapter, Renderer.from_folder(base.folder, template))
+    return EngineParts(base, adapter, Renderer.from_folder(base.folder, template))
