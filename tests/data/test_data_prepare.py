@@ -390,24 +390,6 @@ def test_general_conversations_keep_to_their_share(job: Path) -> None:
     assert plenty["splits"] == whole["splits"]
 
 
-def test_the_card_shows_what_cleaning_changed_and_masks_it(job: Path) -> None:
-    run(job)
-    card = (job / "out/card.html").read_text("utf-8")
-    before, after = card.split("Before and after cleaning")[1].split("<pre>")[1:3]
-    assert "[电话]" in before and "[电话]" in after
-    assert "13812345678" not in card
-
-
-def test_card_shows_texts_only_when_allowed(job: Path) -> None:
-    run(job)
-    text = load_split(job / "out", "train")[0].first_user
-    shown = (job / "out/card.html").read_text("utf-8")
-    assert "Examples" in shown and "http" not in shown.replace("http-equiv", "")
-    run(job, "out", "texts=false")
-    hidden = (job / "out/card.html").read_text("utf-8")
-    assert "Examples" not in hidden and text not in hidden
-
-
 def test_the_demo_samples_split_without_near_twins(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     report = prepare(load(PrepareConfig, root / "configs/demo/prepare.toml"), tmp_path / "demo")

@@ -20,11 +20,11 @@ from medasst.data.privacy.recogniser import Recogniser, has_numerals, replaced, 
 from medasst.data.privacy.signs import signs
 from medasst.text import normalise
 
-__all__ = ["is_id_card", "is_luhn", "mask", "mask_json", "mask_name", "mask_raw", "masked_series"]
+__all__ = ["PLACEHOLDER", "is_id_card", "is_luhn", "mask", "mask_json", "mask_name", "mask_raw", "masked_series"]
 
 _ESCAPE = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})")
 _WORD = re.compile(r"[\u4e00-\u9fff·]+|[^\u4e00-\u9fff·]+")
-_LABEL = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|车牌|邮箱|微信|QQ|姓名|地址)\]")
+PLACEHOLDER = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|车牌|邮箱|微信|QQ|姓名|地址)\]")
 
 
 def _numbers(text: str) -> str:
@@ -80,7 +80,7 @@ def _searched(text: str, recognisers: Sequence[Recogniser]) -> str:
 def _free(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The spans that touch no placeholder."""
     for start, end in spans:
-        if not any(label.start() < end and start < label.end() for label in _LABEL.finditer(text)):
+        if not any(label.start() < end and start < label.end() for label in PLACEHOLDER.finditer(text)):
             yield start, end
 
 
