@@ -8,7 +8,8 @@ greeting), 2 % copies with one sentence replaced, 4 % junk; copies stand anywher
 every advertisement hold personal data.
 
 The shards rotate through four public layouts (alpaca JSONL, GB18030 CSV, lists of questions, chat). Beside each lies
-`truth-*.parquet`: record, file, line, kind, original (-1 where it is no copy) and the personal values that were planted.
+`truth-*.parquet`: record, file, line, kind, original (-1 where it is no copy) and the personal data that was planted: its kind,
+whether plain or how disguised, the sentence that tells it, and the value that must go.
 A record depends on the seed and its number alone, so equal arguments give equal bytes whatever the number of workers.
 """
 
@@ -20,6 +21,7 @@ import functools
 import json
 import multiprocessing
 import random
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -32,6 +34,7 @@ LAYOUTS = ("alpaca", "csv", "qlist", "chat")
 COPIES = {"exact": 0.08, "near": 0.06, "revised": 0.02}  # shares of all records
 JUNK = 0.04
 PERSONAL = 0.02  # of the originals
+PLAIN = 0.6  # of the personal data; the rest is disguised
 QUESTION, ANSWER = 120, 400  # characters at most, personal data apart
 TRUTH = pl.Schema(
     {
@@ -40,22 +43,31 @@ TRUTH = pl.Schema(
         "line": pl.UInt32(),
         "kind": pl.String(),
         "original": pl.Int64(),
-        "personal": pl.List(pl.String()),
+        "personal": pl.List(pl.Struct(dict.fromkeys(("kind", "form", "told", "value"), pl.String()))),
     }
 )
 Template = list[str | list[str]]
 Item = TypeVar("Item")
 
 
+class Secret(NamedTuple):
+    """A piece of personal data in a sentence that tells it: what must go is `value`."""
+
+    kind: str
+    form: str  # plain, or how it is disguised
+    told: str
+    value: str
+
+
 class Record(NamedTuple):
-    """A question and its answer. `personal` are the values in it that must not come out of a preparation."""
+    """A question and its answer, with the personal data in it that must not come out of a preparation."""
 
     number: int
     kind: str  # original, exact, near, revised, or what sort of junk
     original: int
     question: str
     answer: str
-    personal: tuple[str, ...] = ()
+    personal: tuple[Secret, ...] = ()
 
 
 class _Said(NamedTuple):
@@ -65,7 +77,7 @@ class _Said(NamedTuple):
     question: str
     after: str
     answer: str
-    personal: tuple[str, ...]
+    personal: tuple[Secret, ...]
 
 
 class _Words(NamedTuple):
@@ -73,6 +85,7 @@ class _Words(NamedTuple):
     sentences: Mapping[str, list[Template]]
     junk: Mapping[str, Any]
     people: Mapping[str, list[str]]
+    secrets: Mapping[str, Mapping[str, list[str]]]
 
 
 def main() -> None:
@@ -160,9 +173,9 @@ def _original(r: random.Random) -> _Said:
     question, answer = _question(r), _answer(r)
     if r.random() >= PERSONAL:
         return _Said("", question, "", answer, ())
-    told, value = _pick(r, _TOLD)(r)
+    told = secret(r)
     first = r.random() < 0.5
-    return _Said(f"{told}，" if first else "", question, "" if first else told, answer, (value,))
+    return _Said(f"{told.told}，" if first else "", question, "" if first else told.told, answer, (told,))
 
 
 def _question(r: random.Random) -> str:
@@ -234,7 +247,9 @@ def _words() -> _Words:
     lists = {name: words.split() for name, words in data["words"].items()}
     lists |= {name: [str(n) for n in range(*limits)] for name, limits in data["numbers"].items()}
     sentences = {name: [_template(text, lists) for text in texts] for name, texts in data["sentences"].items()}
-    return _Words(lists, sentences, data["junk"], {name: words.split() for name, words in data["people"].items()})
+    return _Words(
+        lists, sentences, data["junk"], {name: words.split() for name, words in data["people"].items()}, data["secrets"]
+    )
 
 
 def _template(text: str, lists: Mapping[str, list[str]]) -> Template:
@@ -252,60 +267,114 @@ def _digits(r: random.Random, count: int) -> str:
     return f"{r.randrange(10**count):0{count}d}"
 
 
-def _mobile(r: random.Random) -> tuple[str, str]:
-    gap = _pick(r, ["", "", "", "-", " "])
-    value = gap.join([f"1{_pick(r, '35789')}{_digits(r, 1)}", _digits(r, 4), _digits(r, 4)])
-    return _pick(r, ["我的手机号是", "联系电话", "请打", "电话："]) + value, value
+def secret(r: random.Random, kind: str = "", plain: float = PLAIN) -> Secret:
+    """Personal data of a kind (any, if none is named), by the grammar in `corpus.toml`; plain with this probability."""
+    kind = kind or _pick(r, secret_kinds())
+    how = _words().secrets[kind]
+    value = _formed(r, _pick(r, how["forms"]))
+    form = "plain" if not how["disguises"] or r.random() < plain else _pick(r, how["disguises"])
+    value = _DISGUISES[form](r, value) if form != "plain" else value.replace("{at}", "@")
+    told = _pick(r, how["tell"]).replace("{bank}", _pick(r, _words().people["bank"]))
+    return Secret(kind, form, told.replace("{}", value), value)
 
 
-def _landline(r: random.Random) -> tuple[str, str]:
-    value = f"{_pick(r, ['010', '021', '0571', '028'])}-{_pick(r, '2345678')}{_digits(r, 7)}"
-    return f"家里电话{value}", value
+def secret_kinds() -> list[str]:
+    """The kinds of personal data that the grammar knows."""
+    return list(_words().secrets)
 
 
-def _id_card(r: random.Random) -> tuple[str, str]:
+def _formed(r: random.Random, form: str) -> str:
+    for name in re.findall(r"\{(\w+)\}", form):
+        made = {"id18": _id_card, "id15": _old_id_card}.get(name)
+        word = made(r) if made else _pick(r, _words().people[name]) if name in _words().people else f"{{{name}}}"
+        form = form.replace(f"{{{name}}}", word, 1)
+    form = re.sub(r"\[([^]]+)\]", lambda match: _pick(r, "2345678" if match[1] == "2-8" else match[1]), form)
+    parts = re.split(r"(\{at\})", form)
+    return "".join(part if part == "{at}" else "".join(_letter(r, letter) for letter in part) for part in parts)
+
+
+def _letter(r: random.Random, letter: str) -> str:
+    choices = {"#": "0123456789", "%": "123456789", "@": "abcdefghijkmnpqrstuvwxyz", "&": "ABCDEFGHJKLMN"}
+    return _pick(r, choices[letter]) if letter in choices else letter
+
+
+def _id_card(r: random.Random) -> str:
     born = f"{r.randrange(1940, 2020)}{r.randrange(1, 13):02d}{r.randrange(1, 29):02d}"
-    body = f"{r.randrange(110000, 659000)}{born}{_digits(r, 3)}"
+    body = f"{_pick(r, _REGIONS)}{_digits(r, 4)}{born}{_digits(r, 3)}"
     # GB 11643-1999: the weights are the powers of two, the last digit's the first.
-    check = "10X98765432"[sum(int(digit) << (17 - place) for place, digit in enumerate(body)) % 11]
-    return _pick(r, ["身份证", "身份证号是", "证件"]) + body + check, body + check
+    return body + "10X98765432"[sum(int(digit) << (17 - place) for place, digit in enumerate(body)) % 11]
 
 
-def _email(r: random.Random) -> tuple[str, str]:
-    value = f"{_pick(r, ['lily', 'wang', 'sun.li', 'zhao'])}{_digits(r, 5)}@{_pick(r, ['example.com', 'mail.example.cn'])}"
-    return f"邮箱{value}", value
+def _old_id_card(r: random.Random) -> str:
+    born = f"{r.randrange(30, 85)}{r.randrange(1, 13):02d}{r.randrange(1, 29):02d}"
+    return f"{_pick(r, _REGIONS)}{_digits(r, 4)}{born}{_digits(r, 3)}"
 
 
-def _wechat(r: random.Random) -> tuple[str, str]:
-    value = f"{_pick(r, ['wx_', 'abc-', 'li'])}{_digits(r, 7)}"
-    return _pick(r, ["微信号", "微信", "加我vx："]) + value, value
+_REGIONS = ("11", "12", "13", "31", "32", "33", "37", "41", "42", "43", "44", "51", "61")
+_HAN_FIGURES, _CAPITALS, _CIRCLES = ("".join(signs) for signs in ("零一二三四五六七八九", "零壹贰叁肆伍陆柒捌玖", "⓪①②③④⑤⑥⑦⑧⑨"))
 
 
-def _qq(r: random.Random) -> tuple[str, str]:
-    value = f"{r.randrange(10**7, 10**10)}"
-    return _pick(r, ["我的QQ是", "qq", "扣扣号"]) + value, value
+def _figures(signs: str) -> Callable[[random.Random, str], str]:
+    return lambda _, value: value.translate(str.maketrans("0123456789", signs))
 
 
-def _name(r: random.Random) -> tuple[str, str]:
-    people = _words().people
-    value = _pick(r, people["surname"]) + _pick(r, people["given"])
-    return _pick(r, ["姓名：", "我叫", "患者名：", "联系人:"]) + value, value
+def _bare(value: str) -> str:
+    return re.sub(r"[-\s()+]", "", value)
 
 
-def _address(r: random.Random) -> tuple[str, str]:
-    people = _words().people
-    value = f"{_pick(r, people['street'])}{r.randrange(1, 2000)}号"
-    return f"住在{_pick(r, people['city'])}{value}", value
+def _full(_: random.Random, value: str) -> str:
+    value = value.replace("{at}", "@")
+    return "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in value)
 
 
-_TOLD: tuple[Callable[[random.Random], tuple[str, str]], ...]
-_TOLD = (_mobile, _mobile, _mobile, _landline, _id_card, _email, _wechat, _qq, _name, _address)
+def _in_groups(signs: str, size: int) -> Callable[[random.Random, str], str]:
+    def grouped(r: random.Random, value: str) -> str:
+        value = _bare(value)
+        return _pick(r, signs).join([value[:3], *(value[place : place + size] for place in range(3, len(value), size))])
+
+    return grouped
+
+
+def _mixed(r: random.Random, value: str) -> str:
+    return "".join(_HAN_FIGURES[int(letter)] if letter.isdigit() and r.random() < 0.4 else letter for letter in value)
+
+
+def _letters(_: random.Random, value: str) -> str:
+    return value[:1] + value[1:].replace("0", "O").replace("1", "l")
+
+
+def _with_words(r: random.Random, value: str) -> str:
+    value = _bare(value)
+    first, second = _pick(r, [("（不要）", "（骚扰）"), ("哈", "哈"), ("空格", "空格"), ("（去掉）", "（括号）")])
+    return f"{value[:3]}{first}{value[3:7]}{second}{value[7:]}"
+
+
+_DISGUISES: dict[str, Callable[[random.Random, str], str]] = {
+    "spaced": lambda _, value: " ".join(_bare(value)),
+    "stars": _in_groups("*＊★", 4),
+    "dots": _in_groups(".·•", 4),
+    "grouped": _in_groups("- ._", 4),
+    "dashed": lambda _, value: f"{value[0]}-{value[1]}-{value[2:].lstrip('·')}",
+    "full": _full,
+    "han": _figures(_HAN_FIGURES),
+    "capital": _figures(_CAPITALS),
+    "circled": _figures(_CIRCLES),
+    "letters": _letters,
+    "mixed": _mixed,
+    "brackets": lambda _, value: f"【{_bare(value)[:3]}】【{_bare(value)[3:7]}】【{_bare(value)[7:]}】",
+    "words": _with_words,
+    "at": lambda r, value: value.replace("{at}", _pick(r, ["(at)", " at ", "艾特", "[at]"])).replace(".", "点"),
+    "hash": lambda r, value: value.replace("{at}", _pick(r, "#＃*")),
+    "under": lambda _, value: value.replace("_", "下划线").replace("-", "下划线"),
+    "between": lambda r, value: _pick(r, "*·. ").join(value),
+    "apart": lambda _, value: re.sub(r"(?<=[区路街村])(?=.)", " ", value),
+}
 
 
 # ---- junk ------------------------------------------------------------------------------------------------------------
 
 
-def _junk(question: str, answer: str, personal: tuple[str, ...] = ()) -> Record:
+def _junk(question: str, answer: str, personal: tuple[Secret, ...] = ()) -> Record:
     return Record(0, "", -1, question, answer, personal)
 
 
@@ -320,8 +389,9 @@ def _short(r: random.Random) -> Record:
 def _advert(r: random.Random) -> Record:
     account, phone = f"{_pick(r, 'abcxyz')}{r.randrange(10**6, 10**8)}", f"1{_pick(r, '3578')}{_digits(r, 9)}"
     link = f"http://www.{r.randrange(10**5)}.example.com/?id={r.randrange(10**4)}"
-    answer = f"加微信 {account} 咨询，祖传秘方三天见效，详情 {link} 电话{phone}"
-    return _junk(_question(r), answer, (account, phone))
+    told = Secret("wechat", "plain", f"加微信 {account} 咨询", account), Secret("mobile", "plain", f"电话{phone}", phone)
+    answer = f"{told[0].told}，祖传秘方三天见效，详情 {link} {told[1].told}"
+    return _junk(_question(r), answer, told)
 
 
 def _html(r: random.Random) -> Record:
@@ -373,7 +443,7 @@ def _write_jsonl(path: Path, records: Iterator[Record], layout: str) -> Iterator
     with path.open("w", encoding="utf-8", newline="") as file:
         for line, item in enumerate(records, 1):
             file.write(json.dumps(as_row(item, layout), ensure_ascii=False) + "\n")
-            yield item.number, path.name, line, item.kind, item.original, list(item.personal)
+            yield item.number, path.name, line, item.kind, item.original, [told._asdict() for told in item.personal]
 
 
 def _write_csv(path: Path, records: Iterator[Record]) -> Iterator[tuple[object, ...]]:
@@ -383,7 +453,7 @@ def _write_csv(path: Path, records: Iterator[Record]) -> Iterator[tuple[object, 
         line = 2
         for item in records:
             table.writerow(as_row(item, "csv").values())
-            yield item.number, path.name, line, item.kind, item.original, list(item.personal)
+            yield item.number, path.name, line, item.kind, item.original, [told._asdict() for told in item.personal]
             line += 1 + item.question.count("\n") + item.answer.count("\n")
 
 

@@ -39,6 +39,7 @@ from medasst.data.filters import CleanSettings
 from medasst.data.records import Record
 from medasst.data.settings import Source, SplitSettings
 from medasst.shingles import Shingles, minhash, ngrams, shingles
+from medasst.text import normalise
 
 THRESHOLD = 0.8
 HASHES = {"id", "matched_id"}  # of some million hexadecimal names a few hold a planted account (a7673954)
@@ -190,20 +191,20 @@ def _print_copies(folder: Path) -> None:
 
 
 def _print_leaks(folder: Path) -> None:
-    """Planted personal values in any text of the result, whether kept or rejected."""
-    # A name is two or three characters of ordinary Chinese: it counts as shown only after the words that tell it.
-    known = corpus.truth(folder).explode("personal").drop_nulls("personal")["personal"].unique()
-    han = known.str.contains(r"^\p{Han}{2,3}$")
-    names = [f"{tells}{value}" for value in known.filter(han) for tells in ("姓名：", "我叫", "患者名：", "联系人:")]
-    values = [*known.filter(~han).to_list(), *names]
-    shown: dict[str, int] = {}
+    """Planted personal data, by kind, in any text of the result, whether kept or rejected."""
+    known = corpus.truth(folder)["personal"].explode().drop_nulls().struct.unnest().unique()
+    # A name is ordinary Chinese, and the number of a bed short: they count as shown only in the words that tell them.
+    common = pl.col("value").str.contains(r"^\p{Han}+$") | (pl.col("value").str.len_chars() < 6)
+    sought = pl.when(common).then("told").otherwise("value")
+    known = known.with_columns(sought=sought.map_elements(normalise, pl.String))
+    shown: set[str] = set()
     for path in sorted((folder / "out").rglob("*")):
-        if path.is_file():
-            leaks = {value for text in _texts(path) for value in text.str.extract_many(values).explode().drop_nulls().unique()}
-            if leaks:
-                shown[path.name] = len(leaks)
-                print(f"  {path.name}: {', '.join(sorted(leaks)[:3])} …")
-    print(f"Personal data: {len(known):,} different values planted, shown in the result: {sum(shown.values())}")
+        for text in _texts(path) if path.is_file() else ():
+            shown.update(text.str.extract_many(known["sought"].unique()).explode().drop_nulls())
+    print("\n| personal data | planted | shown in the result |\n|---|---|---|")
+    table = known.with_columns(shown=pl.col("sought").is_in(shown)).group_by("kind").agg(pl.len(), pl.col("shown").sum())
+    for kind, count, seen in [*table.sort("kind").iter_rows(), ("all", len(known), int(table["shown"].sum()))]:
+        print(f"| {kind} | {count:,} | {seen:,} |")
 
 
 def _texts(path: Path) -> Iterator[pl.Series]:

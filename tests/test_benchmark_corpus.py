@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_copies_are_what_they_are_called(corpus: ModuleType) -> None:
     records = [corpus.record(7, number) for number in range(RECORDS)]
     for item in records:
         assert item.original < item.number
-        assert all(value in item.question + item.answer for value in item.personal)
+        assert all(told.told in item.question + item.answer and told.value in told.told for told in item.personal)
         if item.original >= 0:
             original = records[item.original]
             same = (item.question, item.answer) == (original.question, original.answer)
@@ -78,6 +79,13 @@ def test_copies_are_what_they_are_called(corpus: ModuleType) -> None:
 
 
 def test_identity_numbers_are_valid(corpus: ModuleType) -> None:
-    values = [value for number in range(30_000) for value in corpus.record(7, number).personal if len(value) == 18]
-    assert any(is_id_card(value) for value in values)
-    assert all(is_id_card(value) for value in values if value[:17].isdigit() and "-" not in value)
+    r = random.Random(7)
+    values = [corpus.secret(r, "id18", plain=1.0).value for _ in range(500)]
+    assert all(is_id_card(value) for value in values)
+
+
+def test_personal_data_comes_in_every_kind_plain_and_disguised(corpus: ModuleType) -> None:
+    told = [secret for number in range(60_000) for secret in corpus.record(7, number).personal]
+    assert {secret.kind for secret in told} == set(corpus.secret_kinds())
+    assert 0.5 < sum(secret.form == "plain" for secret in told) / len(told) < 0.85
+    assert not any(set("#%@&{}") & set(secret.value) for secret in told if secret.form == "plain" and secret.kind != "email")
