@@ -9,11 +9,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 import polars as pl
 
 from medasst.conversation import JSON
-from medasst.data.privacy import accounts, names, numbers, places
+from medasst.data.privacy import accounts, names, numbers, places, scattered
 from medasst.data.privacy.fields import label_of, without_fields
 from medasst.data.privacy.numbers import is_id_card, is_luhn
 from medasst.data.privacy.recogniser import Recogniser, has_numerals, replaced, view_of
@@ -32,16 +34,42 @@ def _numbers(text: str) -> str:
     return _searched(text, _NUMERALS) if has_numerals(text) else text
 
 
-_FIGURES = [*numbers.papers("digits"), *accounts.qq("digits"), *numbers.phones("digits"), *numbers.BEDS, *numbers.PLATES]
-_NUMERALS = [*numbers.papers("numerals"), *accounts.qq("numerals"), *numbers.phones("numerals")]
+def _put_together(text: str) -> str:
+    if not _MANY_GROUPS.search(text):
+        return text
+    parts, done = list[str](), 0
+    for number in scattered.spans(view_of(text, "numerals")):
+        if next(_free(text, [number[:2]]), None):
+            parts += [text[done : number.start], number.label]
+            done = number.end
+    return "".join([*parts, text[done:]])
+
+
+_MANY_GROUPS = re.compile(scattered.SIGN)
+_FIGURES = [
+    *numbers.papers("digits"),
+    *accounts.qq("digits"),
+    *numbers.phones("digits"),
+    *numbers.BEDS,
+    *numbers.plates("digits"),
+]
+_NUMERALS = [
+    *numbers.papers("numerals"),
+    *accounts.qq("numerals"),
+    *numbers.phones("numerals"),
+    *numbers.plates("numerals"),
+]
 _ACCOUNTS = [*accounts.GROUPS, *accounts.ACCOUNTS]
 # In this order: digits of a mail address are no telephone, and what a cue of WeChat is followed by may be one.
 _PARTS: dict[str, Callable[[str], str]] = {
     "mails": lambda text: _searched(text, accounts.MAILS),
+    "scattered": _put_together,
     "numbers": _numbers,
     "accounts": lambda text: _searched(text, _ACCOUNTS),
     "places": lambda text: replaced(text, _free(text, places.spans(text)), "[地址]"),
-    "names": lambda text: replaced(text, _free(text, names.spans(text)), "[姓名]"),
+    "stated": lambda text: replaced(text, _free(text, names.stated(text)), "[姓名]"),
+    "of_people": lambda text: replaced(text, _free(text, names.of_people(text)), "[姓名]"),
+    "titled": lambda text: replaced(text, _free(text, names.titled(text)), "[姓名]"),
 }
 
 
@@ -137,13 +165,15 @@ def mask_name(name: str) -> str:
 def masked_series(texts: pl.Series) -> pl.Series:
     """`mask` on each text; only the parts of it that a text shows a sign of go through Python."""
     rows: dict[int, list[str]] = {}
-    showing: dict[tuple[str, ...], pl.Series] = {(): texts.is_not_null().arg_true()}
-    for part, chain in signs().items():
-        for n in range(len(chain)):
-            if chain[: n + 1] not in showing:
-                likely = showing[chain[:n]]
-                showing[chain[: n + 1]] = likely.filter(texts.gather(likely).str.contains(chain[n]))
-        likely = showing[chain]
+    begun: dict[str, tuple[pl.Series, pl.Series]] = {}
+    for part, (first, then) in signs().items():
+        if first not in begun:
+            at = texts.str.contains(first).fill_null(value=False).arg_true()
+            begun[first] = at, texts.gather(at)
+        likely, some = begun[first]
+        for patterns in then:
+            found = reduce(or_, [some.str.contains(pattern) for pattern in patterns])
+            likely, some = likely.filter(found), some.filter(found)
         for row in likely:
             rows.setdefault(row, []).append(part)
     changed = {row: mask(text) for row, parts in rows.items() if _shows(text := texts[row], parts)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from medasst.data.privacy.recogniser import any_of, words
+from medasst.data.privacy.recogniser import words
 
 _SEPARATORS = re.compile(r"[\s_\-./:]+")
 _PEOPLE = {
@@ -82,6 +82,3 @@ def without_fields(text: str) -> str:
         return match[0][: match.start("value") - match.start()] + f"{quote}{label}{quote}"
 
     return _written().sub(instead, text)
-
-
-COLUMN_WORDS = any_of(" ".join(words()["columns"].values()))

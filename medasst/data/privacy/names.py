@@ -1,12 +1,14 @@
-"""Names of people: a surname and letters that names are made of, after a cue (姓名：, 我叫, 患者) or before a title (主任).
+"""Names of people: after a cue (姓名：, 我叫, 患者), before a title (主任), at the head of a record (某某，女，28岁).
 
-What looks like a name and is a word (任何, 高血压, 安静) is told by the dictionary that comes with jieba, which also teaches
-which letters given names are made of: it holds some 70,000 names of people.
+How much letters look like a name is a sum of log odds: how often the first is a surname and the others stand in given names,
+against how often they stand in any text; whole words (安静, 高血压) count against it. Both come from the dictionary that comes
+with jieba, in which some 70,000 names of people are told from words. Each cue asks for a least sum.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -18,231 +20,303 @@ from medasst.data.privacy.recogniser import HAN, any_of, words
 
 _DATA = words()["names"]
 COMMON = "".join(_DATA["surnames"].split())
-_ALL = COMMON + "".join(_DATA["rare"].split())
+_ALL = "".join(sorted(set(COMMON) | set("".join(_DATA["rare"].split()))))
 _DOUBLE = any_of(_DATA["double"])
+_DOUBLES = frozenset(_DATA["double"].split())
 _TRANSCRIBED = "".join(sorted(set("".join(_DATA["transcribed"].split()))))
-_DOUBLE_AT = re.compile(_DOUBLE)
-_TITLES = any_of(_DATA["titles"])
+_SHORT = frozenset(_DATA["transcribed_short"].split())
 _NOT_NAMES = tuple(_DATA["not_names"].split())
-_FOLLOW = re.compile(rf"(?:{any_of(_DATA['follow'])}|{_TITLES})")
-_LEAST = 3  # times that a letter stands in given names of the dictionary
-
-_FIELDS = tuple(_DATA["fields"].split())
-_CALLED = tuple(_DATA["called"].split())
-_PEOPLE = tuple(_DATA["people"].split())
 _TITLE_WORDS = tuple(_DATA["titles"].split())
+_TITLES = any_of(_DATA["titles"])
+_FOLLOW = re.compile(rf"(?:{any_of(_DATA['follow'])}|{_TITLES})")
+_NEVER = "".join(_DATA["never"].split())
+_FIELDS, _CALLED, _PEOPLE = (frozenset(_DATA[kind].split()) for kind in ("fields", "called", "people"))
+_ALONE = frozenset(_DATA["alone"].split())
+_PEOPLE |= {cue for cue in _FIELDS if len(cue) > 2}
+_LONGEST = max(map(len, _FIELDS | _CALLED | _PEOPLE))
+_NOT_GIVEN = frozenset([*_TITLE_WORDS, *_PEOPLE])
+# Letters of other people's names that are everyday ones too: never most of a name.
+_EVERYDAY, _NO_FIRST = "那特和明来以大因加都白力多高洪则宗", "和以大因来都则"
+
+# The least sum of log odds after each cue.
+_STATED, _NAMED, _LIKELY, _TITLED, _HEADED = -3.0, -1.0, 3.5, 3.0, 3.0
+_PAIR_ODDS, _LEAST_PAIR = 1.5, 2  # of given names of two letters that the dictionary has so many times
+_SHORT_PARTED = 6.0  # of 王*艳 after 患者
+_DOUBLE_ODDS, _WORD_ODDS, _PARTED_ODDS = 5.0, -5.0, 1.0
+_LEAST_LETTER = -2.6  # the least log odds of a letter of a given name, where no field says that it is one
+
+_DOT = "[·•・‧∙⋅●]"
+_JUNK = re.compile(
+    rf"[*＊·•・‧∙⋅●_.\-/|\s]{{1,2}}(?=[{HAN}])|[（(](?:[A-Za-zà-üā-ǜ]{{1,8}}[0-9]?|[{HAN}]{{1,2}})[）)](?=[{HAN}])"
+)
+_OPENING = r"[:：\s“\"「（(【]{0,2}"
 
 
-def _last(cues: tuple[str, ...]) -> str:
+def _last(cues: frozenset[str]) -> str:
     return f"(?<=[{''.join(sorted({cue[-1] for cue in cues}))}])"
 
 
 # Where a cue may have ended: told by its last letter, then by `str.endswith`, which is much faster than an alternation.
 _AFTER_FIELD = re.compile(rf"{_last(_FIELDS)}\s?(?:[:：是为]|\s|->|→)\s{{0,3}}[“\"「【]?(?=[{HAN}])")
-_AFTER_CALLED = re.compile(rf"{_last(_CALLED)}做?\s?[“\"「【]?(?=[{HAN}])")
-_AFTER_PEOPLE = re.compile(
-    rf"{_last(_PEOPLE)}(?:是|叫做?|名叫|为|姓名)?[:：\s“\"（(【]{{0,2}}(?=[{COMMON}]|{_DOUBLE}|[{_TRANSCRIBED}]{{3}}|[{HAN}]{{1,7}}\s?[·•・])"
+_AFTER_CALLED = re.compile(rf"{_last(_CALLED)}[做是]?{_OPENING}(?=[{HAN}])")
+_FIRST = rf"(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}}|[{HAN}]{{1,7}}\s?{_DOT})"
+_AFTER_PEOPLE = re.compile(rf"{_last(_PEOPLE)}(?:是|叫做?|名叫|为|姓名)?{_OPENING}(?={_FIRST})")
+_AT_TITLE = re.compile(rf"(?<=[{HAN}])\s?(?=[{''.join(sorted({title[0] for title in _TITLE_WORDS}))}])")
+_AT_TITLE_TRANSCRIBED = re.compile(rf"(?<=[{_TRANSCRIBED}]{{2}})\s?(?={_TITLES})")
+# 吕*佳*怡医生
+_PARTED_TITLE = re.compile(
+    rf"(?:(?<![{HAN}])[{HAN}](?:[*＊·•_.\- ][{HAN}]){{1,3}}|[{HAN}](?:[*＊·•_.\-][{HAN}]){{1,3}})(?=\s?(?:{_TITLES}))"
 )
-_AT_TITLE = re.compile(rf"(?<=[{HAN}])(?=[{''.join(sorted({title[0] for title in _TITLE_WORDS}))}])")
-_TRANSCRIBED_AT = re.compile(rf"[{_TRANSCRIBED}]{{2,9}}(?: [{_TRANSCRIBED}]{{2,5}})?")
+# 梁静，女，28岁
+_HEAD = re.compile(
+    rf"(?:^|(?<=[^{HAN}]))(?P<name>(?:[{_ALL}]|{_DOUBLE})[{HAN}]{{1,2}})(?=[，,、/\s（(]{{1,2}}(?:[男女](?![{HAN}])|[0-9]{{1,3}}岁))"
+)
+_TRANSCRIBED_AT = re.compile(rf"[{_TRANSCRIBED}]{{2,9}}(?:[ .。\-][{_TRANSCRIBED}][{HAN}]{{1,5}})?")
+_TRANSCRIBED_BEFORE = re.compile(rf"[{_TRANSCRIBED}]{{2,9}}$")
 _NICKNAME = re.compile(rf"(?:小|阿|老|大)[{HAN}]{{1,2}}|([{HAN}])\1")
-_DOTTED = re.compile(rf"[{HAN}]{{1,7}}(?:\s?[·•・‧∙⋅●]\s?[{HAN}]{{1,8}}){{1,3}}")
-_DOT, _CAPITAL = re.compile("[·•・‧∙⋅●]"), re.compile("[A-Z][a-z]")
+_DOTTED = re.compile(rf"[{HAN}]{{1,7}}(?:\s?{_DOT}\s?[{HAN}]{{1,8}}){{1,3}}")
+_HAS_DOT, _HAS_CAPITAL, _LATIN = re.compile(_DOT), re.compile("[A-Z][a-z]"), any_of(_DATA["pinyin"])
 _EPONYM = re.compile(r"综合[征症]|氏|[病症征炎瘤癌菌毒酸素酯钠钾钙胺唑林星汀平]|试验|手术|评分|分级|体征|定律|反射|效应")
 _CLAUSE = re.compile(rf"[^{HAN}]")
-# Before a surname these belong to the sentence, not to the name.
-# No given name is written with these.
-_NEVER = frozenset(
-    "谢的了在你我他她它您是有不没就也都还又很吗呢吧啊呀们个这那哪什么怎被把让给到得着过来去说做看查问吃喝打痛疼病症药血炎癌肿瘤糖尿便胃肝肾肺肠脑眼耳鼻喉脚腿腰头颈背腹胸皮肤医院科检后前下上候期量次"
-    "和与或及但而且因如果会能可要想对从以于则应该并将已等些每各其此体性状况号床岁男女者感受治疗复患某确诊导致严重比较非常需服用法作配合经常情"
+_APART = re.compile(
+    rf"姓(?P<first>[{_ALL}])[，,\s]{{0,2}}(?:单名|名字?|名叫)(?:一个|是|叫)?(?P<given>[{HAN}]{{1,2}}?)(?=字|[^{HAN}]|$)"
 )
-# Surnames that seldom begin a word: two letters after them are believed though the dictionary has them.
-_SURE = "李刘陈赵吴徐郭郑蒋蔡薛潘邓姚邹廖谭"
 _PINYIN = re.compile(
-    r"(?:(?:姓名|名字|我叫|[Nn]ame is|[Nn]ame)\s?[:：是]?\s?(?P<stated>[A-Z][a-z]{1,5}\s[A-Z][a-z]+(?:[\s-]?[A-Za-z]?[a-z]+)?)"
-    rf"|(?P<titled>[A-Z][a-z]{{1,5}}\s[A-Z][a-z]{{1,11}})\s?(?={_TITLES}))"
+    r"(?:(?:姓名|名字|我叫|[Nn]ame is|[Nn]ame|Dr|Mr|Ms|Mrs|Prof)\s?[:：.是]?\s?"
+    r"(?P<stated>[A-Z][a-z]{1,8}\s[A-Z][a-z]+(?:[\s-]?[A-Za-z]?[a-z]+)?)"
+    rf"|(?:患者|病人|家属|医生|我是)\s?(?P<cued>(?:{_LATIN})\s[A-Z][a-z]{{1,11}})"
+    rf"|(?P<titled>[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}})\s?(?={_TITLES}))"
 )
-# 冯 志远, 张*伟*业, 仇（qiú）万福
-_PARTED = re.compile(
-    rf"(?:{_DOUBLE}|[{_ALL}])(?:[*＊·•_.\-\s]{{1,3}}|[（(][a-zA-Zà-üā-ǜ]{{1,8}}[0-9]?[）)])[{HAN}](?:[*＊·•_.\-]{{0,2}}[{HAN}])?"
-)
-_BEFORE = "找请问挂看是由经给让跟和与的为向谢院科室长任师生者人了约见去被及、在听对"
+# Before a name these belong to the sentence.
+_BEFORE = "找请问挂看是由经给让跟和与的为向谢院科室长任师生者人了约见去被及、在听对叫"
 
 
 class Lexicon(NamedTuple):
-    """What the dictionary teaches: words, those not tagged as names, names of people, and the letters of given names."""
+    """What the dictionary teaches: words that are no names and how often each stands in texts; names; log odds of letters."""
 
-    words: frozenset[str]
-    plain: frozenset[str]
+    words: dict[str, int]
     people: frozenset[str]
-    given: frozenset[str]
+    pairs: frozenset[str]
+    first: dict[str, float]
+    given: dict[str, float]
+    else_given: float
 
 
 @cache
 def lexicon() -> Lexicon:
-    """jieba's dictionary, read once: words of two to four letters."""
+    """jieba's dictionary, read once."""
     spec = importlib.util.find_spec("jieba")
     assert spec and spec.origin, "jieba is among the dependencies"
-    found: set[str] = set()
-    plain: set[str] = set()
+    plain: dict[str, int] = {}
     people: set[str] = set()
-    letters: Counter[str] = Counter()
+    text, first, given, pairs = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for line in Path(spec.origin).with_name("dict.txt").read_text("utf-8").splitlines():
-        word, _, kind = line.split(" ")
-        if not 2 <= len(word) <= 4:
-            continue
-        person = kind.startswith("nr")
-        if not person:
-            plain.add(word)
-        if person and word[0] in COMMON:
-            letters.update(word[1:])
-        # Of two letters most that are tagged as names are words: 明白, 谢谢, 安静.
-        (people if person and (len(word) > 2 or word[0] in _SURE) else found).add(word)
-    given = frozenset(letter for letter, times in letters.items() if times >= _LEAST) - _NEVER
-    return Lexicon(frozenset(found), frozenset(plain), frozenset(people - found), given)
+        word, times, kind = line.split(" ")
+        if not kind.startswith("nr"):
+            plain[word] = int(times)
+            for letter in word:
+                text[letter] += int(times)
+        elif len(word) in (2, 3):
+            people.add(word)
+            first[word[0]] += 1
+            given.update(word[1:])
+            pairs[word[1:]] += len(word) == 3
+    letters = sum(text.values())
+
+    def odds(letter: str, among: Counter[str]) -> float:
+        return math.log((among[letter] + 0.3) / among.total() * letters / (text[letter] + 30))
+
+    surnames = {letter: min(odds(letter, first), 7.0) for letter in _ALL}
+    surnames |= {letter: max(surnames[letter], 2.0) for letter in COMMON}
+    known = {letter: odds(letter, given) for letter in {*text, *given}} | dict.fromkeys(_NEVER, -9.0)
+    common = frozenset(pair for pair, times in pairs.items() if times >= _LEAST_PAIR)
+    return Lexicon(plain, frozenset(people), common, surnames, known, odds("", given))
 
 
-def _ends(text: str, end: int) -> bool:
-    """Whether a name may end here: before punctuation, figures, or a word that follows names."""
-    return end >= len(text) or bool(_CLAUSE.match(text[end])) or bool(_FOLLOW.match(text, end))
+def able() -> str:
+    """The letters that given names may be made of."""
+    return "".join(
+        sorted(letter for letter, odds in lexicon().given.items() if odds > _LEAST_LETTER and re.match(f"[{HAN}]", letter))
+    )
 
 
-def _is_word(text: str) -> bool:
-    return text in lexicon().words or text.startswith(_NOT_NAMES)
+class _Name(NamedTuple):
+    """A candidate: its letters, its end, whether signs stand between them (张*伟*业), whether a sound is told (仇（qiú）)."""
+
+    letters: str
+    end: int
+    parted: bool
+    told: bool
 
 
-def _given(letters: str) -> bool:
-    return all(letter in lexicon().given for letter in letters)
+def _read(text: str, start: int) -> list[_Name]:
+    """The candidates of two to four letters that begin here, the signs between their letters passed over."""
+    found: list[_Name] = []
+    letters, place, parted, told = "", start, False, False
+    while len(letters) < 4 and place < len(text) and not _CLAUSE.match(text[place]):
+        letters += text[place]
+        place += 1
+        if len(letters) > 1:
+            found.append(_Name(letters, place, parted, told))
+        if junk := _JUNK.match(text, place):
+            parted, told, place = parted or junk[0][0] not in "（(", told or junk[0][0] in "（(", junk.end()
+    return found
 
 
-def _surnames(text: str, start: int, known: str) -> list[int]:
-    """How long a surname at this place may be."""
-    double = _DOUBLE_AT.match(text, start)
-    return [
-        *([double.end() - start] if double else []),
-        *([1] if text[start : start + 1] in known and start < len(text) else []),
-    ]
+def _odds(name: str) -> float:
+    """The sum of log odds that the letters are a name; `-inf` where they can't be."""
+    known = lexicon()
+    surname = 2 if name[:2] in _DOUBLES else 1
+    given = name[surname:]
+    barred = name.startswith(_NOT_NAMES) or name in _ALONE or given in _NOT_GIVEN
+    if barred or not 1 <= len(given) <= 2 or (surname == 1 and name[0] not in known.first):
+        return -math.inf
+    total = _DOUBLE_ODDS if surname == 2 else known.first[name[0]]
+    total += sum(known.given.get(letter, known.else_given) for letter in given)
+    if name in known.words and surname == 1:
+        total += _WORD_ODDS
+    elif surname == 1 and len(name) == 3:
+        total -= _weight(name[:2])
+    total -= max(0.0, _weight(given) - 3.5) if len(given) == 2 else 0.0  # 进行, but not 建国
+    total += _PAIR_ODDS if given in known.pairs else 0.0
+    return total + (2.0 if len(name) > 2 and name in known.people else 0.0)
 
 
-def _stated_end(text: str, start: int) -> int:
-    """Where a name ends whose cue leaves no doubt; 0 where there is none."""
+def _weight(word: str) -> float:
+    """How much it speaks against a name that a word begins it or goes over its edge: the more, the commoner the word."""
+    times = lexicon().words.get(word, 0)
+    return 1.0 + 0.7 * math.log10(times + 1) if times else 0.0
+
+
+def _after(text: str, end: int) -> float:
+    """What stands behind a candidate: an end or a word that follows names speaks for it."""
+    if end >= len(text) or _CLAUSE.match(text[end]) or _FOLLOW.match(text, end):
+        return 1.0
+    straddling = _weight(text[end - 1 : end + 1])
+    if text[end] in _NEVER:
+        return -0.5 - straddling
+    begun = text[end : end + 2] in lexicon().words or text[end : end + 3] in lexicon().words
+    return (-1.0 if begun else -3.0) - straddling
+
+
+def _end(text: str, start: int, least: float) -> int:
+    """Where a name that begins here ends; 0 where nothing reaches the least sum."""
     if text.startswith(_NOT_NAMES, start):
         return 0
-    if dotted := _DOTTED.match(text, start):
+    dotted = _DOTTED.match(text, start)
+    if dotted and not _EPONYM.search(text, start, dotted.end() + 3) and len(dotted[0]) > 5:
         return dotted.end()
-    if (parted := _PARTED.match(text, start)) and _ends(text, parted.end()) and _given(_letters(parted[0])[1:]):
-        return parted.end()
-    for surname in _surnames(text, start, _ALL):
-        for given in (2, 1, 3) if surname == 1 else (2, 1):
-            end = start + surname + given
-            name = text[start:end]
-            if _is_han(name, surname + given) and _ends(text, end) and not (given == 3 and not _given(name[1:])):
-                return end
-    if (nick := _NICKNAME.match(text, start)) and _ends(text, nick.end()):
+    best, end = least, 0
+    for name in _read(text, start):
+        if least > _STATED and not _is_able(name.letters):
+            continue
+        odds = _odds(name.letters) + _after(text, name.end) + _PARTED_ODDS * (name.parted + 2 * name.told)
+        odds -= _weight(text[start : name.end + 1]) * 2 if name.end < len(text) else 0.0
+        if odds >= max(best, _SHORT_PARTED if name.parted and len(name.letters) == 2 and least > _NAMED else best):
+            best, end = odds, name.end
+    return end or _transcribed_end(text, start)
+
+
+def _is_able(name: str) -> bool:
+    known = lexicon()
+    given = name[2 if name[:2] in _DOUBLES else 1 :]
+    return all(known.given.get(letter, known.else_given) > _LEAST_LETTER for letter in given)
+
+
+def _stated_end(text: str, start: int, least: float) -> int:
+    """Where a name ends whose cue leaves little doubt: nicknames too; 0 where there is none."""
+    if end := _end(text, start, least):
+        return end
+    nick = _NICKNAME.match(text, start)
+    if nick and not text.startswith(_NOT_NAMES, start) and nick[0] not in lexicon().words and _after(text, nick.end()) > 0:
         return nick.end()
-    return _transcribed_end(text, start) or _likely_end(text, start, _ALL)
-
-
-def _letters(name: str) -> str:
-    return re.sub(rf"[^{HAN}]", "", name)
-
-
-def _is_han(text: str, length: int) -> bool:
-    return len(text) == length and not _CLAUSE.search(text)
+    if least == _STATED and (four := re.compile(rf"[{_ALL}][{HAN}]{{3}}(?![{HAN}])").match(text, start)) and _is_able(four[0]):
+        return four.end()
+    return 0
 
 
 def _transcribed_end(text: str, start: int) -> int:
     """Of a name as Uyghurs, Mongols and Tibetans write it, without a surname."""
     run = _TRANSCRIBED_AT.match(text, start)
-    if not run or (len(run[0]) < 3 and run[0] not in {"扎西", "卓玛", "多吉", "次仁", "央金", "格桑", "古丽"}):
-        return 0
-    return run.end() if _ends(text, run.end()) and not _is_word(run[0]) else 0
+    return run.end() if run and _is_transcribed(run[0]) and _after(text, run.end()) > 0 else 0
 
 
-def _likely_end(text: str, start: int, known: str) -> int:
-    """Where a name ends that only looks like one; 0 where it is a word or the beginning of one."""
-    dotted = _DOTTED.match(text, start)
-    if dotted and not _EPONYM.search(text, start, dotted.end() + 3):
-        return dotted.end()
-    parted = _PARTED.match(text, start)
-    if parted and len(_letters(parted[0])) == 3 and _ends(text, parted.end()) and _given(_letters(parted[0])[1:]):
-        return parted.end()
-    for surname in _surnames(text, start, known):
-        for given in (2, 1):
-            end = start + surname + given
-            if not _is_likely(text, start, surname, end):
-                continue
-            if end >= len(text) or _CLAUSE.match(text[end]):
-                return end
-            # Within a sentence 常出现 and 左股骨 are no names, 郑海洋 at its end may be one.
-            follows = _FOLLOW.match(text, end) or (given == 2 and _breaks(text, end))
-            if follows and (given == 1 or text[start] in _SURE or text[end - 2 : end] not in lexicon().plain):
-                return end
-    return _transcribed_end(text, start)
+def _is_transcribed(run: str) -> bool:
+    rare = sum(letter not in _EVERYDAY for letter in run)
+    return run in _SHORT or (len(run) > 2 and run[0] not in _NO_FIRST and rare * 2 > len(run) and run not in lexicon().words)
 
 
-def _is_likely(text: str, start: int, surname: int, end: int) -> bool:
-    name = text[start:end]
-    if (
-        not _is_han(name, end - start)
-        or _is_word(name)
-        or not _given(name[surname:])
-        or text.startswith(_TITLE_WORDS, start + surname)
-    ):
-        return False
-    if name in lexicon().people or surname == 2:
-        return True
-    # 徐国梁 though 徐国 was a state; 高血 begins 高血压.
-    if (_is_word(name[:2]) and name[0] not in _SURE) or text[end - 1 : end + 1] in lexicon().words:
-        return False
-    # Of two letters the second is often the beginning of what follows.
-    return len(name) == 3 or text[start + 1 : start + 3] not in lexicon().words
-
-
-def _breaks(text: str, end: int) -> bool:
-    """Whether a word begins right after."""
-    return text[end : end + 2] in lexicon().words or text[end : end + 3] in lexicon().words
-
-
-def spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where names stand."""
+def stated(text: str) -> Iterator[tuple[int, int]]:
+    """Names where the text says that one follows (姓名：, 我叫), with a dot in them, or in Latin letters."""
     found = []
-    for pattern, cues in ((_AFTER_FIELD, _FIELDS), (_AFTER_CALLED, _CALLED)):
+    for pattern, cues, least in ((_AFTER_FIELD, _FIELDS, _STATED), (_AFTER_CALLED, _CALLED, _NAMED)):
         for match in pattern.finditer(text):
-            if text.endswith(cues, 0, match.start()):
-                found.append((match.end(), _stated_end(text, match.end())))
-    for match in _AFTER_PEOPLE.finditer(text):
-        if text.endswith(_PEOPLE, 0, match.start()):
-            found.append((match.end(), _likely_end(text, match.end(), COMMON)))
-    for match in _AT_TITLE.finditer(text):
-        if text.startswith(_TITLE_WORDS, match.start()):
-            found.append(_before_title(text, match.start()))
-    for match in _DOTTED.finditer(text) if _DOT.search(text) else ():
+            if _is_after(cues, text, match.start()):
+                found.append((match.end(), _stated_end(text, match.end(), least)))
+    for match in _DOTTED.finditer(text) if _HAS_DOT.search(text) else ():
         found.append(_dotted(text, match))
-    for match in _PINYIN.finditer(text) if _CAPITAL.search(text) else ():
+    for match in _PINYIN.finditer(text) if _HAS_CAPITAL.search(text) else ():
         found.append(match.span(match.lastgroup or 0))
+    found += [match.span("given") for match in _APART.finditer(text)]
+    found += [_transcribed_before(text, match.start()) for match in _AT_TITLE_TRANSCRIBED.finditer(text)]
+    yield from sorted((start, end) for start, end in found if end > start)
+
+
+def _is_after(cues: frozenset[str], text: str, place: int) -> bool:
+    return any(text[max(0, place - size) : place] in cues for size in range(1, _LONGEST + 1))
+
+
+def of_people(text: str) -> Iterator[tuple[int, int]]:
+    """Names after a word for somebody: 患者, 女儿, 医生."""
+    for match in _AFTER_PEOPLE.finditer(text):
+        if _is_after(_PEOPLE, text, match.start()) and (end := _end(text, match.end(), _LIKELY)):
+            yield match.end(), end
+
+
+def titled(text: str) -> Iterator[tuple[int, int]]:
+    """Names before a title, or at the head of a record: 王建华主任, 梁静，女，28岁."""
+    found = []
+    for match in _HEAD.finditer(text):
+        end = _end(text, match.start(), _HEADED)
+        found.append((match.start(), end if end == match.end() else 0))
+    for match in _AT_TITLE.finditer(text):
+        if text.startswith(_TITLE_WORDS, match.end()):
+            found.append(_before_title(text, match.start()))
+    for match in _PARTED_TITLE.finditer(text):
+        letters = _CLAUSE.sub("", match[0])
+        if _is_able(letters) and _odds(letters) >= _TITLED:
+            found.append(match.span())
     yield from sorted((start, end) for start, end in found if end > start)
 
 
 def _before_title(text: str, end: int) -> tuple[int, int]:
     """The name that ends here, before a title; surname and title alone tell no one."""
+    best, start = _TITLED, end
     for length in (4, 3, 2):
-        start = end - length
-        if start < 0:
+        first = end - length
+        name = text[max(0, first) : end]
+        if first < 0 or _CLAUSE.search(name) or not _is_able(name):
             continue
-        left = text[start - 1 : start]
-        free = not left or bool(_CLAUSE.match(left)) or left in _BEFORE or text[max(0, start - 2) : start] in lexicon().words
-        surname = 2 if length > 2 and _DOUBLE_AT.match(text, start) else 1
-        if length - surname > 2 or not free or (surname == 1 and text[start] not in COMMON):
-            continue
-        name = text[start:end]
-        if (
-            _is_likely(text[:end], start, surname, end)
-            and left + name[0] not in lexicon().words
-            and not (surname == 1 and name[-2:] in lexicon().plain and name[0] not in _SURE)
-        ):
-            return start, end
-    return end, end
+        odds = _odds(name) + _before(text, first)
+        if odds >= best:
+            best, start = odds, first
+    return start, end
+
+
+def _transcribed_before(text: str, end: int) -> tuple[int, int]:
+    run = _TRANSCRIBED_BEFORE.search(text[max(0, end - 9) : end])
+    return (end - len(run[0]) if run and _is_transcribed(run[0]) else end), end
+
+
+def _before(text: str, start: int) -> float:
+    """What stands before a candidate: a beginning or a word that leads to names speaks for it."""
+    left = text[start - 1 : start]
+    if not left or _CLAUSE.match(left):
+        return 1.0
+    if left == text[start]:
+        return -9.0  # 谢谢
+    led = left in _BEFORE or text[max(0, start - 2) : start] in lexicon().words
+    return (0.0 if led else -2.0) - _weight(text[start - 1 : start + 1])
 
 
 def _dotted(text: str, match: re.Match[str]) -> tuple[int, int]:
@@ -260,34 +334,38 @@ def _dotted(text: str, match: re.Match[str]) -> tuple[int, int]:
 
 def is_name(text: str) -> bool:
     """Whether a text that stands alone looks like a person's name."""
-    return bool(text) and _likely_end(text, 0, COMMON) == len(text)
+    return bool(text) and _end(text, 0, _LIKELY) == len(text)
 
 
-_JUNK = r"[*＊·•・‧∙⋅●_.\-\s（(]"
-_DOTS = "[·•・‧∙⋅●]"
-_FIRSTS = rf"[{COMMON}]|{_DOUBLE}|[{_TRANSCRIBED}]{{3}}"
-_CUED = [
-    rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为\s]|->|→)",
-    rf"(?:{any_of(_DATA['called'])})",
-    rf"(?:{any_of(_DATA['people'])})(?:是|叫做?|名叫|为|姓名)?[:：\s“\"（(【]{{0,2}}(?:{_FIRSTS})",
-    r"[A-Z][a-z]{1,5}\s[A-Z][a-z]",
-]
-_ABLE = f"[[{HAN}]--[{''.join(sorted(_NEVER))}]]"
-# What every text has in which `spans` finds a name.
-SIGN = "|".join(
-    [
-        _CUED[0],
-        _CUED[1],
-        rf"(?:{any_of(_DATA['people'])})(?:是|叫做?|名叫|为|姓名)?[:：\s“\"（(【]{{0,2}}(?:[{COMMON}](?:{_ABLE}|{_JUNK})|{_DOUBLE}|[{_TRANSCRIBED}]{{3}})",
-        rf"(?:[{COMMON}]|{_DOUBLE}){_ABLE}{{1,2}}(?:{_TITLES})",
-        rf"[{HAN}]\s?{_DOTS}\s?[{HAN}]",
-        _CUED[3],
-    ]
-)
+@cache
+def signs() -> dict[str, tuple[str, ...]]:
+    """By finder: every text in which it finds a name has one of these."""
+    letter = f"[[{HAN}]--[{_NEVER}]]"
+    junk = r"[*＊·•・‧∙⋅●_.\-\s（(/|]"
+    first = rf"(?:[{_ALL}](?:{letter}|{junk})|{_DOUBLE}|[{_TRANSCRIBED}]{{3}}|{any_of(' '.join(_SHORT))})"
+    whole = rf"(?:[{_ALL}]|{_DOUBLE}){letter}{{1,2}}"
+    return {
+        "of_people": (rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}{first}",),
+        "titled": (rf"{whole}(?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))",),
+        "stated": (
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为\s]|->|→)|(?:{any_of(_DATA['called'])})|[{HAN}]\s?{_DOT}\s?[{HAN}]|姓.{{1,3}}[，,\s]*(?:单名|名)|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]"
+            rf"|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
+        ),
+    }
 
 
 @cache
 def first_sign() -> str:
-    """What every text has that has `SIGN`, but quicker to search for."""
-    given = f"[{''.join(sorted(lexicon().given))}]"
-    return "|".join([*_CUED, rf"{given}(?:{_TITLES})", _DOTS])
+    """What every text has that has one of `signs`, but quicker to search for."""
+    return "|".join(
+        [
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为\s]|->|→)",
+            rf"(?:{any_of(_DATA['called'])})",
+            rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
+            rf"[{able()}]\s?(?:{_TITLES})",
+            rf"[{able()}][，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁)",
+            _DOT,
+            r"姓.{1,3}[，,\s]?(?:单名|名)",
+            r"[A-Z][a-z]{1,8}\s[A-Z][a-z]",
+        ]
+    )

@@ -6,11 +6,11 @@ import datetime
 import re
 from collections.abc import Callable
 
-from medasst.data.privacy.recogniser import HAN, NUMERALS, SIGNS, Recogniser, View, always, any_of, words
+from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Recogniser, View, always, any_of, words
 
 _WORDS = words()["numbers"]
 # What people put between the digits of a number. Commas and stops part numbers from each other.
-_GAP = rf"(?:[^0-9A-Za-z{HAN}，。；、！？!?,;:：\[\]\n]{{0,3}}|[\[\]]?)"
+_GAP = rf"(?:[{SEPARATORS}]{{0,5}}|[\[\]]{{0,2}})"
 _NARROW = r"[-－—–\s.·]?"
 _END = r"(?![0-9])"
 _UNIT = (
@@ -85,7 +85,7 @@ def is_id_card(number: str) -> bool:
     return "10X98765432"[check] == number[17].upper()
 
 
-def _like_id_card(text: str) -> bool:
+def like_id_card(text: str) -> bool:
     """A slip of one digit makes the check character wrong and leaves a person's number: place and birth date are enough."""
     number = _digits(text.replace("×", "X"))
     if len(number) != 18:
@@ -94,9 +94,14 @@ def _like_id_card(text: str) -> bool:
     return is_id_card(number) or (int(number[:2]) in _PROVINCES and _is_date(*born))
 
 
-def _like_old_id_card(text: str) -> bool:
+def like_old_id_card(text: str) -> bool:
+    """Whether 15 digits are a number of before 1999: a province and a birth date."""
     number = _digits(text)
     return int(number[:2]) in _PROVINCES and _is_date(1900 + int(number[6:8]), int(number[8:10]), int(number[10:12]))
+
+
+def _like_even_old_id_card(text: str) -> bool:
+    return len(set(_gaps(text))) < 2 and like_old_id_card(text)
 
 
 # ---- cards -----------------------------------------------------------------------------------------------------------
@@ -121,13 +126,24 @@ _PUBLIC_CONTEXT = re.compile(rf"(?:{_WORDS['public_lines']})[^，。；\n]{{0,12
 _NO_LANDLINE = re.compile(f"(?:{_PUBLIC_CONTEXT.pattern})|(?:{_THING.pattern})")
 
 
-def _is_private(text: str) -> bool:
+def is_private(text: str) -> bool:
+    """Whether a telephone number isn't one of those that everybody is meant to know."""
     return re.sub(r"\D", "", text) not in _PUBLIC
 
 
 def _is_stated_phone(text: str) -> bool:
     number = _digits(text)
     return 7 <= len(number) <= 14 and number not in _PUBLIC
+
+
+def is_landline(number: str) -> bool:
+    """Whether the digits are those of a landline telephone with its area."""
+    return re.fullmatch(rf"0{_AREA}[2-8][0-9]{{6,7}}", number) is not None
+
+
+def _is_parted_landline(text: str) -> bool:
+    """Whether single digits with gaps are one: 0-1-0-6-2-…."""
+    return len(re.findall(r"[0-9]+", text)) >= 9 and is_landline(_digits(text)) and _evenly(text)
 
 
 _AREA = r"(?:10|2[0-9]|[3-9][0-9]{2})"
@@ -141,9 +157,12 @@ _MINE = (
 )
 
 
+_SERVED = "(?:打|拨|致电|热线|专线|电话|客服|平台|短信|预约|挂号|咨询|服务|联系|官方|售后)"
+
+
 def phones(view: View) -> list[Recogniser]:
     def phone(
-        least: int, pattern: str, check: Callable[[str], bool] = _is_private, unless: re.Pattern[str] | None = _NO_LANDLINE
+        least: int, pattern: str, check: Callable[[str], bool] = is_private, unless: re.Pattern[str] | None = _NO_LANDLINE
     ) -> Recogniser:
         return Recogniser("[电话]", re.compile(pattern), check, unless, view, least=least)
 
@@ -163,12 +182,14 @@ def phones(view: View) -> list[Recogniser]:
             rf"{_BEGIN}(?:(?:\+|00)?86{_GAP}0?{_AREA}|[(（]0{_AREA}[)）]|0{_AREA}[)）]?){_GAP}[2-8][0-9]{{2,3}}{_GAP}[0-9]{{3,4}}"
             rf"(?:(?:{_GAP}|\s?(?:转|分机|内线)\s?)[0-9]{{1,5}})?{_END}{_UNIT}",
         ),
-        phone(10, rf"{_BEGIN}[48]{_NARROW}00{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}"),
+        phone(10, rf"{_BEGIN}[48]{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}"),
         phone(
             5,
-            r"(?:打|拨|致电|热线|专线|电话|客服|平台|短信|预约|挂号|咨询|服务|联系|官方|售后)[^0-9。，\n]{0,5}"
-            rf"(?P<secret>(?:1010{_NARROW}[0-9]{{4}}|95{_NARROW}[0-9]{{3,11}}|96[0-9]{{3,4}}|106[0-9]{{5,17}}|1259[0-9]|116114|12580)){_END}{_UNIT}",
+            rf"{_SERVED}[^0-9。，\n]{{0,5}}"
+            rf"(?P<secret>(?:1010{_NARROW}[0-9]{{4}}|95[0-9]{{2}}{_NARROW}[0-9]{{1,9}}|96[0-9]{{3,4}}|106[0-9]{{5,17}}|1259[0-9]|116114|12580)){_END}{_UNIT}",
         ),
+        phone(12, rf"{_BEGIN}106[0-9]{{9,17}}{_END}{_UNIT}"),
+        phone(10, rf"{_BEGIN}0(?:{_GAP}[0-9]){{9,11}}{_END}{_UNIT}", _is_parted_landline),
         phone(7, rf"{_CALLED}{_LINK}(?P<secret>\+?[0-9](?:{_GAP}[0-9]){{6,13}}){_END}{_UNIT}", _is_stated_phone),
         phone(7, rf"{_BEGIN}(?P<secret>[2-8][0-9]{{2,3}}{_NARROW}[0-9]{{4}}){_END}{_MINE}"),
         phone(2, rf"(?:分机|内线|总机转|\[电话\]\s?转)号?{_LINK}(?P<secret>[0-9]{{2,6}}){_END}"),
@@ -178,7 +199,7 @@ def phones(view: View) -> list[Recogniser]:
 # ---- papers and hospital numbers -------------------------------------------------------------------------------------
 
 _NUMBER = (
-    rf"(?P<secret>[A-Za-z]{{0,4}}{_NARROW}[(（]?[0-9](?:{_GAP}[0-9A-Z()（）]){{least,most}}[0-9A-Za-z]?[)）]?)(?![0-9A-Za-z])"
+    rf"(?P<secret>(?:[A-Za-z]{_GAP}){{0,4}}[(（]?[0-9](?:{_GAP}[0-9A-Z()（）]){{least,most}}[0-9A-Za-z]?[)）]?)(?![0-9A-Za-z])"
 )
 
 
@@ -190,7 +211,12 @@ def _has_digits(least: int) -> Callable[[str], bool]:
     return lambda text: sum(char.isdigit() for char in text) >= least
 
 
-_NOT_PAPER = re.compile(r"(?:批准|国药|生产|经营|注册|备案|许可|执业许可|机构)[^，。]{0,6}$|\[$")
+_NOT_PAPER = re.compile(r"(?:批准|国药|生产|经营|注册|备案|(?<!居留)许可|机构|商品|药品|产品|试剂|疫苗)[^，。]{0,6}$|\[$")
+
+
+_BANK_CUES = "行 卡 账 帐 款 信用社 农信 农商 浦发 民生 光大 兴业 中信 平安 华夏 广发 存折 打到 转到 支付宝 储"
+_PAPER_CUES = "证 护照 居留 驾照 绿卡 户口 assport"
+_INSURANCE_CUES = "保 医疗 农合 合疗 公积金 凭证 个人编号 特病 慢病"
 
 
 def papers(view: View) -> list[Recogniser]:
@@ -199,9 +225,18 @@ def papers(view: View) -> list[Recogniser]:
 
     identity = rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx×]{_END}"
     hospital = (
-        rf"(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|登记|申请)?(?:号码|编号|条码|单号|号|ID|id|[Nn][Oo][.．]?)"
+        rf"(?:(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|登记|申请|流水)?(?:号码|编号|条码|单号|序号|流水号?|号|ID|id|[Nn][Oo][.．]?)"
+        rf"|条形?码|流水号)"
         rf"(?:码)?(?:是|为|[:：=→\s“\"【（(]|的){{0,4}}"
     )
+    paper = rf"(?:{any_of(_WORDS['papers'])}|[Pp]assport){_LINK}"
+    other = r"(?<![保验论辨见求认确])证(?:件)?(?:号码|编号|号|码|上号码){0,2}[是为:：=→\s]{0,3}"
+    insurance = rf"(?:{any_of(_WORDS['insurance'])}){_LINK}"
+    visit = rf"(?:住院登记|入院登记|就诊卡|病历|病案){_LINK}"
+    bank = rf"(?:{any_of(_WORDS['banks'])})"
+    corps = rf"(?:[军政海空陆武警士文参后装联兵南北沈兰济广成京战火]|证|证号)[:：\s]{{0,2}}[{HAN}]?字第?"
+    card = rf"(?P<secret>[0-9](?:{_FAR}[0-9]){{11,20}}){_END}"
+    said = r"[^A-Za-z，。；\n]{0,6}?"  # words between, where the number is a long one
     return [
         kind(
             14,
@@ -209,42 +244,20 @@ def papers(view: View) -> list[Recogniser]:
             rf"(?:身份证|一代证|二代证|老证|公民身份)(?:件)?{_LINK}(?P<secret>[1-9](?:{_GAP}[0-9]){{13,16}}(?:{_GAP}[0-9Xx×])?){_END}",
             cues="身份 代证 老证",
         ),
-        kind(17, "[身份证]", identity, _like_id_card),
-        kind(15, "[身份证]", rf"{_BEGIN}[1-9](?:{_NARROW}[0-9]){{14}}{_END}{_UNIT}", _like_old_id_card),
-        kind(
-            2,
-            "[证件号]",
-            rf"(?:{any_of(_WORDS['papers'])}|[Pp]assport){_LINK}[^0-9A-Za-z，。；\n]{{0,4}}?{_stated(5, 17)}",
-            _has_digits(5),
-            "证 护照 驾照 绿卡 户口 assport",
-        ),
-        kind(
-            5,
-            "[证件号]",
-            rf"(?:[军政海空陆武警士文参后装联兵南北沈兰济广成京战火]|证|证号)[:：\s]{{0,2}}[{HAN}]?字第?\s?(?P<secret>[0-9]{{5,12}})\s?号?",
-            cues="字",
-        ),
-        kind(
-            2,
-            "[证件号]",
-            rf"(?:{any_of(_WORDS['insurance'])}){_LINK}[^，。；\n]{{0,6}}?{_stated(6)}",
-            _has_digits(6),
-            "保 医疗 农合 合疗 公积金 凭证 个人编号 特病 慢病",
-        ),
+        kind(17, "[身份证]", identity, like_id_card),
+        kind(15, "[身份证]", rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{14}}{_END}{_UNIT}", _like_even_old_id_card),
+        kind(2, "[证件号]", rf"{paper}{_stated(5, 20)}", _has_digits(5), _PAPER_CUES),
+        kind(7, "[证件号]", rf"{paper}{said}{_stated(7, 20)}", _has_digits(7), _PAPER_CUES),
+        kind(6, "[证件号]", rf"{other}{_stated(6, 20)}", _has_digits(6), "证"),
+        kind(5, "[证件号]", rf"{corps}\s?(?P<secret>[0-9]{{5,12}})\s?号?", cues="字"),
+        kind(2, "[证件号]", rf"{insurance}{_stated(6)}", _has_digits(6), _INSURANCE_CUES),
+        kind(7, "[证件号]", rf"{insurance}{said}{_stated(7)}", _has_digits(7), _INSURANCE_CUES),
         kind(1, "[病历号]", rf"{hospital}{_stated(4)}", _has_digits(4), "号 ID id No NO no 码"),
-        kind(
-            1,
-            "[病历号]",
-            rf"(?:住院登记|入院登记|就诊卡|病历|病案){_LINK}{_stated(5)}",
-            _has_digits(5),
-            "登记 就诊卡 病历 病案",
-        ),
-        kind(
-            12,
-            "[银行卡]",
-            rf"(?:{any_of(_WORDS['banks'])}){_LINK}[^0-9，。；\n]{{0,4}}?(?P<secret>[0-9](?:{_FAR}[0-9]){{11,20}}){_END}{_UNIT}",
-        ),
-        kind(16, "[银行卡]", rf"卡[^0-9\n。]{{0,8}}(?P<secret>62(?:{_FAR}[0-9]){{14,17}}){_END}{_UNIT}"),
+        kind(1, "[病历号]", rf"{visit}{_stated(5)}", _has_digits(5), "登记 就诊卡 病历 病案"),
+        kind(12, "[银行卡]", rf"{bank}{_LINK}[^0-9，。；\n]{{0,4}}?{card}{_UNIT}", cues=_BANK_CUES),
+        kind(12, "[银行卡]", rf"{_BEGIN}{card}(?=[^0-9，。；\n]{{0,4}}{bank})", cues=_BANK_CUES),
+        kind(16, "[银行卡]", rf"{_BEGIN}62(?:{_GAP}[0-9]){{14}}(?:(?:{_GAP}[0-9]){{2,3}})?{_END}{_UNIT}"),
+        kind(16, "[银行卡]", rf"卡[^0-9\n。]{{0,8}}(?P<secret>62(?:{_FAR}[0-9]){{14,17}}){_END}{_UNIT}", cues="卡"),
         kind(15, "[银行卡]", rf"{_BEGIN}[3456](?:{_GAP}[0-9]){{14,18}}{_END}{_UNIT}", _is_card),
     ]
 
@@ -252,6 +265,12 @@ def papers(view: View) -> list[Recogniser]:
 _BED_PLACE = r"监护室|监护病房|[Ii][Cc][Uu]|病房|病区|病室|住院部|住院楼|号楼|[内外儿妇产]科|科室|房间|室|楼|层|区|科"
 _BED_NUMBER = r"[加+＋]?[0-9一二三四五六七八九十]{1,4}"
 BEDS = [
+    Recogniser("[病历号]", re.compile(r"(?P<secret>[加+＋][0-9]{1,3}号?床)(?![位边前旁头上单]|休)"), cues=("床",)),
+    Recogniser(
+        "[病历号]",
+        re.compile(r"(?<![0-9第])(?P<secret>[0-9]{1,3}号?床)(?=的?(?:病人|患者|家属|病友|陪护|老[人太头]|阿姨|大爷))"),
+        cues=("床",),
+    ),
     Recogniser(
         "[病历号]",
         re.compile(
@@ -262,12 +281,14 @@ BEDS = [
     Recogniser(
         "[病历号]",
         re.compile(
-            rf"(?:{_BED_PLACE}|住在?|我是|患者|在)\s?(?P<secret>(?:[0-9]{{1,4}}[-—房室])?{_BED_NUMBER}\s?号?病?床)(?![位边前旁头上单]|休)"
+            rf"(?:{_BED_PLACE}|住在?|我是|患者|在|护士说|医生说|护士叫|管)\s?(?P<secret>(?:[0-9]{{1,4}}[-—房室])?{_BED_NUMBER}\s?号?病?床)(?![位边前旁头上单]|休)"
         ),
         cues=("床",),
     ),
 ]
-_PLATE_SIGNS = r"[-·•・.—–_\s]{0,2}"
+_PLATE_SIGNS = r"[-·•・.—–_*＊/\s（(]{0,2}"
+_PLATE_LETTER = "[A-HJ-NP-Za-hj-np-z]"
+_PLATE_CUE = re.compile(r"(?:车牌|车号|牌照|车子?|号牌)(?:号码?)?(?:是|为|[:：\s“])*$")
 
 
 def _is_plate(text: str) -> bool:
@@ -276,38 +297,64 @@ def _is_plate(text: str) -> bool:
     return figures >= (3 if re.search("[a-z]", text) else 2)
 
 
-PLATES = [
-    Recogniser(
-        "[车牌]",
-        re.compile(
-            rf"[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-HJ-NP-Za-hj-np-z]{_PLATE_SIGNS}"
-            rf"[A-HJ-NP-Za-hj-np-z0-9](?:{_PLATE_SIGNS}[A-HJ-NP-Za-hj-np-z0-9]){{3}}(?:(?:{_PLATE_SIGNS}[A-HJ-NP-Za-hj-np-z0-9]){{1,2}}(?![A-Za-z0-9])|[警学挂港澳领试超使])"
+def plates(view: View) -> list[Recogniser]:
+    place, sign = f"[{_WORDS['provinces']}]", f"{_PLATE_SIGNS}[A-HJ-NP-Za-hj-np-z0-9]"
+    tail = rf"(?:(?:{sign}){{1,2}}(?![A-Za-z0-9])[）)]?|[警学挂港澳领试超使])"
+    stated = rf"{place}?{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9](?:{_PLATE_SIGNS}[A-Za-z0-9]){{4,5}}"
+    return [
+        Recogniser(
+            "[车牌]",
+            re.compile(rf"{place}{_PLATE_SIGNS}{_PLATE_LETTER}(?:{sign}){{4}}{tail}"),
+            _is_plate,
+            view=view,
+            cues=tuple(_WORDS["provinces"]),
         ),
-        _is_plate,
-    ),
-    Recogniser(
-        "[车牌]",
-        re.compile(
-            rf"(?:车牌|车号|牌照|车子?|号牌)(?:号码?)?(?:是|为|[:：\s“])*(?P<secret>[{_WORDS['provinces']}]?{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9](?:{_PLATE_SIGNS}[A-Za-z0-9]){{4,5}})(?![A-Za-z0-9])"
+        Recogniser(
+            "[车牌]",
+            re.compile(rf"{_PLATE_CUE.pattern[:-1]}(?P<secret>{stated})(?![A-Za-z0-9])"),
+            _is_plate,
+            view=view,
+            cues=("车", "牌"),
         ),
-        _is_plate,
-    ),
-]
+        Recogniser("[车牌]", re.compile(rf"(?<![A-Za-z])WJ{place}?[0-9]{{4,5}}(?![0-9])"), view=view, cues=("WJ",)),
+    ]
 
 
 # Unbounded repeats: for an automaton they are the simpler ones.
-_RUST_GAP = rf"(?:[^0-9A-Za-z{HAN}，。；、！？!?,;:：\n]|[\[\]])*"
-_RUST_FAR = rf"(?:{_RUST_GAP}(?:{_MIDDLE}{_RUST_GAP})?)"
-_FIGURE = rf"[0-9OoIlSsBZz|{SIGNS}]"
-_NUMERAL = rf"[0-9{SIGNS}{NUMERALS}]"
-_OTHERS = [
-    rf"{_NUMERAL}(?:{_RUST_FAR}{_NUMERAL}){{6}}",
-    r"[0-9一二三四五六七八九十]\s?号?病?床|床[号位头]",
-    rf"(?:分机|内线|总机转|\]\s?转)号?[^，。\n]*{_FIGURE}",
-    rf"(?:号|[Ii][Dd]|[Nn][Oo][.．]?|码)[是为:：=→\s“\"【（(的]*[A-Za-z]*[-－—–\s.·]?[(（]?{_FIGURE}",
-    rf"(?:{any_of(_WORDS['papers'])}|[Pp]assport|{any_of(_WORDS['insurance'])}|病历|病案|就诊卡|住院登记|入院登记)[^，。；\n]*{_NUMERAL}",
-    rf"字第?\s?{_FIGURE}",
-    rf"[{_WORDS['provinces']}][-·•・.—–_\s]{{0,2}}[A-Za-z][-·•・.—–_\s]{{0,2}}[A-Za-z0-9]",
-    r"(?:车牌|车号|牌照|号牌)|车子?[^，。\n]*[A-Za-z]",
-]
-SIGN = "|".join([rf"{_FIGURE}(?:{_RUST_FAR}{_FIGURE}){{4}}", *_OTHERS])
+_ANY_GAP = rf"[{SEPARATORS}\[\]]*"
+_ANY_FAR = rf"(?:{_ANY_GAP}(?:{_MIDDLE}{_ANY_GAP})?)"
+_FIGURE = rf"[0-9OoIlSsBZz{SIGNS}]"
+_NUMERAL = rf"[0-9OoIl{SIGNS}{NUMERALS}]"
+# Few digits are enough in these.
+_FEW = "|".join(
+    [
+        r"[0-9一二三四五六七八九十]\s?号?病?床|床[号位头]",
+        r"(?:分机|内线|总机转|\]\s?转)",
+        rf"(?:[号码证照保合疗历案卡记单金许可险本口簿流水]|[Ii][Dd]|[Nn][Oo][.．]?|assport)[是为:：=→\s“\"【（(的就尾填写呢#‘「>＝]*[A-Za-z]*{_ANY_GAP}{_NUMERAL}",
+        rf"字第?\s?{_FIGURE}",
+        rf"[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9{SIGNS}{NUMERALS}]|车牌|车号|牌照|号牌|车子?[^，。\n]*[A-Za-z]|WJ",
+        r"9[56][0-9]{3}|1259[0-9]|12580|116114",
+    ]
+)
+# Seven digits, with whatever people put between them.
+FIRST_SIGN = rf"{_NUMERAL}(?:{_ANY_GAP}{_NUMERAL}){{6}}|{_FEW}"
+_CUE = (
+    rf"{any_of(_WORDS['papers'])}|证|[Pp]assport|{any_of(_WORDS['insurance'])}|{any_of(_WORDS['hospital'])}"
+    "|住院登记|入院登记|就诊卡|病历|病案|条码|条形码|流水号"
+)
+_FOUR = rf"{_NUMERAL}(?:{_ANY_GAP}[A-Za-z]?{_ANY_GAP}{_NUMERAL}){{3}}"
+# Two patterns, for one of both is slower.
+SIGNS_OF_NUMBERS = (
+    "|".join(
+        [
+            rf"{_FIGURE}(?:{_ANY_FAR}{_FIGURE}){{6}}",
+            rf"{_NUMERAL}(?:{_ANY_FAR}{_NUMERAL}){{6}}",
+            r"[0-9一二三四五六七八九十]\s?号?病?床|床[号位头]",
+            rf"字第?\s?{_FIGURE}",
+            rf"[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9{SIGNS}{NUMERALS}]|车牌|车号|牌照|号牌|车子?[^，。\n]*[A-Za-z]|WJ",
+            r"9[56][0-9]{3}|1259[0-9]|12580|116114",
+            rf"(?:分机|内线|总机转|\]\s?转)[^，。\n]*{_FIGURE}",
+        ]
+    ),
+    rf"(?:{_CUE})[^，。；\n]*{_FOUR}",
+)

@@ -9,20 +9,28 @@ from medasst.data.privacy.recogniser import HAN, any_of, words
 
 _DATA = words()["places"]
 _N = r"(?:[0-9]{1,5}(?:[-—－][0-9]{1,5}){0,3}|[一二三四五六七八九十百零〇]{1,5})"
-_UNIT = r"(?:号楼|号院|号门|号房|号栋|号|栋|幢|座|单元|楼|层|室|组|队|社|户|弄|#|期|区|门|床)"
+_UNIT = r"(?:号楼|号院|号门|号房|号栋|号|房|栋|幢|座|单元|楼|层|室|组|队|社|户|弄|#|期|区|门|床)"
 _DOOR = re.compile(
     rf"(?:{_N}\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))(?:\s?[东西南北中]?\s?{_N}\s?{_UNIT})*(?:\s?[A-Za-z]?[0-9]{{2,5}}(?![0-9%.]|\s?[mμ]?[gGlL元年月日天次度]))?"
+)
+# 5-2-301, 3-1201
+_DASHED = re.compile(
+    r"(?<![0-9.\-])[0-9]{1,3}(?:#?[-—－][0-9]{1,3}){0,2}[-—－][0-9]{3,4}(?![0-9.\-－—%]|\s?(?:m|μ|u|g|G|L|l|元|年|月|日|天|次|度|片|粒|岁))"
+)
+# A door told in full, with no road or estate before it: 5栋602, 3号楼2单元501.
+_FULL = re.compile(
+    rf"{_N}\s?(?:号楼|栋|幢|座|单元)\s?(?:{_N}\s?(?:单元|门|层|楼)\s?)?(?:[东西]户|[0-9]{{3,4}}室?|{_N}\s?(?:室|号|户)|{_N}\s?单元)(?![0-9])"
 )
 _ROAD = r"(?:大街|大道|街道|胡同|路|街|道|巷|弄|里弄)"
 _STREET = r"(?:大街|大道|路|街|巷)"
 _ESTATE = (
-    r"(?:小区|花园|公寓|家园|新村|新城|庄园|花苑|佳苑|家属院|家属楼|宿舍楼?|大院|大厦|广场|写字楼|商厦|大楼|山庄|别墅|雅苑|嘉园|名苑|豪庭"
+    r"(?:小区|花园|公寓|家园|新村|新城|庄园|花苑|佳苑|家属院|家属楼|宿舍楼?|大院|大厦|广场|写字楼|商厦|大楼|壹号|一号院|国际|名城|名邸|公馆|府邸|世家|首府|新天地|花城|大都会|酒店|宾馆|招待所|基地|厂区|生活区|山庄|别墅|雅苑|嘉园|名苑|豪庭"
     r"|华庭|华府|学校|大学|学院|中学|小学|工业园|科技园|产业园|园区|社区|里|苑|园|府|庭|湾|郡|城|坊|寓|楼|厂|公司)"
 )
 _VILLAGE = r"(?:村|屯|庄|寨|堡|店|沟|坪|嘎查|苏木|镇|乡)"
 _HOSPITAL = r"(?:医院|住院部|住院楼|门诊楼|病区|病房|卫生院|诊所)"
 _SITE = re.compile(rf"(?:{_ROAD}|{_ESTATE}|{_VILLAGE}|{_HOSPITAL})")
-_NOT_ROAD = re.compile(rf"(?:{any_of(_DATA['not_roads'])})$")
+_NOT_ROAD = re.compile(rf"(?:{any_of(_DATA['not_roads'])})(?<![八五]一路)$")
 _PROVINCE = rf"(?:{any_of(_DATA['provinces'])})"
 _REGION = re.compile(
     rf"{_PROVINCE}(?:省|市|自治区|壮族自治区|回族自治区|维吾尔自治区)?|[{HAN}]{{2,5}}?(?:市|州|县|区|旗|盟)(?![别分域间])"
@@ -39,22 +47,40 @@ _BACK = 45  # letters before a door number that are looked at
 _CHAIN = re.compile(
     rf"(?:[{HAN}]{{2,8}}?(?:省|市|州|县|区|旗))[{HAN}]{{0,8}}?(?:[{HAN}]{{1,6}}(?:县|区|镇|乡|街道|苏木))[{HAN}]{{1,8}}(?:村|屯|庄|寨|嘎查|社区)(?:{_N}[组队社])?"
 )
+_COUNTY = re.compile(rf"(?:{_PROVINCE})[{HAN}]{{0,12}}?(?:县|旗|区|市)[{HAN}]{{1,8}}?(?:乡|镇|苏木)(?:{_N}[村组队社])?")
+_IN_VILLAGE = re.compile(
+    rf"[{HAN}]{{2,6}}[村屯庄][东西南北]?(?:头|口|边|尾)?第?[0-9一二三四五六七八九十]{{1,3}}(?:家|户|排|条)"
+)
+_GATE = re.compile(rf"(?P<secret>[{HAN}]{{2,8}}?(?:小区|花园|公寓|家园|新村|家属院|大厦))[东西南北正后侧]门")
 _CROSSING = re.compile(
     rf"[{HAN}]{{1,12}}{_STREET}[与和跟、及][{HAN}]{{1,6}}{_STREET}[{HAN}]{{0,4}}?(?:交叉口|交汇处?|交界处?|路口|交口|口|十字)(?:往?[东西南北]{{1,2}})?(?:侧|走)?(?:[0-9]{{1,4}}米)?"
 )
-_POSTCODE = re.compile(r"(?:邮编|邮政编码|[Pp]ostcode|[Zz]ip)(?:是|为|[:：\s])*(?P<secret>[0-9]{6})(?![0-9])")
-_ENGLISH = re.compile(
-    r"(?:(?:No\.?|Lane|Rm\.?|Room|Unit|Apt\.?|Flat|Bldg\.?|Building|Block|Floor)\s?#?[0-9]+[,，\s]{0,3}|(?:[A-Z][a-z]+\s){1,3}(?:Rd|Road|St|Street|Ave|Avenue|Lane|District|Blvd)\b\.?[,，\s]{0,3}){2,}"
+_POSTCODE = re.compile(
+    r"(?:邮编|邮政编码|[Pp]ostcode|[Zz]ip)(?:是|为|[:：\s])*(?P<secret>[0-9０-９一二三四五六七八九〇零](?:\s?[0-9０-９一二三四五六七八九〇零]){5})(?![0-9])"
 )
+_IN_LATIN = (
+    r"(?:No\.?|Lane|Rm\.?|Room|Unit|Apt\.?|Flat|Bldg\.?|Building|Block|Floor|Tower)\s?#?(?:[0-9]+[A-Z]?|[A-Z](?![a-z]))",
+    r"[0-9]{1,4}(?:/F)?,?\s(?=[A-Z])|[0-9]{1,3}/F",
+    r"(?:[A-Z][a-z'’]+\s){1,3}(?:Rd|Road|St|Street|Ave|Avenue|Lane|District|Blvd|Garden|Gardens|Court|Mansion)\b\.?",
+    r"(?<=,\s)(?:Beijing|Shanghai|Guangzhou|Shenzhen|Hong Kong|China)\b",
+)
+_ENGLISH = re.compile(rf"(?:(?:{'|'.join(_IN_LATIN)})[,，\s]{{0,3}}){{2,}}")
 _TOLD = re.compile(
     r"(?:家庭住址|收货地址|联系地址|通讯地址|详细地址|现住址|户籍地址|户籍|地址|住址|家住在?|现住在?|居住在|住在|寄到|寄往|寄给|邮寄到|送到|送至|送往|快递到|发到|家在|我家|住)(?:是|为|[:：\s“在])*"
     r"(?P<secret>[^，。；！？,;!?\n“”\[\]]{4,45})"
 )
 _BESIDE = re.compile(
-    r"(?:对面|对过|旁边|隔壁|斜对面|楼上|楼下|门口|东门|西门|南门|北门|后面|附近|北侧|南侧|东侧|西侧|便利店|超市|菜鸟|驿站|快递柜|传达室|门卫|保安室|物业)"
+    r"(?:对面|对过|旁边|隔壁|斜对面|楼上|楼下|门口|东门|西门|南门|北门|后面|附近|北侧|南侧|东侧|西侧|便利店|超市|菜鸟|驿站|快递柜|传达室|门卫|保安室|物业|桥下|桥头|天桥)"
+)
+_VAGUE = re.compile("我们|你们|他们|我家|咱|这个|那个|一个|哪个|每个|的|老旧|住宅|什么|附近")
+_FORMAL = re.compile(
+    r"(?:家庭住址|收货地址|联系地址|通讯地址|详细地址|现住址|户籍地址?|户籍|住址)(?:是|为|[:：\s“在])*(?P<secret>[^，。；！？,;!?\n“”\[\]]{4,45})"
 )
 _NAMED_KIND = rf"小区|花园|公寓|家园|新村|新城|花苑|佳苑|家属院|大厦|广场|写字楼|村|屯|苑|{_ROAD}|宿舍|学校|大学|中学|小学"
 _NAMED = re.compile(rf"[{HAN}]{{2,8}}(?:{_NAMED_KIND})")
+
+
+_LEVEL = re.compile(rf"(?:{_PROVINCE}|[{HAN}](?:市|州|县|区|旗|镇|乡|街道|{_NAMED_KIND}))")
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
@@ -62,9 +88,14 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
     found = [match.span() for pattern in (_CHAIN, _CROSSING) for match in pattern.finditer(text)]
     found += [_trimmed(text, start, end) for start, end in found[:]]
     found = found[len(found) // 2 :]
+    found += [match.span() for pattern in (_COUNTY, _IN_VILLAGE) for match in pattern.finditer(text)]
+    found += [_trimmed(text, *match.span("secret")) for match in _GATE.finditer(text) if not _VAGUE.search(match["secret"])]
+    found += [span for match in _DASHED.finditer(text) if (span := _to_dashed(text, match))]
+    found += [span for match in _FULL.finditer(text) if (span := _to_full(text, match))]
     found += [match.span() for match in _ENGLISH.finditer(text)]
     found += [match.span("secret") for match in _POSTCODE.finditer(text)]
     found += [span for match in _DOOR.finditer(text) if (span := _to_door(text, match))]
+    found += [match.span("secret") for match in _FORMAL.finditer(text) if len(_LEVEL.findall(match["secret"])) > 1]
     found += [span for match in _TOLD.finditer(text) if (span := _told(text, match))]
     yield from _joined(found)
 
@@ -97,9 +128,7 @@ _PROVINCE_AT = re.compile(_PROVINCE)
 
 def _to_door(text: str, door: re.Match[str]) -> tuple[int, int] | None:
     """The address that ends with this door number, if what stands before it is a place."""
-    low = max(0, door.start() - _BACK)
-    clause = max((match.end() for match in _CLAUSE.finditer(text, low, door.start())), default=low)
-    before = text[clause : door.start()].rstrip()
+    clause, before = _clause_before(text, door.start())
     sites = list(_SITE.finditer(before))
     if not sites or len(before) - sites[-1].end() > 8:
         return None
@@ -116,8 +145,36 @@ def _to_door(text: str, door: re.Match[str]) -> tuple[int, int] | None:
     return clause + start, door.end()
 
 
+def _to_dashed(text: str, door: re.Match[str]) -> tuple[int, int] | None:
+    """The address that ends with a door such as 5-2-301, right behind an estate, or told as an address."""
+    clause, before = _clause_before(text, door.start())
+    sites = [site for site in _SITE.finditer(before) if len(before) - site.end() <= 2]
+    named = bool(sites) and not _NOT_ROAD.search(before) and (len(sites[-1][0]) > 1 or len(re.findall("[-—－]", door[0])) > 1)
+    if not named and not re.search(r"(?:送到|寄到|地址|住址|住在?|住)[:：\s]?[{HAN}]{2,8}$".replace("{HAN}", HAN), before):
+        return None
+    start = _beginning(before, sites[-1].start() if sites else len(before))
+    return clause + start, door.end()
+
+
+def _to_full(text: str, door: re.Match[str]) -> tuple[int, int] | None:
+    """The address that ends with a door told in full; what stands right before it, up to a cue, belongs to it."""
+    clause, before = _clause_before(text, door.start())
+    if re.search(_HOSPITAL, before):
+        return None
+    return clause + (_beginning(before, len(before)) if before else 0), door.end()
+
+
+def _clause_before(text: str, end: int) -> tuple[int, str]:
+    """Where the clause before a place begins, some letters back at most, and its text."""
+    low = max(0, end - _BACK)
+    clause = max((match.end() for match in _CLAUSE.finditer(text, low, end)), default=low)
+    return clause, text[clause:end].rstrip()
+
+
 def _fits(site: str, number: str, before: str) -> bool:
     """Whether such a number stands after such a place: a road has houses, an estate has blocks, a hospital beds."""
+    if site in {"苑", "园", "坊", "府"} and "号" in number and re.search(_ROAD, before[:-1]):
+        return True
     if site == "里":
         return "号" in number and (re.search(_ROAD, before[:-1]) is not None or re.search("[室楼栋]|单元", number) is not None)
     if re.fullmatch(_ROAD, site):
@@ -159,18 +216,23 @@ def _told(text: str, told: re.Match[str]) -> tuple[int, int] | None:
 
 
 _SITES = rf"(?:{_ROAD}|{_ESTATE}|{_VILLAGE}|{_HOSPITAL})"
+_INSIDE = r"[^，。；！？,;!?\n（(）)“”\"\[\]]*"
 # Unbounded repeats: for an automaton they are the simpler ones.
 SIGN = "|".join(
     [
-        rf"{_SITES}[^，。；！？,;!?\n（(）)“”\"\[\]]*(?:[0-9一二三四五六七八九十百零〇]\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))",
-        rf"(?:县|区|镇|乡|街道|苏木)[{HAN}]+(?:村|屯|庄|寨|嘎查|社区)",
+        rf"{_SITES}{_INSIDE}(?:[0-9一二三四五六七八九十百零〇]\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼)|[0-9][-—－][0-9]{{3}})",
+        r"[0-9一二三四五六七八九十百零〇]\s?(?:号楼|栋|幢|座|单元)\s?[0-9一二三四五六七八九十百零〇东西]",
+        rf"(?:县|区|市|旗|镇|乡|街道|苏木)[{HAN}]+(?:村|屯|庄|寨|嘎查|社区|乡|镇|苏木)",
         rf"{_STREET}[与和跟、及][{HAN}]+{_STREET}",
+        r"[村屯庄][东西南北]?(?:头|口|边|尾)?第?[0-9一二三四五六七八九十]",
+        rf"(?:{_NAMED_KIND})[东西南北正后侧]门",
         r"邮编|邮政编码|[Pp]ostcode|[Zz]ip",
-        r"(?:No\.?|Lane|Rm\.?|Room|Unit|Apt\.?|Flat|Bldg\.?|Building|Block|Floor)\s?#?[0-9]|[a-z]\s(?:Rd|Road|St|Street|Ave|Avenue|Lane|District|Blvd)",
-        rf"(?:址|户籍|住|[寄送递发][到往给至]|家在|我家)[^，。；！？,;!?\n“”\[\]]*(?:{_NAMED_KIND})",
+        r"(?:No\.?|Lane|Rm\.?|Room|Unit|Apt\.?|Flat|Bldg\.?|Building|Block|Floor|Tower)\s?#?[0-9A-Z]|/F|[a-z]\s(?:Rd|Road|St|Street|Ave|Avenue|Lane|District|Blvd)",
+        rf"(?:址|户籍|住|[寄送递发][到往给至]|家在|我家)[^，。；！？,;!?\n“”\[\]]*(?:{_NAMED_KIND}|[0-9][-—－][0-9]|{_PROVINCE}|[县区镇乡市])",
     ]
 )
 FIRST_SIGN = (
-    r"[0-9A-Za-z]\s?[号栋幢座楼室组队社户弄#区床单层期门]|[一二三四五六七八九十百零〇]\s?(?:[号栋幢座楼层室组队社户弄床期区门#]|单元)|村|屯|庄|寨|嘎查|社区"
-    r"|[路街道巷弄同][与和跟、及]|邮编|邮政|[Pp]ostcode|[Zz]ip|住|址|户籍|[寄送递发][到往给至]|家在|我家|[A-Za-z]\.?\s?#?[0-9]|[a-z]\s[A-Z]"
+    r"[0-9A-Za-z]\s?[号栋幢座楼室组队社户弄#区床单层期门房]|[一二三四五六七八九十百零〇]\s?(?:[号栋幢座楼层室组队社户弄床期区门房#]|单元)|村|屯|庄|寨|嘎查|社区|苏木"
+    r"|[路街道巷弄同][与和跟、及]|邮编|邮政|[Pp]ostcode|[Zz]ip|住|址|户籍|[寄送递发][到往给至]|家在|我家|[a-z][.\s]\s?#?[0-9]|[a-z]\s[A-Z]"
+    r"|[0-9][-—－][0-9]{3}|县|旗|苏木|[东西南北正后侧]门"
 )

@@ -17,9 +17,14 @@ from medasst.disk import package_file
 
 HAN = "\u4e00-\u9fff\u3400-\u4dbf〇"
 NUMERALS = "零〇一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖"
+# What people put between the digits of a number or the letters of an account; commas and stops part numbers from each other.
+SEPARATORS = (
+    r" \t\u00a0\u3000\-#$%&'()*+./<=>@\\^_`{|}~\"·\u2000-\u206f\u2190-\u245f\u2500-\u2775\u2794-\u2bff\u3008-\u3011\ufe0f"
+    r"（）＊＋－．／＝＿｜～＃＆＠\U0001f000-\U0001faff"
+)
 View = Literal["text", "digits", "numerals"]
 
-_FIGURES = {"0": "⓪⓿", "O": "ΟО○◯"} | {
+_FIGURES = {"0": "⓪⓿О", "O": "Ο○◯"} | {
     str(n): "".join(chr(start + n - 1) for start in (0x2460, 0x2474, 0x2488, 0x2776, 0x2780, 0x278A, 0x24F5))
     for n in range(1, 10)
 }
@@ -30,15 +35,17 @@ _DIGITS = str.maketrans(
     | {chr(0xFF10 + n): str(n) for n in range(10)}
     | _SUPERSCRIPTS
     | _MATHEMATICAL
+    | {"З": "3", "Ƽ": "5"}
 )
 SIGNS = "".join(map(chr, _DIGITS))  # other signs for digits than 0-9 and Han numerals
 _HAN_DIGITS = str.maketrans(NUMERALS, "001234567891" + "2" + "123456789")
 # Letters count as digits only between digits, or where a telephone number would begin or end with them.
 _LETTER_DIGITS = re.compile(
-    r"(?<=[0-9])[OoIlSsBZz|]{1,4}(?=[0-9])|(?<![A-Za-z0-9])[lI|](?=[3-9][0-9OoIl]{2})|(?<![A-Za-z0-9])[Oo](?=[1-9][0-9]{1,2}[-\s－—][0-9])|(?<=[0-9]{7})[Ool]{1,3}(?![A-Za-z0-9])"
+    r"(?<=[0-9])[OoIlSsBZz]{1,8}(?=[0-9]|[-—－\s.][0-9OoIl]{3})|(?<=[0-9][-—－\s._*])[OoIlSsBZz](?=[0-9]{2})"
+    r"|(?:(?<![A-Za-z0-9])|(?<=[Qq]))[lI](?=[2-9][0-9OoIl]{2})|(?<![A-Za-z0-9])[Oo](?=[1-9lI][0-9lIoO]{1,2}[-\s－—)）.]\s?[0-9])|(?<=[0-9]{4})[Ool]{1,3}(?![A-Za-z0-9])"
 )
-_LETTERS = str.maketrans("OoIlSsBZz|", "0011558221")
-_LETTER_DIGIT = re.compile(r"[0-9][OoIlSsBZz|]|[OolI|][0-9]")
+_LETTERS = str.maketrans("OoIlSsBZz", "001155822")
+_LETTER_DIGIT = re.compile(r"[0-9][OoIlSsBZz]|[OoSsBZzlI][0-9]")
 _OTHER_DIGIT = re.compile(f"[{SIGNS}]")
 _HAN_DIGIT = re.compile(f"[{NUMERALS}]")
 _MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z，。；、]{{0,2}}[0-9{NUMERALS}]){{4,}}")
