@@ -177,7 +177,7 @@ def _fetch(arguments: argparse.Namespace) -> Path:
     from medasst.weights import find_base
 
     with _bar() as progress:
-        base = find_base(arguments.base, progress)
+        base = find_base(arguments.base, progress, weights=False)
     if base.terms:
         _say(base.terms)
     _say(f"{base.name} is ready ({base.licence or 'licence not known here'})")
