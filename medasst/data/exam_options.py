@@ -188,12 +188,22 @@ def _from_objects(given: Sequence[Mapping[str, JSON]]) -> Options:
     texts = next((name for name in _TEXTS if name in names and _named(set(names) - {name}, _KEYS)), "") or _named(names, _TEXTS)
     if not texts:
         raise RecordError("bad_options", f"the options are objects with {', '.join(names) or 'nothing'}")
-    keys, marks = _named(set(names) - {texts}, _KEYS), _named(names, _RIGHT)
+    marks = _named(names, _RIGHT)
+    keys = _named(set(names) - {texts}, _KEYS) or _lettering(given, [name for name in names if name not in (texts, marks)])
     right = [place for place, option in enumerate(given) if marks and flag(option.get(marks))]
     values = [option.get(texts) for option in given]
     if not keys or (keys in ("id", "name") and not any(key_of(option.get(keys)) for option in given)):  # of a data base
         return Options.listed(values, right)
     return _with_keys([option.get(keys) for option in given], values, right)
+
+
+def _lettering(given: Sequence[Mapping[str, JSON]], names: Sequence[str]) -> str:
+    """The field of unknown name that holds a letter in every option, each another one."""
+    for name in names:
+        letters = [str(option.get(name)).strip().upper() for option in given]
+        if len(set(letters)) == len(given) and all(letter in LETTERS and letter for letter in letters):
+            return name
+    return ""
 
 
 def _with_keys(keys: Sequence[JSON], texts: Sequence[JSON], right: Iterable[int] = ()) -> Options:

@@ -68,6 +68,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "texts with numbers": {"options": [f"{n}. {text}" for n, text in enumerate(TEXTS.values(), 1)]},
     "keyed objects out of order": {"options": [{"key": key, "value": text} for key, text in reversed(TEXTS.items())]},
     "labelled objects": {"choices": [{"label": key, "text": text} for key, text in TEXTS.items()]},
+    "objects with letters under a name of their own": {
+        "options": [{"option_id": key, "option_text": text, "no": 7} for key, text in reversed(TEXTS.items())]
+    },
     "objects of one pair": {"options": [{key: text} for key, text in reversed(TEXTS.items())]},
     "objects with texts alone": {"options": [{"content": text} for text in TEXTS.values()]},
     "objects with row numbers of a data base": {"options": [{"id": 900 + n, "text": t} for n, t in enumerate(TEXTS.values())]},
