@@ -8,7 +8,11 @@ from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Re
 
 # ---- e-mail ----------------------------------------------------------------------------------------------------------
 
-_LOCAL = rf"(?:[A-Za-z0-9]|[{NUMERALS}]{{5}})(?:[A-Za-z0-9._%+-]|下划线|[{NUMERALS}]{{3}}|[{NUMERALS}](?=\s?[@＠]))*"
+# From where it begins, so that a long run of letters is read once.
+_LOCAL = (
+    rf"(?<![A-Za-z0-9._%+-])(?:[A-Za-z0-9]|[{NUMERALS}]{{5}})"
+    rf"(?:[A-Za-z0-9._%+-]|下划线|[{NUMERALS}]{{3}}|[{NUMERALS}](?=\s?[@＠])){{0,60}}"
+)
 _HOST = (
     r"(?:vip\s?\.?\s?)?(?:[Qq]{2}|163|126|188|139|189|yeah|sina|sohu|tom|21cn|gmail|outlook|hotmail|foxmail|live|msn|aliyun"
     r"|icloud|yahoo|wo)"

@@ -10,7 +10,7 @@ from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Re
 
 _WORDS = words()["numbers"]
 # What people put between the digits of a number. Commas and stops part numbers from each other.
-_GAP = rf"(?:[{SEPARATORS}]{{0,5}}|[\[\]]{{0,2}})"
+_GAP = rf"(?:[{SEPARATORS}]{{0,5}}|\]\[)"  # matches in one way only, or long rows of digits take for ever
 _NARROW = r"[-－—–\s.·]?"
 _END = r"(?![0-9])"
 _UNIT = (
@@ -28,7 +28,7 @@ _PHONE_CUE = re.compile(
     r"电话|手机|联系|号码|致电|来电|拨|打|微信|[Tt][Ee][Ll]|[Pp]hone|[Cc]all|短信|咨询|找我|加我|热线|同号|呼|本机|移动|联通|电信|[Mm]obile|☎|📞|📱|我的?号|留.?号|V|v"
 )
 _MIDDLE = r"(?:[（(【][^）)】0-9]{1,6}[）)】]|接着|还有|然后|再|接着|后面是?|中间是?|最后是?|空格?|杠|横杠?|减|加|点|跟|和|到)"
-_FAR = rf"(?:{_GAP}|{_GAP}{_MIDDLE}{_GAP})"
+_FAR = rf"{_GAP}(?:{_MIDDLE}{_GAP})?"
 _LOOSE = re.compile(rf"[0-9](?:{_FAR}[0-9])*")
 _LONG = r"0?1{g}[3-9](?:{g}[0-9]){{9}}"
 
@@ -172,7 +172,7 @@ def phones(view: View) -> list[Recogniser]:
         # After a cue whatever stands between the digits.
         phone(
             11,
-            rf"(?:{_PHONE_CUE.pattern})[^0-9\n。，]{{0,8}}(?P<secret>(?:(?:\+|00)?86{_GAP})?{_LONG.format(g=_FAR)}){_END}{_UNIT}",
+            rf"(?:{_PHONE_CUE.pattern})[^0-9\n。，\[\]]{{0,8}}(?P<secret>(?:(?:\+|00)?86{_GAP})?{_LONG.format(g=_FAR)}){_END}{_UNIT}",
             always,
             _THING,
         ),
@@ -185,7 +185,7 @@ def phones(view: View) -> list[Recogniser]:
         phone(10, rf"{_BEGIN}[48]{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}"),
         phone(
             5,
-            rf"{_SERVED}[^0-9。，\n]{{0,5}}"
+            rf"{_SERVED}[^0-9。，\n\[\]]{{0,5}}"
             rf"(?P<secret>(?:1010{_NARROW}[0-9]{{4}}|95[0-9]{{2}}{_NARROW}[0-9]{{1,9}}|96[0-9]{{3,4}}|106[0-9]{{5,17}}|1259[0-9]|116114|12580)){_END}{_UNIT}",
         ),
         phone(12, rf"{_BEGIN}106[0-9]{{9,17}}{_END}{_UNIT}"),
@@ -236,7 +236,7 @@ def papers(view: View) -> list[Recogniser]:
     bank = rf"(?:{any_of(_WORDS['banks'])})"
     corps = rf"(?:[军政海空陆武警士文参后装联兵南北沈兰济广成京战火]|证|证号)[:：\s]{{0,2}}[{HAN}]?字第?"
     card = rf"(?P<secret>[0-9](?:{_FAR}[0-9]){{11,20}}){_END}"
-    said = r"[^A-Za-z，。；\n]{0,6}?"  # words between, where the number is a long one
+    said = r"[^A-Za-z，。；\n\[\]]{0,6}?"  # words between, where the number is a long one
     return [
         kind(
             14,
@@ -254,10 +254,10 @@ def papers(view: View) -> list[Recogniser]:
         kind(7, "[证件号]", rf"{insurance}{said}{_stated(7)}", _has_digits(7), _INSURANCE_CUES),
         kind(1, "[病历号]", rf"{hospital}{_stated(4)}", _has_digits(4), "号 ID id No NO no 码"),
         kind(1, "[病历号]", rf"{visit}{_stated(5)}", _has_digits(5), "登记 就诊卡 病历 病案"),
-        kind(12, "[银行卡]", rf"{bank}{_LINK}[^0-9，。；\n]{{0,4}}?{card}{_UNIT}", cues=_BANK_CUES),
-        kind(12, "[银行卡]", rf"{_BEGIN}{card}(?=[^0-9，。；\n]{{0,4}}{bank})", cues=_BANK_CUES),
+        kind(12, "[银行卡]", rf"{bank}{_LINK}[^0-9，。；\n\[\]]{{0,4}}?{card}{_UNIT}", cues=_BANK_CUES),
+        kind(12, "[银行卡]", rf"{_BEGIN}{card}(?=[^0-9，。；\n\[\]]{{0,4}}{bank})", cues=_BANK_CUES),
         kind(16, "[银行卡]", rf"{_BEGIN}62(?:{_GAP}[0-9]){{14}}(?:(?:{_GAP}[0-9]){{2,3}})?{_END}{_UNIT}"),
-        kind(16, "[银行卡]", rf"卡[^0-9\n。]{{0,8}}(?P<secret>62(?:{_FAR}[0-9]){{14,17}}){_END}{_UNIT}", cues="卡"),
+        kind(16, "[银行卡]", rf"卡[^0-9\n。\[\]]{{0,8}}(?P<secret>62(?:{_FAR}[0-9]){{14,17}}){_END}{_UNIT}", cues="卡"),
         kind(15, "[银行卡]", rf"{_BEGIN}[3456](?:{_GAP}[0-9]){{14,18}}{_END}{_UNIT}", _is_card),
     ]
 
