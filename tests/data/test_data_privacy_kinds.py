@@ -222,3 +222,11 @@ def test_numbers_that_everybody_should_know_stay(number: str) -> None:
 def test_numbered_things_are_no_addresses(number: int, day: int, thing: str) -> None:
     text = f"胰头区{number}{thing}，旁路{day}号，通路{day}号方案"
     assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    "motif", ["1 ", "1", "1.2", "a", "a_1", "12-34-", "一二三四", "6222 0", "QQ ", "1哈3", "阿·", "(1", "小姓名"]
+)
+def test_long_rows_of_one_thing_come_to_an_end(motif: str) -> None:
+    """Patterns that match in many ways would take hours for these."""
+    assert len(mask(motif * 1000)) <= 6 * len(motif) * 1000

@@ -73,10 +73,15 @@ _PARTS: dict[str, Callable[[str], str]] = {
 }
 
 
+_MOST_PASSES = 10
+
+
 def mask(text: str) -> str:
     """The text with personal data replaced; masking twice changes nothing more."""
-    # What is masked may bring a cue nearer to a secret behind it, so until nothing changes.
-    while (masked := _once(text)) != text:
+    # What is masked may bring a cue nearer to a secret behind it, so again, but not for ever.
+    for _ in range(_MOST_PASSES):
+        if (masked := _once(text)) == text:
+            break
         text = masked
     return text
 

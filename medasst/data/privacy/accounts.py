@@ -10,7 +10,7 @@ from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Re
 
 # From where it begins, so that a long run of letters is read once.
 _LOCAL = (
-    rf"(?<![A-Za-z0-9._%+-])(?:[A-Za-z0-9]|[{NUMERALS}]{{5}})"
+    rf"(?<![A-Za-z0-9])(?:[A-Za-z0-9]|[{NUMERALS}]{{5}})"
     rf"(?:[A-Za-z0-9._%+-]|下划线|[{NUMERALS}]{{3}}|[{NUMERALS}](?=\s?[@＠])){{0,60}}"
 )
 _HOST = (
