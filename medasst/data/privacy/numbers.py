@@ -226,7 +226,7 @@ def papers(view: View) -> list[Recogniser]:
     identity = rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx×]{_END}"
     hospital = (
         rf"(?:(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|登记|申请|流水)?(?:号码|编号|条码|单号|序号|流水号?|号|ID|id|[Nn][Oo][.．]?)"
-        rf"|条形?码|流水号)"
+        rf"|条形?码|流水号|(?<![A-Za-z])ID)"
         rf"(?:码)?(?:是|为|[:：=→\s“\"【（(]|的){{0,4}}"
     )
     paper = rf"(?:{any_of(_WORDS['papers'])}|[Pp]assport){_LINK}"
@@ -340,7 +340,7 @@ _FEW = "|".join(
 FIRST_SIGN = rf"{_NUMERAL}(?:{_ANY_GAP}{_NUMERAL}){{6}}|{_FEW}"
 _CUE = (
     rf"{any_of(_WORDS['papers'])}|证|[Pp]assport|{any_of(_WORDS['insurance'])}|{any_of(_WORDS['hospital'])}"
-    "|住院登记|入院登记|就诊卡|病历|病案|条码|条形码|流水号"
+    "|住院登记|入院登记|就诊卡|病历|病案|条码|条形码|流水号|ID"
 )
 _FOUR = rf"{_NUMERAL}(?:{_ANY_GAP}[A-Za-z]?{_ANY_GAP}{_NUMERAL}){{3}}"
 # Two patterns, for one of both is slower.

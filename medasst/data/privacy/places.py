@@ -11,7 +11,7 @@ _DATA = words()["places"]
 _N = r"(?:[0-9]{1,5}(?:[-—－][0-9]{1,5}){0,3}|[一二三四五六七八九十百零〇]{1,5})"
 _UNIT = r"(?:号楼|号院|号门|号房|号栋|号|房|栋|幢|座|单元|楼|层|室|组|队|社|户|弄|#|期|区|门|床)"
 _DOOR = re.compile(
-    rf"(?:{_N}\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))(?:\s?[东西南北中]?\s?{_N}\s?{_UNIT})*(?:\s?[A-Za-z]?[0-9]{{2,5}}(?![0-9%.]|\s?[mμ]?[gGlL元年月日天次度]))?"
+    rf"(?:(?<=大厦|公寓|花园|小区|广场|家园|宿舍|酒店|宾馆)[A-Za-z]?[0-9]{{3,4}}(?![0-9年元])|{_N}\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))(?:\s?[东西南北中]?\s?{_N}\s?{_UNIT})*(?:\s?[A-Za-z]?[0-9]{{2,5}}(?![0-9%.]|\s?[mμ]?[gGlL元年月日天次度]))?"
 )
 # 5-2-301, 3-1201
 _DASHED = re.compile(
@@ -30,7 +30,7 @@ _ESTATE = (
 _VILLAGE = r"(?:村|屯|庄|寨|堡|店|沟|坪|嘎查|苏木|镇|乡)"
 _HOSPITAL = r"(?:医院|住院部|住院楼|门诊楼|病区|病房|卫生院|诊所)"
 _SITE = re.compile(rf"(?:{_ROAD}|{_ESTATE}|{_VILLAGE}|{_HOSPITAL})")
-_NOT_ROAD = re.compile(rf"(?:{any_of(_DATA['not_roads'])})(?<![八五]一路)$")
+_NOT_ROAD = re.compile(rf"(?:{any_of(_DATA['not_roads'])})$")
 _PROVINCE = rf"(?:{any_of(_DATA['provinces'])})"
 _REGION = re.compile(
     rf"{_PROVINCE}(?:省|市|自治区|壮族自治区|回族自治区|维吾尔自治区)?|[{HAN}]{{2,5}}?(?:市|州|县|区|旗|盟)(?![别分域间])"
@@ -186,7 +186,7 @@ def _fits(site: str, number: str, before: str) -> bool:
     if re.fullmatch(_VILLAGE, site):
         return re.search("[组队社号户栋弄]", number) is not None
     firm = len(site) > 1 or re.search("[栋幢座室]|单元|号楼", number)
-    return bool(firm) and re.search("[号栋幢座室层户楼#]|单元", number) is not None
+    return bool(firm) and re.search("[号栋幢座室层户楼房#]|单元|^[A-Za-z]?[0-9]{3,4}$", number) is not None
 
 
 def _beginning(before: str, site: int) -> int:
@@ -220,7 +220,7 @@ _INSIDE = r"[^，。；！？,;!?\n（(）)“”\"\[\]]*"
 # Unbounded repeats: for an automaton they are the simpler ones.
 SIGN = "|".join(
     [
-        rf"{_SITES}{_INSIDE}(?:[0-9一二三四五六七八九十百零〇]\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼)|[0-9][-—－][0-9]{{3}})",
+        rf"{_SITES}{_INSIDE}(?:[0-9一二三四五六七八九十百零〇]\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼)|[0-9][-—－][0-9]{{3}})|[厦寓园区场舍店馆][A-Za-z]?[0-9]{{3}}",
         r"[0-9一二三四五六七八九十百零〇]\s?(?:号楼|栋|幢|座|单元)\s?[0-9一二三四五六七八九十百零〇东西]",
         rf"(?:县|区|市|旗|镇|乡|街道|苏木)[{HAN}]+(?:村|屯|庄|寨|嘎查|社区|乡|镇|苏木)",
         rf"{_STREET}[与和跟、及][{HAN}]+{_STREET}",
@@ -234,5 +234,5 @@ SIGN = "|".join(
 FIRST_SIGN = (
     r"[0-9A-Za-z]\s?[号栋幢座楼室组队社户弄#区床单层期门房]|[一二三四五六七八九十百零〇]\s?(?:[号栋幢座楼层室组队社户弄床期区门房#]|单元)|村|屯|庄|寨|嘎查|社区|苏木"
     r"|[路街道巷弄同][与和跟、及]|邮编|邮政|[Pp]ostcode|[Zz]ip|住|址|户籍|[寄送递发][到往给至]|家在|我家|[a-z][.\s]\s?#?[0-9]|[a-z]\s[A-Z]"
-    r"|[0-9][-—－][0-9]{3}|县|旗|苏木|[东西南北正后侧]门"
+    r"|[0-9][-—－][0-9]{3}|[厦寓园区场舍店馆][A-Za-z]?[0-9]{3}|县|旗|苏木|[东西南北正后侧]门"
 )
