@@ -200,7 +200,7 @@ def _print_leaks(folder: Path) -> None:
     shown: set[str] = set()
     for path in sorted((folder / "out").rglob("*")):
         for text in _texts(path) if path.is_file() else ():
-            shown.update(text.str.extract_many(known["sought"].unique()).explode().drop_nulls())
+            shown.update(text.str.extract_many(known["sought"].unique().implode()).explode().drop_nulls())
     print("\n| personal data | planted | shown in the result |\n|---|---|---|")
     table = known.with_columns(shown=pl.col("sought").is_in(shown)).group_by("kind").agg(pl.len(), pl.col("shown").sum())
     for kind, count, seen in [*table.sort("kind").iter_rows(), ("all", len(known), int(table["shown"].sum()))]:
