@@ -38,8 +38,8 @@ _LEADS = (
     "如果|若是?|假如|要是|倘若|一旦|因为|由于|虽然|尽管|即使|除了|对于|关于|通过|经过|根据|按照|随着|为了|所以|因此|首先|其次|另外"
     "|此外|但是?|而且|并且"
 )
-# Two marks where one belongs: what cuts leave (症状，。建议), and what people type (多喝水。。).
-_TWO_MARKS = r"[，、,;；][，、,。！？!?]|[。！？][，、,;；：:。]|[:：][，、,。]|\.。|。\.|\s\n|\n\s"
+# Two marks where one belongs: what cuts leave (症状，。建议), and what people type (多喝水。。); a letter struck after the last stop.
+_TWO_MARKS = r"[，、,;；][，、,。！？!?]|[。！？][，、,;；：:。]|[:：][，、,。]|\.。|。\.|\s\n|\n\s|[。！？][A-Za-z]$"
 _LOST_YOU = "^的(这种)?(情况|症状)"  # a public set cuts 你 off the beginning
 _PART = r"[^，。！？；、：,.!?;:\n]"
 OPEN_END = (
@@ -96,7 +96,8 @@ def _mended(answers: pl.Series) -> pl.Series:
 
 def _punctuated(text: pl.Expr) -> pl.Expr:
     text = text.str.replace_all(r"[，、,;；.\s]+([。！？!?])", "$1").str.replace_all(r"([。！？])[，、,;；：:。.]+", "$1")
-    return text.str.replace_all(r"([，,、:：])[，、,。]+", "$1").str.replace_all(r" *\n\s*", "\n")
+    text = text.str.replace_all(r"([，,、:：])[，、,。]+", "$1").str.replace(r"([。！？])[A-Za-z]$", "$1")
+    return text.str.replace_all(r" *\n\s*", "\n")
 
 
 def _closed(text: pl.Expr) -> pl.Expr:
