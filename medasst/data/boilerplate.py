@@ -1,7 +1,7 @@
 """The forms of question sites cut from answers: labels, greetings and good wishes that recur verbatim and say nothing.
 
-Cut are: labels of a form wherever they stand (病情分析：, 指导意见：; the commonest without a colon too), what the form told
-the doctor (答非所问将会被通报), courtesy before the first sentence (您好，很高兴为您解答，根据您的描述，) and after the last
+Cut are: labels of a form wherever they stand (病情分析：, 指导意见：; the commonest without a colon too), what the platform
+says (答非所问将会被通报, 点击首页…), courtesy before the first sentence (您好，很高兴为您解答，根据您的描述，) and after the last
 (希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly, stays whole, as does the polite end of a
 dialogue (不客气，祝您健康); the filter `placeholder` drops records in which no answer says more.
 """
@@ -30,6 +30,8 @@ _AFTER_WORD = (
 _NOTICE = (
     r"(?:请?根据患者[^。！!]{0,24}[，,])?(?:提供)?(?:合理化?(?:指导意见|分析)[，,])?(?:答?非?所?问、)?(?:敷衍、?)?(?:无意义)?(?:回复|分析)等?"
     r"[，,]将会被通报?[。！!]?(?:见建议[:：])?"
+    # A platform's way back to the doctor.
+    r"|(?:再次找之前医生复诊方法：)?【?点击[“（]?首页[”）]?-[^，。\n]{2,20}，进去后点击[“”]?再次咨询[“”]?(?:并留言)?】?[，。]?"
 )
 _ABOUT = "(?:的|所|得|这种|这些|此|描述|叙述|讲述|讲解|陈述|提供|提问|讲|说|述|信息|情况|症状|病情|内容|问题)"
 _OPENINGS = (
@@ -69,7 +71,7 @@ _RUN_ON = rf"[，,、]?(?:(?:{'|'.join(_CLOSINGS)}){_END}(?:{_THANKS}{_END})?)+$
 # What a text must hold for any of this to be tried: most texts hold none of it.
 _SIGN = (
     r"[:：]|^.{0,12}[您你]|朋友|[祝愿望我]|早日|帮助|帮到|协助|参考|咨询|提问|追问"
-    "|指导意见|[情题例]分析|意见建议|将会被通|联系|谢谢|感谢|支持|信任|关注|采纳|答案|健康|康复"
+    "|指导意见|[情题例]分析|意见建议|将会被通|点击|联系|谢谢|感谢|支持|信任|关注|采纳|答案|健康|康复"
 )
 _POLITE = "^(?:不用?|不必|别|您|你)?太?(?:客气|谢)"
 _GOES_ON = "^(?:以及|及|和|与|并且?|还有|而且)"  # 根据你说的，以及… is one sentence

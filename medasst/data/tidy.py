@@ -38,7 +38,7 @@ _LEADS = (
     "如果|若是?|假如|要是|倘若|一旦|因为|由于|虽然|尽管|即使|除了|对于|关于|通过|经过|根据|按照|随着|为了|所以|因此|首先|其次|另外"
     "|此外|但是?|而且|并且"
 )
-# Two marks where one belongs: what cuts leave (症状，。建议), and what people type (多喝水。。); a letter struck after the last stop.
+# Two marks where one belongs, left by a cut (症状，。建议) or typed (多喝水。。), and a letter struck after the last stop.
 _TWO_MARKS = r"[，、,;；][，、,。！？!?]|[。！？][，、,;；：:。]|[:：][，、,。]|\.。|。\.|\s\n|\n\s|[。！？][A-Za-z]$"
 _LOST_YOU = "^的(这种)?(情况|症状)"  # a public set cuts 你 off the beginning
 _PART = r"[^，。！？；、：,.!?;:\n]"
