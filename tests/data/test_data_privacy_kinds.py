@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import random
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -18,6 +22,16 @@ from medasst.text import normalise
 
 SUITE = Path(__file__).parents[2] / "benchmarks" / "privacy.jsonl"
 LINES = [json.loads(line) for line in SUITE.read_text("utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def corpus() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("corpus", SUITE.with_name("corpus.py"))
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["corpus"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def is_right(line: dict[str, str]) -> bool:
@@ -45,6 +59,13 @@ def test_what_must_stay_stays(line: dict[str, str]) -> None:
 def test_a_column_of_the_suites_equals_the_function() -> None:
     texts = [normalise(line["text"]) for line in LINES]
     assert masked_series(pl.Series(texts)).to_list() == [mask(text) for text in texts]
+
+
+def test_a_column_of_planted_secrets_equals_the_function(corpus: ModuleType) -> None:
+    r = random.Random(11)
+    texts = [normalise(f"{corpus.secret(r, kind).told}。") for kind in corpus.secret_kinds() for _ in range(100)]
+    masked = masked_series(pl.Series(texts)).to_list()
+    assert [(text, mask(text)) for text in texts] == list(zip(texts, masked, strict=True))
 
 
 # ---- numbers in disguise -----------------------------------------------------------------------------------------------

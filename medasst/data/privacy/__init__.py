@@ -63,7 +63,7 @@ _ACCOUNTS = [*accounts.GROUPS, *accounts.ACCOUNTS]
 # In this order: digits of a mail address are no telephone, and what a cue of WeChat is followed by may be one.
 _PARTS: dict[str, Callable[[str], str]] = {
     "mails": lambda text: _searched(text, accounts.MAILS),
-    "scattered": _put_together,
+    "scattered": lambda text: _numbers(_put_together(text)),
     "numbers": _numbers,
     "accounts": lambda text: _searched(text, _ACCOUNTS),
     "places": lambda text: replaced(text, _free(text, places.spans(text)), "[地址]"),

@@ -25,8 +25,8 @@ _DOUBLE = any_of(_DATA["double"])
 _DOUBLES = frozenset(_DATA["double"].split())
 _TRANSCRIBED = "".join(sorted(set("".join(_DATA["transcribed"].split()))))
 _SHORT = frozenset(_DATA["transcribed_short"].split())
-_NOT_NAMES = tuple(_DATA["not_names"].split())
-_TITLE_WORDS = tuple(_DATA["titles"].split())
+_NOT_NAMES = frozenset(_DATA["not_names"].split())
+_TITLE_WORDS = frozenset(_DATA["titles"].split())
 _TITLES = any_of(_DATA["titles"])
 _FOLLOW = re.compile(rf"(?:{any_of(_DATA['follow'])}|{_TITLES})")
 _NEVER = "".join(_DATA["never"].split())
@@ -64,6 +64,7 @@ _AFTER_PEOPLE = re.compile(rf"{_last(_PEOPLE)}(?:是|叫做?|名叫|为|姓名)?
 _AT_TITLE = re.compile(rf"(?<=[{HAN}])\s?(?=[{''.join(sorted({title[0] for title in _TITLE_WORDS}))}])")
 _AT_TITLE_TRANSCRIBED = re.compile(rf"(?<=[{_TRANSCRIBED}]{{2}})\s?(?={_TITLES})")
 # 吕*佳*怡医生
+_IS_PARTED = re.compile(rf"[{HAN}][*＊·•_.\- ][{HAN}]")
 _PARTED_TITLE = re.compile(
     rf"(?:(?<![{HAN}])[{HAN}](?:[*＊·•_.\- ][{HAN}]){{1,3}}|[{HAN}](?:[*＊·•_.\-][{HAN}]){{1,3}})(?=\s?(?:{_TITLES}))"
 )
@@ -140,6 +141,11 @@ def able() -> str:
     )
 
 
+def _begins_with(words: frozenset[str], text: str, place: int) -> bool:
+    """`str.startswith` for many words of two to four letters, in a tenth of the time."""
+    return any(text[place : place + size] in words for size in (2, 3, 4))
+
+
 class _Name(NamedTuple):
     """A candidate: its letters, its end, whether signs stand between them (张*伟*业), whether a sound is told (仇（qiú）)."""
 
@@ -168,7 +174,7 @@ def _odds(name: str) -> float:
     known = lexicon()
     surname = 2 if name[:2] in _DOUBLES else 1
     given = name[surname:]
-    barred = name.startswith(_NOT_NAMES) or name in _ALONE or given in _NOT_GIVEN
+    barred = _begins_with(_NOT_NAMES, name, 0) or name in _ALONE or given in _NOT_GIVEN
     if barred or not 1 <= len(given) <= 2 or (surname == 1 and name[0] not in known.first):
         return -math.inf
     total = _DOUBLE_ODDS if surname == 2 else known.first[name[0]]
@@ -201,7 +207,7 @@ def _after(text: str, end: int) -> float:
 
 def _end(text: str, start: int, least: float) -> int:
     """Where a name that begins here ends; 0 where nothing reaches the least sum."""
-    if text.startswith(_NOT_NAMES, start):
+    if _begins_with(_NOT_NAMES, text, start):
         return 0
     dotted = _DOTTED.match(text, start)
     if dotted and not _EPONYM.search(text, start, dotted.end() + 3) and len(dotted[0]) > 5:
@@ -228,7 +234,7 @@ def _stated_end(text: str, start: int, least: float) -> int:
     if end := _end(text, start, least):
         return end
     nick = _NICKNAME.match(text, start)
-    if nick and not text.startswith(_NOT_NAMES, start) and nick[0] not in lexicon().words and _after(text, nick.end()) > 0:
+    if nick and not _begins_with(_NOT_NAMES, text, start) and nick[0] not in lexicon().words and _after(text, nick.end()) > 0:
         return nick.end()
     if least == _STATED and (four := re.compile(rf"[{_ALL}][{HAN}]{{3}}(?![{HAN}])").match(text, start)) and _is_able(four[0]):
         return four.end()
@@ -280,9 +286,9 @@ def titled(text: str) -> Iterator[tuple[int, int]]:
         end = _end(text, match.start(), _HEADED)
         found.append((match.start(), end if end == match.end() else 0))
     for match in _AT_TITLE.finditer(text):
-        if text.startswith(_TITLE_WORDS, match.end()):
+        if _begins_with(_TITLE_WORDS, text, match.end()):
             found.append(_before_title(text, match.start()))
-    for match in _PARTED_TITLE.finditer(text):
+    for match in _PARTED_TITLE.finditer(text) if _IS_PARTED.search(text) else ():
         letters = _CLAUSE.sub("", match[0])
         if _is_able(letters) and _odds(letters) >= _TITLED:
             found.append(match.span())
@@ -342,11 +348,14 @@ def signs() -> dict[str, tuple[str, ...]]:
     """By finder: every text in which it finds a name has one of these."""
     letter = f"[[{HAN}]--[{_NEVER}]]"
     junk = r"[*＊·•・‧∙⋅●_.\-\s（(/|]"
-    first = rf"(?:[{_ALL}](?:{letter}|{junk})|{_DOUBLE}|[{_TRANSCRIBED}]{{3}}|{any_of(' '.join(_SHORT))})"
+    first = rf"(?:[{_ALL}](?:{letter}|{junk})|{_DOUBLE}|[{_TRANSCRIBED}]{{3}}|{any_of(' '.join(_SHORT))}|[{HAN}]+\s?{_DOT})"
     whole = rf"(?:[{_ALL}]|{_DOUBLE}){letter}{{1,2}}"
     return {
         "of_people": (rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}{first}",),
-        "titled": (rf"{whole}(?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))",),
+        "titled": (
+            rf"{whole}(?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))"
+            rf"|[*＊·•_.\- ][{HAN}]\s?(?:{_TITLES})",
+        ),
         "stated": (
             rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为\s]|->|→)|(?:{any_of(_DATA['called'])})|[{HAN}]\s?{_DOT}\s?[{HAN}]|姓.{{1,3}}[，,\s]*(?:单名|名)|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]"
             rf"|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",

@@ -338,10 +338,8 @@ _FEW = "|".join(
 )
 # Seven digits, with whatever people put between them.
 FIRST_SIGN = rf"{_NUMERAL}(?:{_ANY_GAP}{_NUMERAL}){{6}}|{_FEW}"
-_CUE = (
-    rf"{any_of(_WORDS['papers'])}|证|[Pp]assport|{any_of(_WORDS['insurance'])}|{any_of(_WORDS['hospital'])}"
-    "|住院登记|入院登记|就诊卡|病历|病案|条码|条形码|流水号|ID"
-)
+# The last letters of what tells a paper, a card or a number of a hospital.
+_CUE_ENDS = "[号码证照卡簿本可保险障金册疗合记历案单]|[Ii][Dd]|[Nn][Oo]|assport"
 _FOUR = rf"{_NUMERAL}(?:{_ANY_GAP}[A-Za-z]?{_ANY_GAP}{_NUMERAL}){{3}}"
 # Two patterns, for one of both is slower.
 SIGNS_OF_NUMBERS = (
@@ -356,5 +354,5 @@ SIGNS_OF_NUMBERS = (
             rf"(?:分机|内线|总机转|\]\s?转)[^，。\n]*{_FIGURE}",
         ]
     ),
-    rf"(?:{_CUE})[^，。；\n]*{_FOUR}",
+    rf"(?:{_CUE_ENDS})[^，。；\n]*{_FOUR}",
 )
