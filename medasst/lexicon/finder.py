@@ -1,0 +1,48 @@
+"""Names in a text: one automaton over all of them, of overlapping ones the leftmost and longest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
+
+T = TypeVar("T")
+
+
+class Hit(NamedTuple, Generic[T]):
+    """A name found and what it stands for; `start` and `end` in the text that was searched."""
+
+    start: int
+    end: int
+    name: str
+    value: T
+
+
+class Finder(Generic[T]):
+    """Finds names in time proportional to the text, however many there are.
+
+    Args:
+        names: name → what it stands for.
+    """
+
+    def __init__(self, names: Mapping[str, T] | Iterable[tuple[str, T]]) -> None:
+        table = dict(names)
+        table.pop("", None)
+        self._names, self._values = list(table), list(table.values())
+        self._automaton = AhoCorasick(self._names, matchkind=MatchKind.LeftmostLongest, implementation=Implementation.ContiguousNFA)
+
+    def find(self, text: str) -> Iterator[Hit[T]]:
+        """Each name in `text`, left to right, without overlaps. Latin words count whole: no "no" in "now"."""
+        for number, start, end in self._automaton.find_matches_as_indexes(text):
+            if not (_cuts(text, start) or _cuts(text, end)):
+                yield Hit(start, end, self._names[number], self._values[number])
+
+
+def _cuts(text: str, place: int) -> bool:
+    """Whether this place lies inside a Latin word."""
+    return 0 < place < len(text) and _latin(text[place - 1]) and _latin(text[place])
+
+
+def _latin(char: str) -> bool:
+    return char.isascii() and char.isalpha()

@@ -1,0 +1,98 @@
+"""What a message mentions: findings and medicines, each with its assertion, its person, and how it is; and the values told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from medasst.lexicon.values import Quantity, Value
+from medasst.rulebook import Assertion, Person, PersonRow
+
+Kind = Literal["finding", "drug"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """One thing that a text mentions.
+
+    Attributes:
+        concept: the standard term, a key of the rulebook's tables (a composed finding: part and sensation, 胸痛).
+        kind: a finding or a medicine.
+        start, end: its place in the text as it was written; `words`: what stands there.
+        assertion: in the terms of the 2010 i2b2 challenge.
+        person: whose it is.
+        broader: every broader concept, its own among them.
+        features: how it is (突然, 剧烈, 加重 …), from the words beside it.
+        hours: how long it has been going on, if that is told beside it.
+        times: how often it came, if that is told beside it.
+        allergen: of an allergy, what to.
+    """
+
+    concept: str
+    kind: Kind
+    start: int
+    end: int
+    words: str
+    assertion: Assertion
+    person: Person
+    broader: frozenset[str]
+    features: frozenset[str] = frozenset()
+    hours: float | None = None
+    times: float | None = None
+    allergen: str = ""
+
+    @property
+    def current(self) -> bool:
+        """Whether the person has it, or may have it, now."""
+        return self.assertion in ("present", "possible")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A value and whose it is; its place in the text as it was written."""
+
+    quantity: Quantity
+    number: float
+    start: int
+    end: int
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Someone:
+    """A word for a person, and its place in the text as it was written."""
+
+    row: PersonRow
+    start: int
+    end: int
+
+    @property
+    def person(self) -> Person:
+        """Who it is."""
+        return self.row.person
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A text and everything that was found in it, in order.
+
+    Attributes:
+        plain: the text as it was matched.
+    """
+
+    text: str
+    plain: str
+    mentions: tuple[Mention, ...]
+    values: tuple[Told, ...]
+    persons: tuple[Someone, ...]
+
+    def findings(self) -> tuple[Mention, ...]:
+        """The mentions of findings."""
+        return tuple(mention for mention in self.mentions if mention.kind == "finding")
+
+    def drugs(self) -> tuple[Mention, ...]:
+        """The mentions of medicines."""
+        return tuple(mention for mention in self.mentions if mention.kind == "drug")
+
+
+__all__ = ["Assertion", "Kind", "Mention", "Person", "Reading", "Someone", "Told", "Value"]

@@ -1,0 +1,131 @@
+"""Numbers that a rule can use: age, weight, temperature, duration, blood pressure …"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+Quantity = Literal["age_months", "weight_kg", "temperature", "hours", "systolic", "diastolic", "glucose", "pregnancy_weeks", "times", "oxygen", "pulse"]
+
+_N = r"(?:[0-9]+(?:\.[0-9]+)?|[零〇一二两俩三仨四五六七八九十百半]+)"
+_UNITS = {"分钟": 1 / 60, "小时": 1, "钟头": 1, "天": 24, "日": 24, "晚": 24, "宿": 24, "夜": 24, "周": 168, "星期": 168, "礼拜": 168, "月": 720, "年": 8760}
+_DIGITS = {c: float(n) for n, c in enumerate("零一二三四五六七八九")} | {"〇": 0.0, "两": 2.0, "俩": 2.0, "仨": 3.0, "半": 0.5}
+
+
+class Value(NamedTuple):
+    """A quantity told in a text: `number` in the unit of its name, `start:end` in the text that was read."""
+
+    quantity: Quantity
+    number: float
+    start: int
+    end: int
+
+
+def number(text: str) -> float:
+    """12, 十二, 二十五, 一百八十, 两, 半."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    if text == "半":
+        return 0.5
+    total = 0.0
+    hundreds, hundred, rest = text.partition("百")
+    if hundred:
+        total += 100 * _DIGITS.get(hundreds, 1.0)
+        text = rest.lstrip("零〇")
+        if len(text) == 1 and rest and rest[0] not in "零〇" and text != "十":  # 一百八 is 180
+            return total + 10 * _DIGITS.get(text, 0.0)
+    tens, ten, ones = text.partition("十")
+    if ten:
+        return total + 10 * _DIGITS.get(tens[-1:] or "一", 1.0) + (_DIGITS.get(ones[:1], 0.0) if ones else 0.0)
+    if len(text) > 1 and all(char in _DIGITS for char in text):  # 三八 (度)
+        return total + float("".join(str(int(_DIGITS[char])) for char in text))
+    return total + _DIGITS.get(text[-1:], 0.0)
+
+
+_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (name, re.compile(pattern))
+    for name, pattern in (
+        ("pressure", r"(?<![0-9])(?P<a>[12][0-9]{2})(?:/|-|、|／|,|，|的|比)(?P<b>[4-9][0-9]|1[0-6][0-9])(?![0-9])"),
+        ("systolic", rf"(?:血压|高压|收缩压)[^0-9一二，。]{{0,6}}(?P<a>[12][0-9]{{2}}|[一二]百[零一二两三四五六七八九十]*)"),
+        ("diastolic", rf"(?:低压|舒张压)[^0-9一，。]{{0,4}}(?P<a>[0-9]{{2,3}}|{_N})"),
+        ("temperature", r"(?<![0-9.])(?P<a>3[4-9]|4[0-3])(?:\.(?P<b>[0-9])|(?:度|°|c|℃)(?P<c>[0-9一二三四五六七八九半])?|(?![0-9./片粒mk岁周天个号块元毫斤]))(?:度|°c?|℃)?"),
+        ("temperature_han", r"(?P<a>三十[四五六七八九]|四十[一二三]?)度(?P<c>[一二三四五六七八九半])?"),
+        ("glucose", rf"(?:血糖|空腹|餐后|饭后|随机|测糖|糖)[^0-9一二十，。！？]{{0,8}}(?P<a>[0-9]{{1,2}}(?:\.[0-9])?|[一二三]?十[一二三四五六七八九]?(?:点[一二三四五六七八九])?)(?![0-9/片粒mk岁周天个号块元斤年])"),
+        ("pregnancy", rf"(?:孕|怀孕|怀了|怀|孕期)(?P<a>{_N})(?:多)?(?P<u>周|个?月|w|星期|礼拜|天)|(?P<a2>{_N})周(?:孕|的孕)|孕(?P<t>早|中|晚)期|(?:大着肚子|肚子|怀孕|怀)(?P<a3>{_N})个?多?月"),
+        ("weight", rf"(?P<a>{_N})(?:公斤|千克|kg)|(?:体重|重)(?P<j>{_N})斤|(?<![瘦轻了掉胖重])(?P<j2>[0-9]{{2,3}})斤(?!药)"),
+        ("oxygen", r"(?:血氧|氧饱和)[^0-9，。]{0,6}(?P<a>[4-9][0-9]|100)"),
+        ("pulse", r"(?:心率|心跳|脉搏)[^0-9，。]{0,6}(?P<a>[0-9]{2,3})"),
+        ("age_years", rf"(?<![0-9])(?P<a>{_N})(?:周)?岁(?P<h>半)?(?P<m>[0-9一二三四五六七八九十]+个月)?(?!以[上下内])"),
+        ("age_months", rf"(?P<a>{_N})个(?P<h>半)?多?月(?:零[0-9一二三四五六七八九十]+天)?(?:大|的(?:宝宝|孩子|娃|婴儿|小孩|毛毛|女儿|儿子))|(?:宝宝|宝贝|孩子|娃|婴儿|儿子|女儿|闺女|小孩|大宝|二宝|毛毛|小家伙|崽|囡囡)(?:才|刚|现在|今年|都|快|他|她|满|差不多|只有|不到){{0,2}}(?P<a2>{_N})个(?P<h2>半)?多?月(?!前|没|了没)"),
+        ("age_days", rf"(?:出生|生下来|才|刚|宝宝|婴儿|娃)(?:才|刚|满)?(?P<a>[0-9]{{1,2}}|{_N})天(?:大|的(?:宝宝|孩子|娃|婴儿|毛毛))|(?:出生|生下来)(?:才|刚|满)?(?P<a2>{_N})天|(?P<a3>{_N})天(?:大的?|的(?:宝宝|婴儿|新生儿|毛毛|娃|小毛头))|(?:满月|刚满月)(?P<full>)"),
+        ("hours", rf"(?P<a>{_N}|好几|几|好多|多)(?P<h>个半)?(?:个|来|多)?(?P<m>多)?(?P<u>分钟|小时|钟头|天|日|晚|宿|夜|周|星期|礼拜|月|年)(?P<h3>半)?(?!孕|大|度)"),
+        ("times", rf"(?P<a>{_N}|好几|几|好多|十几|几十)(?:多)?(?:次|回|趟|遍)"),
+    )
+)
+
+
+def values(text: str) -> Iterator[Value]:
+    """Every quantity in a plain text (see `script.plain`), left to right by kind; of overlapping ones the first kind counts."""
+    taken: list[tuple[int, int]] = []
+    for name, pattern in _PATTERNS:
+        for match in pattern.finditer(text):
+            if any(start < match.end() and match.start() < end for start, end in taken):
+                continue
+            found = list(_of(name, match))
+            if found:
+                taken.append(match.span())
+                yield from found
+
+
+def _of(name: str, match: re.Match[str]) -> Iterator[Value]:
+    start, end = match.span()
+    given = match.groupdict()
+
+    def value(quantity: Quantity, amount: float) -> Value:
+        return Value(quantity, amount, start, end)
+
+    def told(*keys: str) -> float:
+        return number(next(given[key] for key in keys if given.get(key)))
+
+    if name == "pressure":
+        yield value("systolic", told("a"))
+        yield value("diastolic", told("b"))
+    elif name in ("systolic", "diastolic", "oxygen", "pulse"):
+        yield value(name, told("a"))  # type: ignore[arg-type]
+    elif name.startswith("temperature"):
+        tenths = given.get("b") or given.get("c")
+        yield value("temperature", told("a") + (0.5 if tenths == "半" else number(tenths) / 10 if tenths else 0.0))
+    elif name == "glucose":
+        whole, _, tenths = given["a"].partition("点")
+        yield value("glucose", number(whole) + (number(tenths) / 10 if tenths else 0.0))
+    elif name == "pregnancy":
+        yield value("pregnancy_weeks", _weeks(given))
+    elif name == "weight":
+        yield value("weight_kg", told("a") if given["a"] else told("j", "j2") / 2)
+    elif name == "age_years":
+        yield value("age_months", 12 * told("a") + (6 if given["h"] else 0) + (number(given["m"][:-2]) if given["m"] else 0))
+    elif name == "age_months":
+        yield value("age_months", told("a", "a2") + (0.5 if given["h"] or given["h2"] else 0))
+    elif name == "age_days":
+        yield value("age_months", 1.0 if given["full"] is not None else told("a", "a2", "a3") / 30.4)
+    elif name == "hours":
+        yield value("hours", (_several(given["a"]) + (0.5 if given["h"] or given["h3"] else 0)) * _UNITS[given["u"]])
+    else:
+        yield value("times", _several(given["a"]))
+
+
+def _several(text: str) -> float:
+    """A number, or a word for some: 几 and 好几 are three, 十几 fifteen."""
+    return {"几": 3.0, "好几": 3.0, "好多": 5.0, "多": 2.0, "十几": 15.0, "几十": 30.0}.get(text) or number(text)
+
+
+def _weeks(given: dict[str, str | None]) -> float:
+    if given["t"]:
+        return {"早": 8.0, "中": 20.0, "晚": 32.0}[given["t"]]
+    if given["a"]:
+        per = {"周": 1.0, "w": 1.0, "星期": 1.0, "礼拜": 1.0, "天": 1 / 7}.get(given["u"] or "", 4.3)
+        return number(given["a"]) * per
+    return number(given["a2"]) if given["a2"] else number(given["a3"] or "0") * 4.3

@@ -1,0 +1,45 @@
+"""The rules of the assistant as data: tables beside this file, and the object that holds them."""
+
+from medasst.rulebook.book import Composition, Place, Rulebook, Table, Wordings
+from medasst.rulebook.rows import (
+    STRICTNESS,
+    URGENCY,
+    Assertion,
+    ClassRow,
+    CueRow,
+    DrugRow,
+    FeatureRow,
+    FindingRow,
+    Level,
+    Person,
+    PersonRow,
+    Sex,
+    Stage,
+    Status,
+    StemRow,
+    TriageRow,
+)
+
+__all__ = [
+    "STRICTNESS",
+    "URGENCY",
+    "Assertion",
+    "ClassRow",
+    "Composition",
+    "CueRow",
+    "DrugRow",
+    "FeatureRow",
+    "FindingRow",
+    "Level",
+    "Person",
+    "PersonRow",
+    "Place",
+    "Rulebook",
+    "Sex",
+    "Stage",
+    "Status",
+    "StemRow",
+    "Table",
+    "TriageRow",
+    "Wordings",
+]

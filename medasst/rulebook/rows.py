@@ -1,0 +1,160 @@
+"""The rows of the rulebook's tables. What a column means stands in its class; the tables beside this file hold the rows."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from medasst.config import Config
+
+FindingKind = Literal["symptom", "sign", "disease", "injury", "exposure", "allergy", "state", "intent", "need"]
+Assertion = Literal["present", "absent", "possible", "hypothetical", "historical", "someone_else"]
+Person = Literal[
+    "self", "child", "mother", "father", "wife", "husband", "grandmother", "grandfather", "sibling", "other"
+]
+Status = Literal["otc", "dual", "rx", "banned_online"]
+Level = Literal["self", "days", "today", "emergency"]
+Sex = Literal["female", "male"]
+Stage = Literal["infant", "child", "adult", "elderly"]
+STRICTNESS: tuple[Status, ...] = ("otc", "dual", "rx", "banned_online")
+URGENCY: tuple[Level, ...] = ("self", "days", "today", "emergency")
+
+
+def _regex(pattern: str) -> str:
+    re.compile(pattern)
+    return pattern
+
+
+Words: TypeAlias = tuple[Annotated[str, Field(min_length=1)], ...]
+Regex = Annotated[str, AfterValidator(_regex)]
+
+
+class Row(Config):
+    """What every row may say: where it comes from, whether somebody opened that document, who approved a loosening."""
+
+    source: str = ""
+    version: str = "1"
+    checked: bool = False
+    approved_by: str = ""
+    approved_on: date | None = None
+
+
+class FindingRow(Row):
+    """A finding with the ways people say it.
+
+    Attributes:
+        name: the standard term; rules name it.
+        words: literal wordings, bare: without denial, time and degree; 疼 is written 痛.
+        is_a: broader findings; a rule that names one holds for this one too.
+    """
+
+    name: str
+    kind: FindingKind
+    words: Words = ()
+    is_a: Words = ()
+
+
+class DrugRow(Row):
+    """A medicine: generic, brand or compound, with its other names.
+
+    Attributes:
+        drug_class: the name of a class; `status`: how it is sold.
+        ordinary: names that are ordinary Chinese too, read as the drug only in the company of a medicine's words.
+    """
+
+    name: str
+    names: Words = ()
+    drug_class: str = Field("", alias="class")
+    status: Status
+    ordinary: Words = ()
+
+
+class ClassRow(Row):
+    """A class of medicines and the words for it."""
+
+    name: str
+    words: Words
+    status: Status
+
+
+class StemRow(Row):
+    """An ending (沙坦) or beginning (头孢) that makes an unknown word a drug of that class."""
+
+    ending: str = ""
+    starting: str = ""
+    drug_class: str = Field("", alias="class")
+    status: Status
+
+    @model_validator(mode="after")
+    def _one(self) -> StemRow:
+        if bool(self.ending) == bool(self.starting):
+            raise ValueError("a stem has either `ending` or `starting`")
+        return self
+
+
+class CueRow(Row):
+    """A trigger of ConText (Harkema et al. 2009, doi:10.1016/j.jbi.2009.05.002), adapted to Chinese.
+
+    Attributes:
+        words: literal words; the longest one in a place counts, so that 有没有 hides 没有.
+        sets: the assertion; "none" only hides shorter cues; "break" ends the scope of those before it; "present" also undoes
+            what they set.
+        towards: which way the cue reaches.
+        reach: "next" the nearest mention with nothing but fillers between, "list" that one and those listed with it,
+            "clause" up to a comma, "sentence" up to its end.
+        kinds: which mentions it speaks of.
+        question: whether it only counts where its clause asks (吗, 吧, 呢, ？).
+    """
+
+    words: Words
+    sets: Assertion | Literal["none", "break"]
+    towards: Literal["forward", "backward", "both"] = "forward"
+    reach: Literal["next", "list", "clause", "sentence"] = "next"
+    kinds: tuple[Literal["finding", "drug"], ...] = ("finding",)
+    question: bool = False
+
+
+class FeatureRow(Row):
+    """Words beside a finding that say how it is: sudden, severe, worse, again …"""
+
+    name: str
+    words: Words
+
+
+class PersonRow(Row):
+    """A word for a person.
+
+    Attributes:
+        someone_else: whether nobody seeks advice for this person unless it is said (同事, 邻居).
+    """
+
+    words: Words
+    person: Person
+    sex: Sex | None = None
+    stage: Stage | None = None
+    someone_else: bool = False
+
+
+class TriageRow(Row):
+    """When somebody must be seen, and by when.
+
+    Attributes:
+        when: conditions in the rule's language (docs/assistant.md); one of them is enough.
+        message: what the shopper reads; `first_aid`: what to do until help is there.
+        never_resolved: whether a later 没事了 doesn't end it.
+        must, must_not: messages that raise it and that don't; they are tried when the rulebook is loaded.
+    """
+
+    id: str
+    level: Level
+    name: str
+    when: Annotated[tuple[str, ...], Field(min_length=1)]
+    unless: tuple[str, ...] = ()
+    message: str
+    first_aid: str = ""
+    never_resolved: bool = False
+    must: tuple[str, ...] = Field(min_length=8)
+    must_not: tuple[str, ...] = Field(min_length=6)
