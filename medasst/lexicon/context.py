@@ -47,14 +47,22 @@ class Context:
         self._listing = re.compile(f"(?:{say.listing})*")
         self._evidence = re.compile(say.evidence)
         self._asking = re.compile(say.asking)
-        self._clause, self._sentence, self._passing = frozenset(say.clause_end), frozenset(say.sentence_end), frozenset(say.passing)
+        self._clause, self._sentence, self._passing = (
+            frozenset(say.clause_end),
+            frozenset(say.sentence_end),
+            frozenset(say.passing),
+        )
 
     def judge(self, script: Script, mentions: Sequence[Candidate]) -> tuple[list[Stated], list[Hit[PersonRow]]]:
         """What is said of each mention (in order), and the persons that the text names."""
         text = script.text
         taken = [(one.start, one.end) for one in mentions]
         cues = [hit for hit in self._cues.find(text) if not _overlaps(hit.start, hit.end, taken)]
-        persons = [hit for hit in self._persons.find(text) if not _overlaps(hit.start, hit.end, taken) and not self._in_passing(text, hit)]
+        persons = [
+            hit
+            for hit in self._persons.find(text)
+            if not _overlaps(hit.start, hit.end, taken) and not self._in_passing(text, hit)
+        ]
         ends = _Ends(script, self._clause, self._sentence)
         stated: list[Stated] = []
         verdicts: list[_Verdict | None] = []
@@ -171,7 +179,12 @@ class Context:
         """头晕、恶心都没有: what is said behind a list is said of all of it."""
         for number in range(len(mentions) - 2, -1, -1):
             after = verdicts[number + 1]
-            if verdicts[number] is None and after is not None and after.row.reach == "list" and after.cue.start >= mentions[number + 1].end:
+            if (
+                verdicts[number] is None
+                and after is not None
+                and after.row.reach == "list"
+                and after.cue.start >= mentions[number + 1].end
+            ):
                 link = text[mentions[number].end : mentions[number + 1].start]
                 if self._listing.fullmatch(link) and mentions[number].name.kind in after.row.kinds:
                     stated[number] = stated[number]._replace(assertion=stated[number + 1].assertion)
@@ -202,7 +215,11 @@ class _Ends:
         self._text = text
         self._clauses = sorted(
             {place for place, char in enumerate(text) if char in clause}
-            | {place - 0.5 for place in script.blank_before if 0 < place < len(text) and _han(text[place - 1]) and _han(text[place])}
+            | {
+                place - 0.5
+                for place in script.blank_before
+                if 0 < place < len(text) and _han(text[place - 1]) and _han(text[place])
+            }
         )
         self._sentences = [place for place, char in enumerate(text) if char in sentence]
 

@@ -30,7 +30,9 @@ class Finder(Generic[T]):
         table = dict(names)
         table.pop("", None)
         self._names, self._values = list(table), list(table.values())
-        self._automaton = AhoCorasick(self._names, matchkind=MatchKind.LeftmostLongest, implementation=Implementation.ContiguousNFA)
+        self._automaton = AhoCorasick(
+            self._names, matchkind=MatchKind.LeftmostLongest, implementation=Implementation.ContiguousNFA
+        )
 
     def find(self, text: str) -> Iterator[Hit[T]]:
         """Each name in `text`, left to right, without overlaps. Latin words count whole: no "no" in "now"."""

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from pypinyin import lazy_pinyin
 
-from medasst.lexicon.finder import Finder
+from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.script import Script, plain
 from medasst.rulebook import Rulebook
 
 _SYLLABLE_CODES = 0xE000  # private use: each syllable of pinyin becomes one character
-_COMPANY_BEFORE = re.compile(r"(?:吃|服|用|喝|打|买|开|拿|停|换|含|涂|抹|叫|送|来)(?:了|的|着|过|点|些|完|[一二两三几]?(?:片|粒|盒|瓶|支|颗)){0,2}$")
-_COMPANY_AFTER = re.compile(r"^(?:片|胶囊|颗粒|缓释|注射|针|粒|丸|膏|滴|喷|药|[0-9]+(?:mg|毫克|克|片|粒|盒)|[一两二三几半][片粒盒颗瓶支]|多少钱|怎么吃|吃|能吃|过量|有货)")
+_COMPANY_BEFORE = re.compile(
+    r"(?:吃|服|用|喝|打|买|开|拿|停|换|含|涂|抹|叫|送|来)(?:了|的|着|过|点|些|完|[一二两三几]?(?:片|粒|盒|瓶|支|颗)){0,2}$"
+)
+_COMPANY_AFTER = re.compile(
+    r"^(?:片|胶囊|颗粒|缓释|注射|针|粒|丸|膏|滴|喷|药|[0-9]+(?:mg|毫克|克|片|粒|盒)|[一两二三几半][片粒盒颗瓶支]|多少钱|怎么吃|吃|能吃|过量|有货)"
+)
 _NOT_A_STEM = "吃服用喝打买开拿的了和跟与换停在过是有个天片药叫种给没，。、；！？,.!?;:： \n能要想到我他她你您这那问请含或及还也都就又再从把每"
 
 
@@ -50,7 +54,11 @@ class Names:
         self._loose = Finder(_squeezed(names, self._filler))
         self._sounds = _Sounds(names)
         self._parts = Finder({_key(word): part for part, words in book.composition.parts.items() for word in words})
-        self._senses = Finder({_key(word): sense for sense, words in book.composition.senses.items() for word in words})
+        senses = {_key(word): sense for sense, words in book.composition.senses.items() for word in words}
+        self._senses = Finder(senses)
+        self._sense_of = senses
+        longest_first = "|".join(map(re.escape, sorted(senses, key=len, reverse=True)))
+        self._sense_next = re.compile(f"(?:{book.wordings.filler})*(?P<sense>{longest_first})")
         self._stems = _stems(book)
 
     def find(self, script: Script) -> list[Candidate]:
@@ -62,6 +70,8 @@ class Names:
             start, end = bare.span(hit.start, hit.end)
             if not _crosses(script, start, end):
                 found.append(Candidate(start, end, hit.value, hit.end - hit.start))
+        parts = list(self._parts.find(text))
+        found += self._composed(text, parts)
         found += self._sounds.find(script)
         found += [
             Candidate(match.start(), match.end(), Name(match[0], "drug"), len(match[0]))
@@ -70,7 +80,7 @@ class Names:
         ]
         found = [one for one in found if not one.name.ordinary or _in_company(text, one)]
         chosen = _chosen(found)
-        chosen = _chosen([*chosen, *self._apart(script, chosen)])
+        chosen = _chosen([*chosen, *self._apart(script, parts, chosen)])
         return [one for one in chosen if one.name.kind != "idiom"]
 
     def stem_class(self, word: str) -> tuple[str, str] | None:
@@ -80,11 +90,21 @@ class Names:
                 return row.drug_class, row.status
         return None
 
-    def _apart(self, script: Script, chosen: list[Candidate]) -> Iterator[Candidate]:
+    def _composed(self, text: str, parts: Sequence[Hit[str]]) -> Iterator[Candidate]:
+        """A sensation right behind its part, but for words of degree: 胸口有点痛."""
+        for part in parts:
+            match = self._sense_next.match(text, part.end)
+            if match is None:
+                continue
+            sense = self._sense_of[match["sense"]]
+            if self._book.composition.allows(part.value, sense):
+                strength = part.end - part.start + len(match["sense"])
+                yield Candidate(part.start, match.end(), Name(part.value + sense, "finding"), strength)
+
+    def _apart(self, script: Script, parts: Sequence[Hit[str]], chosen: list[Candidate]) -> Iterator[Candidate]:
         """Sensations of a part that is named some words before: 头昨晚就开始痛. And those without any part: 痒."""
         text, compose = script.text, self._book.composition
         taken = [(one.start, one.end) for one in chosen]
-        parts = list(self._parts.find(text))
         for hit in self._senses.find(text):
             if any(start < hit.end and hit.start < end for start, end in taken):
                 continue
@@ -101,7 +121,30 @@ class Names:
                 start = hit.start if negated else part.start
                 if not any(begin < hit.end and start < end for begin, end in taken):
                     yield Candidate(start, hit.end, Name(part.value + hit.value, "finding"), hit.end - hit.start)
-            elif hit.value in compose.alone and hit.name in ("痛", "痒", "肿", "麻", "晕", "抖", "抽", "流血", "出血", "起泡", "水泡", "皮疹", "疹子", "红疹", "流脓", "化脓", "烫到", "骨折", "扭伤", "没劲", "没力气", "无力"):
+            elif hit.value in compose.alone and hit.name in (
+                "痛",
+                "痒",
+                "肿",
+                "麻",
+                "晕",
+                "抖",
+                "抽",
+                "流血",
+                "出血",
+                "起泡",
+                "水泡",
+                "皮疹",
+                "疹子",
+                "红疹",
+                "流脓",
+                "化脓",
+                "烫到",
+                "骨折",
+                "扭伤",
+                "没劲",
+                "没力气",
+                "无力",
+            ):
                 yield Candidate(hit.start, hit.end, Name(hit.value, "finding"), hit.end - hit.start)
 
 
@@ -110,13 +153,13 @@ def _key(word: str) -> str:
 
 
 def _names(book: Rulebook) -> Iterator[tuple[str, Name]]:
-    """Every wording; of equal ones the later counts: composed, then findings, then medicines."""
+    """Every wording; of equal ones the later counts: composed ones by their first words, then findings, then medicines."""
     compose = book.composition
     for part, words in compose.parts.items():
         for sense, ways in compose.senses.items():
             if compose.allows(part, sense):
                 name = Name(part + sense, "finding")
-                yield from ((_key(word) + _key(way), name) for word in words for way in ways)
+                yield from ((_key(word) + _key(way), name) for word in words[:4] for way in ways[:2])
     for finding in book.findings:
         name = Name(finding.name, "idiom" if finding.kind == "need" else "finding")
         yield from ((_key(word), name) for word in (finding.name, *finding.words))
@@ -150,7 +193,9 @@ def _crosses(script: Script, start: int, end: int) -> bool:
 
 
 def _in_company(text: str, one: Candidate) -> bool:
-    return bool(_COMPANY_BEFORE.search(text[max(0, one.start - 6) : one.start]) or _COMPANY_AFTER.match(text[one.end : one.end + 8]))
+    return bool(
+        _COMPANY_BEFORE.search(text[max(0, one.start - 6) : one.start]) or _COMPANY_AFTER.match(text[one.end : one.end + 8])
+    )
 
 
 def _chosen(found: list[Candidate]) -> list[Candidate]:

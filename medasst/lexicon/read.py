@@ -13,8 +13,12 @@ from medasst.lexicon.script import Script, plain
 from medasst.lexicon.values import Value, values
 from medasst.rulebook import Person, PersonRow, Rulebook
 
-_ALLERGIC = re.compile(r"(?:类|类药物?|药物?|药|的药|这[种个]药|也|都|有点?|会|和|跟|、|史|严重|轻微|特别|有|曾经|以前)*过敏(?!性)")
-_ALLERGIC_TO = re.compile(r"对(?P<what>[^，。！？；、,.!?;\n]{1,10}?)(?:类|类药物?)?(?:有点?|会|都|也|严重|特别|曾经|以前|从小)*过敏(?!性)")
+_ALLERGIC = re.compile(
+    r"(?:类|类药物?|药物?|药|的药|这[种个]药|也|都|有点?|会|和|跟|、|史|严重|轻微|特别|有|曾经|以前)*过敏(?!性)"
+)
+_ALLERGIC_TO = re.compile(
+    r"对(?P<what>[^，。！？；、,.!?;\n]{1,10}?)(?:类|类药物?)?(?:有点?|会|都|也|严重|特别|曾经|以前|从小)*过敏(?!性)"
+)
 _BESIDE = 12  # characters between a finding and the time or count that is told of it
 
 
@@ -95,9 +99,13 @@ class Lexicon:
         made: list[Candidate] = []
         for one in found:
             if one.name.kind == "drug" and (match := _ALLERGIC.match(text, one.end)):
-                made.append(Candidate(one.start, match.end(), Name(one.name.concept + "过敏", "finding"), match.end() - one.start))
+                made.append(
+                    Candidate(one.start, match.end(), Name(one.name.concept + "过敏", "finding"), match.end() - one.start)
+                )
         for match in _ALLERGIC_TO.finditer(text):
-            if re.search("什么|啥|哪|是否|是不是|有没有|不|没", match["what"]) or any(one.start <= match.start("what") < one.end for one in made):
+            if re.search("什么|啥|哪|是否|是不是|有没有|不|没", match["what"]) or any(
+                one.start <= match.start("what") < one.end for one in made
+            ):
                 continue
             start = match.start("what")
             made.append(Candidate(start, match.end(), Name(match["what"] + "过敏", "finding"), match.end() - start))
@@ -119,7 +127,13 @@ def _beside(one: Candidate, told: Sequence[Value], quantity: str, text: str) -> 
     for value in told:
         if value.quantity != quantity:
             continue
-        gap = text[one.end : value.start] if value.start >= one.end else text[value.end : one.start] if value.end <= one.start else ""
+        gap = (
+            text[one.end : value.start]
+            if value.start >= one.end
+            else text[value.end : one.start]
+            if value.end <= one.start
+            else ""
+        )
         if len(gap) <= _BESIDE and not re.search(r"[。！？!?\n]", gap) and (best is None or len(gap) < best[0]):
             best = len(gap), value.number
     return best[1] if best else None

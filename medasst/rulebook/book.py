@@ -31,6 +31,7 @@ from medasst.rulebook.rows import (
 
 R = TypeVar("R", bound=Row)
 _HEADER = re.compile(r"^\s*\[\[(\w+)\]\]", re.MULTILINE)
+_FINDINGS = ("findings.toml", "findings_danger.toml", "findings_signs.toml")
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
 
 
@@ -130,7 +131,7 @@ class Rulebook:
 
         context, compose = base.read("context.toml"), base.read("compose.toml")
         return cls(
-            findings=table(FindingRow, "finding", "name", ["findings.toml"]),
+            findings=table(FindingRow, "finding", "name", _FINDINGS),
             composition=_composition(compose),
             drugs=table(DrugRow, "drug", "name", ["drugs.toml"]),
             classes=table(ClassRow, "class", "name", ["drugs.toml"]),

@@ -12,9 +12,7 @@ from medasst.config import Config
 
 FindingKind = Literal["symptom", "sign", "disease", "injury", "exposure", "allergy", "state", "intent", "need"]
 Assertion = Literal["present", "absent", "possible", "hypothetical", "historical", "someone_else"]
-Person = Literal[
-    "self", "child", "mother", "father", "wife", "husband", "grandmother", "grandfather", "sibling", "other"
-]
+Person = Literal["self", "child", "mother", "father", "wife", "husband", "grandmother", "grandfather", "sibling", "other"]
 Status = Literal["otc", "dual", "rx", "banned_online"]
 Level = Literal["self", "days", "today", "emergency"]
 Sex = Literal["female", "male"]

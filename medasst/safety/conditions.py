@@ -1,0 +1,167 @@
+"""The language in which a rule says when it holds: concepts, persons, values and time, of one person.
+
+    胸闷 + 出冷汗|放射痛            both, the second in either form
+    头痛[突然]   发热[时>=72]       how it is; how long, in hours; 腹泻[次>=6] how often
+    月龄<3  体温>=39  岁>=65         a value of this person
+    婴儿 儿童 成人 老人 男 女 孕妇    who it is
+    史:主动脉瘤                     has or had it
+    提:百草枯                       spoken of in whatever way, but neither denied nor somebody else's
+    无:咳嗽                         not told as present
+
+Without a prefix a finding counts when it is present or possible, a medicine when it is or was taken in this episode.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from medasst.dialogue import Patient, Said
+from medasst.lexicon import Mention
+from medasst.lexicon.values import Quantity
+
+_QUANTITIES: dict[str, tuple[Quantity, float]] = {  # name → quantity, and its unit in units of the quantity
+    "月龄": ("age_months", 1),
+    "岁": ("age_months", 12),
+    "体温": ("temperature", 1),
+    "高压": ("systolic", 1),
+    "低压": ("diastolic", 1),
+    "血糖": ("glucose", 1),
+    "血氧": ("oxygen", 1),
+    "心率": ("pulse", 1),
+    "孕周": ("pregnancy_weeks", 1),
+    "体重": ("weight_kg", 1),
+}
+_WHO: dict[str, Callable[[Patient], bool]] = {
+    "婴儿": lambda patient: patient.stage == "infant",
+    "儿童": lambda patient: patient.stage in ("infant", "child"),
+    "成人": lambda patient: patient.stage not in ("infant", "child"),
+    "老人": lambda patient: patient.stage == "elderly",
+    "男": lambda patient: patient.sex == "male",
+    "女": lambda patient: patient.sex == "female",
+    "孕妇": lambda patient: (
+        "pregnancy_weeks" in patient.values or any(_tells(said.mention, "", "怀孕") for said in patient.said)
+    ),
+}
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+_VALUE = re.compile(r"(?P<name>\S+?)(?P<sign>>=|<=|>|<)(?P<number>[0-9]+(?:\.[0-9]+)?)")
+_CONCEPT = re.compile(r"(?:(?P<prefix>史|提|无):)?(?P<name>[^\[\]:<>|+\s]+)(?:\[(?P<how>[^\]]+)\])?")
+
+Prefix = Literal["", "史", "提", "无"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """One alternative of a term: what it asks of a patient."""
+
+    holds: Callable[[Patient], bool] | None = None
+    prefix: Prefix = ""
+    concept: str = ""
+    how: tuple[Callable[[Mention], bool], ...] = ()
+
+    def matches(self, patient: Patient, among: Sequence[Said]) -> tuple[bool, tuple[Said, ...]]:
+        if self.holds is not None:
+            return self.holds(patient), ()
+        found = tuple(
+            said
+            for said in among
+            if _tells(said.mention, self.prefix, self.concept) and all(test(said.mention) for test in self.how)
+        )
+        return (not found, ()) if self.prefix == "无" else (bool(found), found[-1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Terms that must all hold of one person; a term holds if one of its alternatives does."""
+
+    terms: tuple[tuple[_Test, ...], ...]
+
+    def of(self, patient: Patient, among: Sequence[Said] | None = None) -> tuple[Said, ...] | None:
+        """The mentions that fulfil it (possibly none, where only values do), or None if it doesn't hold.
+
+        Args:
+            among: the mentions that count; None: all of the patient's.
+        """
+        counted = patient.said if among is None else among
+        because: list[Said] = []
+        for term in self.terms:
+            for test in term:
+                holds, found = test.matches(patient, counted)
+                if holds:
+                    because += found
+                    break
+            else:
+                return None
+        return tuple(because)
+
+
+def parse(text: str, concepts: Collection[str], features: Collection[str]) -> Condition:
+    """Read a condition.
+
+    Args:
+        concepts: every concept that there is, broader ones among them; features: the words for how something is.
+
+    Raises:
+        ValueError: it isn't one, or it names a concept or feature that no table has.
+    """
+    terms = tuple(
+        tuple(_test(alternative.strip(), concepts, features) for alternative in _split(term, "|")) for term in _split(text, "+")
+    )
+    return Condition(terms)
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """Cut at `mark` outside of brackets."""
+    return re.split(rf"\s*{re.escape(mark)}\s*(?![^\[]*\])", text.strip())
+
+
+def _test(text: str, concepts: Collection[str], features: Collection[str]) -> _Test:
+    if text in _WHO:
+        return _Test(holds=_WHO[text])
+    if (value := _VALUE.fullmatch(text)) is not None:
+        if value["name"] not in _QUANTITIES:
+            raise ValueError(f"{value['name']!r} is no value; there are {', '.join(_QUANTITIES)}")
+        quantity, unit = _QUANTITIES[value["name"]]
+        return _Test(holds=_compares(quantity, value["sign"], float(value["number"]) * unit))
+    match = _CONCEPT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text!r} is no condition; see medasst/safety/conditions.py")
+    if match["name"] not in concepts:
+        raise ValueError(f"no table has a finding or medicine {match['name']!r}")
+    how = tuple(_how(one, features) for one in re.split(r"[,，]", match["how"])) if match["how"] else ()
+    return _Test(prefix=match["prefix"] or "", concept=match["name"], how=how)
+
+
+def _compares(quantity: Quantity, sign: str, bound: float) -> Callable[[Patient], bool]:
+    compare = _OPERATORS[sign]
+    return lambda patient: quantity in patient.values and compare(patient.values[quantity], bound)
+
+
+def _how(text: str, features: Collection[str]) -> Callable[[Mention], bool]:
+    """突然; 突然|剧烈; 时>=72; 次>=6."""
+    if (value := _VALUE.fullmatch(text.strip())) is not None and value["name"] in ("时", "次"):
+        compare, bound = _OPERATORS[value["sign"]], float(value["number"])
+        of: Callable[[Mention], float | None] = (lambda m: m.hours) if value["name"] == "时" else (lambda m: m.times)
+        return lambda mention: (told := of(mention)) is not None and compare(told, bound)
+    names = frozenset(name.strip() for name in text.split("|"))
+    if unknown := names - set(features):
+        raise ValueError(f"{', '.join(sorted(unknown))} is no feature; there are {', '.join(sorted(features))}, 时>=…, 次>=…")
+    return lambda mention: bool(names & mention.features)
+
+
+def _tells(mention: Mention, prefix: Prefix, concept: str) -> bool:
+    if concept not in mention.broader:
+        return False
+    if prefix == "提":
+        return mention.assertion not in ("absent", "someone_else")
+    if prefix == "史":
+        return mention.assertion in ("present", "possible", "historical")
+    return mention.assertion == "present" if mention.kind == "drug" else mention.current

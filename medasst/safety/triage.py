@@ -1,0 +1,103 @@
+"""How urgent it is: rules over what a person has, at four levels. The rules are tables of the rulebook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from medasst.dialogue import DialogueState, Patient, Said, state
+from medasst.errors import ConfigError
+from medasst.lexicon import Lexicon
+from medasst.rulebook import URGENCY, Level, Person, Rulebook, TriageRow
+from medasst.safety.conditions import Condition, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A rule that holds of a person, and the mentions because of which it does."""
+
+    rule: TriageRow
+    person: Person
+    because: tuple[Said, ...]
+
+    @property
+    def level(self) -> Level:
+        """How urgent it is."""
+        return self.rule.level
+
+    @property
+    def words(self) -> str:
+        """What was said that raised it."""
+        return "、".join(said.mention.words for said in self.because)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    row: TriageRow
+    when: tuple[Condition, ...]
+    unless: tuple[Condition, ...]
+
+
+class Triage:
+    """The triage rules of a rulebook, ready to run.
+
+    Raises:
+        ConfigError: a condition can't be read, or names what no table has; names file and line.
+    """
+
+    def __init__(self, book: Rulebook, lexicon: Lexicon) -> None:
+        self._book, self._lexicon = book, lexicon
+        concepts, features = _concepts(book, lexicon), {row.name for row in book.features}
+
+        def compiled(row: TriageRow, conditions: Sequence[str]) -> tuple[Condition, ...]:
+            try:
+                return tuple(parse(text, concepts, features) for text in conditions)
+            except ValueError as error:
+                raise ConfigError(f"{book.triage.places[row.id]}: rule {row.id}: {error}") from None
+
+        self._rules = [_Compiled(row, compiled(row, row.when), compiled(row, row.unless)) for row in book.triage]
+        self._rules.sort(key=lambda rule: -URGENCY.index(rule.row.level))
+
+    def alarms(self, told: DialogueState) -> list[Alarm]:
+        """Every rule that holds, the most urgent first."""
+        return [alarm for rule in self._rules for patient in told.patients if (alarm := _raised(rule, patient))]
+
+    def failures(self, rules: Sequence[str] | None = None) -> Iterator[str]:
+        """The examples of rules that don't come out as they should, each with its file and line.
+
+        Args:
+            rules: the ids of the rules to try; None: all.
+        """
+        for rule in self._rules:
+            if rules is not None and rule.row.id not in rules:
+                continue
+            place = self._book.triage.places[rule.row.id]
+            for text in rule.row.must:
+                if not self._raises(rule, text):
+                    yield f"{place}: rule {rule.row.id} must hold of {text!r}, and doesn't"
+            for text in rule.row.must_not:
+                if self._raises(rule, text):
+                    yield f"{place}: rule {rule.row.id} must not hold of {text!r}, and does"
+
+    def _raises(self, rule: _Compiled, text: str) -> bool:
+        return any(_raised(rule, patient) for patient in state([text], self._lexicon).patients)
+
+
+def _raised(rule: _Compiled, patient: Patient) -> Alarm | None:
+    for condition in rule.when:
+        because = condition.of(patient)
+        if because is not None:
+            if any(exception.of(patient) is not None for exception in rule.unless):
+                return None
+            return Alarm(rule.row, patient.person, because)
+    return None
+
+
+def _concepts(book: Rulebook, lexicon: Lexicon) -> set[str]:
+    """Every name that a condition may use."""
+    compose = book.composition
+    names = {part + sense for part in compose.parts for sense in compose.senses if compose.allows(part, sense)}
+    names |= {*book.findings.rows, *book.drugs.rows, *book.classes.rows, *compose.senses, "过敏"}
+    return (
+        names | {broad for row in book.findings for broad in row.is_a} | {row.drug_class for row in (*book.drugs, *book.stems)}
+    )
