@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from medasst.lexicon.context import Context, Stated
 from medasst.lexicon.finder import Hit
 from medasst.lexicon.names import Candidate, Name, Names
+from medasst.lexicon.pairs import Pair, Pairs
 from medasst.lexicon.reading import Mention, Reading, Someone, Told
 from medasst.lexicon.script import Script, plain
 from medasst.lexicon.values import Value, values
@@ -31,16 +32,18 @@ class Lexicon:
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
-        self._names, self._context = Names(book), Context(book)
+        self._names, self._pairs, self._context = Names(book), Pairs(book), Context(book)
         self._broader: dict[str, frozenset[str]] = {}
 
     def read(self, text: str) -> Reading:
         """What a message mentions. Any text will do; time grows in proportion to it."""
         script = plain(text)
-        found = self._allergies(script, self._names.find(script))
+        pairs = self._pairs.find(script)
+        found = _beside_pairs(self._allergies(script, self._names.find(script)), pairs)
         stated, persons = self._context.judge(script, found)
         told = list(values(script.text))
-        mentions = tuple(self._mention(text, script, *both, told) for both in zip(found, stated, strict=True))
+        judged = [*zip(found, stated, strict=True), *self._paired(script, found, pairs)]
+        mentions = tuple(self._mention(text, script, *both, told) for both in sorted(judged, key=lambda both: both[0].start))
         return Reading(
             text,
             script.text,
@@ -48,6 +51,12 @@ class Lexicon:
             tuple(_told(script, value, persons) for value in told),
             tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in persons),
         )
+
+    def _paired(self, script: Script, found: Sequence[Candidate], pairs: Sequence[Pair]) -> Iterator[tuple[Candidate, Stated]]:
+        """What is said of findings told by words apart; each is judged among those mentions that it doesn't overlap."""
+        for one in (pair.candidate for pair in pairs if pair.candidate.name.kind != "idiom"):
+            among = sorted([*(other for other in found if not _overlap(other, one)), one], key=lambda each: each.start)
+            yield one, self._context.judge(script, among)[0][among.index(one)]
 
     def broader(self, concept: str) -> frozenset[str]:
         """A concept with every broader one."""
@@ -89,6 +98,8 @@ class Lexicon:
             features=stated.features,
             hours=_beside(one, told, "hours", script.text),
             times=_beside(one, told, "times", script.text),
+            pills=_beside(one, told, "pills", script.text) if one.name.kind == "drug" else None,
+            grams=_beside(one, told, "grams", script.text) if one.name.kind == "drug" else None,
             allergen=allergen,
         )
 
@@ -113,6 +124,23 @@ class Lexicon:
             return found
         rest = [one for one in found if not any(allergy.start <= one.start < allergy.end for allergy in made)]
         return sorted([*rest, *made], key=lambda one: one.start)
+
+
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _beside_pairs(found: list[Candidate], pairs: Sequence[Pair]) -> list[Candidate]:
+    """The names without the findings that are made of the very words of a pair."""
+    words = [(start, end, pair.candidate.strength) for pair in pairs for start, end in pair.words]
+    if not words:
+        return found
+    return [
+        one
+        for one in found
+        if one.name.kind == "drug"
+        or not any(start < one.end and one.start < end and one.strength <= strength for start, end, strength in words)
+    ]
 
 
 def _told(script: Script, value: Value, persons: Sequence[Hit[PersonRow]]) -> Told:

@@ -25,6 +25,7 @@ class Mention:
         features: how it is (突然, 剧烈, 加重 …), from the words beside it.
         hours: how long it has been going on, if that is told beside it.
         times: how often it came, if that is told beside it.
+        pills, grams: how much of a medicine, if that is told beside it: pieces of any form, and its weight.
         allergen: of an allergy, what to.
     """
 
@@ -39,6 +40,8 @@ class Mention:
     features: frozenset[str] = frozenset()
     hours: float | None = None
     times: float | None = None
+    pills: float | None = None
+    grams: float | None = None
     allergen: str = ""
 
     @property

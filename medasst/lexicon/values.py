@@ -18,6 +18,8 @@ Quantity = Literal[
     "times",
     "oxygen",
     "pulse",
+    "pills",
+    "grams",
 ]
 
 _N = r"(?:[0-9]+(?:\.[0-9]+)?|[零〇一二两俩三仨四五六七八九十百半]+)"
@@ -106,6 +108,12 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             "hours",
             rf"(?P<a>{_N}|好几|几|好多|多)(?P<h>个半)?(?:个|来|多)?(?P<m>多)?(?P<u>分钟|小时|钟头|天|日|晚|宿|夜|周|星期|礼拜|月|年)(?P<h3>半)?(?!孕|大|度)",
         ),
+        # What is left, bought or in a box was not taken.
+        (
+            "pills",
+            rf"(?<![剩买有存屯囤装])(?<!剩下|还有|买了|开了|每盒|一盒)(?P<a>{_N}|十几|十来|几十|好几|几|好多|[二三四五六七八九]十[多来几])多?(?:片|粒|颗|丸|枚|针|贴)(?!装|一盒|/盒)",
+        ),
+        ("grams", r"(?P<a>[0-9]+(?:\.[0-9]+)?|[一二两三四五六七八九十]+)(?P<u>毫克|mg|克|g(?![a-z]))"),
         ("times", rf"(?P<a>{_N}|好几|几|好多|十几|几十)(?:多)?(?:次|回|趟|遍)"),
     )
 )
@@ -157,13 +165,17 @@ def _of(name: str, match: re.Match[str]) -> Iterator[Value]:
         yield value("age_months", 1.0 if given["full"] is not None else told("a", "a2", "a3") / 30.4)
     elif name == "hours":
         yield value("hours", (_several(given["a"]) + (0.5 if given["h"] or given["h3"] else 0)) * _UNITS[given["u"]])
+    elif name == "grams":
+        yield value("grams", told("a") / (1000 if given["u"] in ("毫克", "mg") else 1))
     else:
-        yield value("times", _several(given["a"]))
+        yield value("pills" if name == "pills" else "times", _several(given["a"]))
 
 
 def _several(text: str) -> float:
     """A number, or a word for some: 几 and 好几 are three, 十几 fifteen."""
-    return {"几": 3.0, "好几": 3.0, "好多": 5.0, "多": 2.0, "十几": 15.0, "几十": 30.0}.get(text) or number(text)
+    return {"几": 3.0, "好几": 3.0, "好多": 5.0, "多": 2.0, "十几": 15.0, "十来": 10.0, "几十": 30.0}.get(text) or number(
+        text.rstrip("多来几")
+    )
 
 
 def _weeks(given: dict[str, str | None]) -> float:

@@ -92,11 +92,13 @@ class Rulebook:
     """Every table of one shop's assistant. Nothing here is shared between two rulebooks of a process.
 
     Attributes:
+        groups: words that findings' `pairs` are made of, by the name of the group.
         loosened: what an overlay allows that these tables don't, each with who approved it and when; to be shown at start.
         fingerprint: sha256 over the tables' bytes.
     """
 
     findings: Table[FindingRow]
+    groups: Mapping[str, tuple[str, ...]]
     composition: Composition
     drugs: Table[DrugRow]
     classes: Table[ClassRow]
@@ -130,8 +132,10 @@ class Rulebook:
             return own if over is None else _laid_over(own, _table_rows(name, [(over, f) for f in files]), kind, key, loosened)
 
         context, compose = base.read("context.toml"), base.read("compose.toml")
+        findings = table(FindingRow, "finding", "name", _FINDINGS)
         return cls(
-            findings=table(FindingRow, "finding", "name", _FINDINGS),
+            findings=findings,
+            groups=_groups(findings, [(folder, file) for folder in (base, over) if folder for file in _FINDINGS]),
             composition=_composition(compose),
             drugs=table(DrugRow, "drug", "name", ["drugs.toml"]),
             classes=table(ClassRow, "class", "name", ["drugs.toml"]),
@@ -259,6 +263,22 @@ def _loosens(before: Row | None, row: Row) -> str:
         if before.never_resolved and not row.never_resolved:
             return "can be resolved"
     return ""
+
+
+def _groups(findings: Table[FindingRow], files: Sequence[tuple[_Folder, str]]) -> dict[str, tuple[str, ...]]:
+    """The groups of words of all files, and whether every pair names such groups."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for folder, file in files:
+        for name, words in folder.read(file).get("group", {}).items():
+            groups[name] = (*groups.get(name, ()), *words)
+    for row in findings:
+        for pair in row.pairs:
+            named = [name for name in pair.split() if name != "…"]
+            if unknown := [name for name in named if name not in groups]:
+                raise ConfigError(f"{findings.places[row.name]}: {row.name}: no [group] {', '.join(unknown)}")
+            if len(set(named)) < 2:
+                raise ConfigError(f"{findings.places[row.name]}: {row.name}: the pair {pair!r} must name two groups or more")
+    return groups
 
 
 def _composition(table: Mapping[str, Any]) -> Composition:

@@ -46,12 +46,15 @@ class FindingRow(Row):
     Attributes:
         name: the standard term; rules name it.
         words: literal wordings, bare: without denial, time and degree; 疼 is written 痛.
+        pairs: groups of words (`[group]` of the same files), parted by blanks; a word of each within one clause, in any order
+            and not far apart, tells the finding too: "电池 吞下". With … among them a comma may stand between.
         is_a: broader findings; a rule that names one holds for this one too.
     """
 
     name: str
     kind: FindingKind
     words: Words = ()
+    pairs: Words = ()
     is_a: Words = ()
 
 

@@ -2,6 +2,7 @@
 
     胸闷 + 出冷汗|放射痛            both, the second in either form
     头痛[突然]   发热[时>=72]       how it is; how long, in hours; 腹泻[次>=6] how often
+    对乙酰氨基酚[片>=10] [克>=4]    how much of a medicine was taken
     月龄<3  体温>=39  岁>=65         a value of this person
     婴儿 儿童 成人 老人 男 女 孕妇    who it is
     史:主动脉瘤                     has or had it
@@ -45,6 +46,12 @@ _WHO: dict[str, Callable[[Patient], bool]] = {
     "孕妇": lambda patient: (
         "pregnancy_weeks" in patient.values or any(_tells(said.mention, "", "怀孕") for said in patient.said)
     ),
+}
+_MEASURES: dict[str, Callable[[Mention], float | None]] = {
+    "时": lambda mention: mention.hours,
+    "次": lambda mention: mention.times,
+    "片": lambda mention: mention.pills,
+    "克": lambda mention: mention.grams,
 }
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -146,14 +153,14 @@ def _compares(quantity: Quantity, sign: str, bound: float) -> Callable[[Patient]
 
 
 def _how(text: str, features: Collection[str]) -> Callable[[Mention], bool]:
-    """突然; 突然|剧烈; 时>=72; 次>=6."""
-    if (value := _VALUE.fullmatch(text.strip())) is not None and value["name"] in ("时", "次"):
-        compare, bound = _OPERATORS[value["sign"]], float(value["number"])
-        of: Callable[[Mention], float | None] = (lambda m: m.hours) if value["name"] == "时" else (lambda m: m.times)
+    """突然; 突然|剧烈; 时>=72; 次>=6; 片>=10; 克>=4."""
+    if (value := _VALUE.fullmatch(text.strip())) is not None and value["name"] in _MEASURES:
+        compare, bound, of = _OPERATORS[value["sign"]], float(value["number"]), _MEASURES[value["name"]]
         return lambda mention: (told := of(mention)) is not None and compare(told, bound)
     names = frozenset(name.strip() for name in text.split("|"))
     if unknown := names - set(features):
-        raise ValueError(f"{', '.join(sorted(unknown))} is no feature; there are {', '.join(sorted(features))}, 时>=…, 次>=…")
+        known = ", ".join([*sorted(features), *(f"{name}>=…" for name in _MEASURES)])
+        raise ValueError(f"{', '.join(sorted(unknown))} is no feature; there are {known}")
     return lambda mention: bool(names & mention.features)
 
 

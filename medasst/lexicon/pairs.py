@@ -1,0 +1,112 @@
+"""Findings told by words near each other, in any order: 电池 … 吞, 狗 … 咬 … 脸. The words are groups of the rulebook."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from medasst.lexicon.finder import Finder, Hit
+from medasst.lexicon.names import Candidate, Name
+from medasst.lexicon.script import Script, plain
+from medasst.rulebook import Rulebook
+
+_NEAR = 9  # characters that may stand between two of the words
+_FAR = 18  # the same where a comma may stand there too
+_NEGATION = re.compile(r"不|没|未|无|冇")
+_CLAUSE = re.compile(r"[，,。！？!?；;\n]")
+_SENTENCE = re.compile(r"[。！？!?；;\n]")
+
+
+class Pair(NamedTuple):
+    """A finding told by several words: the stretch that is judged, and the places of its words."""
+
+    candidate: Candidate
+    words: tuple[tuple[int, int], ...]
+
+
+class _Way(NamedTuple):
+    """One way to tell a finding: the groups of which one word each must be there."""
+
+    name: Name
+    groups: frozenset[str]
+    far: bool
+
+
+class Pairs:
+    """Finds the rulebook's findings that have `pairs`."""
+
+    def __init__(self, book: Rulebook) -> None:
+        groups: dict[str, set[str]] = {}
+        for group, words in book.groups.items():
+            for word in words:
+                groups.setdefault(plain(word).text, set()).add(group)
+        self._finder = Finder({word: frozenset(of) for word, of in groups.items()})
+        self._ways: dict[str, list[_Way]] = {}
+        for row in book.findings:
+            for pair in row.pairs:
+                names = pair.split()
+                far = "…" in names
+                way = _Way(Name(row.name, "idiom" if row.kind == "need" else "finding"), frozenset(names) - {"…"}, far)
+                for group in way.groups:
+                    self._ways.setdefault(group, []).append(way)
+
+    def find(self, script: Script) -> list[Pair]:
+        """Every finding that is told so, the nearest words of each."""
+        hits = list(self._finder.find(script.text))
+        if len(hits) < 2:
+            return []
+        found: dict[str, Pair] = {}
+        for number, first in enumerate(hits):
+            for way in {way for group in first.value for way in self._ways.get(group, ())}:
+                pair = self._told(script, hits, number, way)
+                before = found.get(way.name.concept)
+                if pair is not None and (before is None or _length(pair) < _length(before)):
+                    found[way.name.concept] = pair
+        return list(found.values())
+
+    def _told(self, script: Script, hits: Sequence[Hit[frozenset[str]]], number: int, way: _Way) -> Pair | None:
+        """The pair that begins with this hit."""
+        first = hits[number]
+        taken = [first]
+        for chosen in first.value & way.groups:
+            missing = set(way.groups) - {chosen}
+            taken = [first]
+            for hit in hits[number + 1 :]:
+                gap = script.text[taken[-1].end : hit.start]
+                if len(gap) > (_FAR if way.far else _NEAR) or (_SENTENCE if way.far else _CLAUSE).search(gap):
+                    break
+                if not way.far and any(
+                    taken[-1].end <= place <= hit.start for place in _ends(script, taken[-1].end, hit.start)
+                ):
+                    break
+                helps = missing & hit.value
+                if helps:
+                    missing.discard(next(iter(sorted(helps))))
+                    taken.append(hit)
+                if not missing:
+                    return _pair(script.text, way.name, taken)
+        return None
+
+
+def _ends(script: Script, start: int, end: int) -> Iterator[int]:
+    """Places of blanks between Han characters, which stand for a comma."""
+    text = script.text
+    return (
+        place for place in range(start, end + 1) if place in script.blank_before and place and not text[place - 1].isascii()
+    )
+
+
+def _pair(text: str, name: Name, hits: Sequence[Hit[frozenset[str]]]) -> Pair:
+    """What is denied between the words is judged by the words behind it: 电池没吞."""
+    start = hits[0].start
+    for before, after in pairwise(hits):
+        if _NEGATION.search(text[before.end : after.start]):
+            start = after.start
+    strength = sum(hit.end - hit.start for hit in hits)
+    return Pair(Candidate(start, hits[-1].end, name, strength), tuple((hit.start, hit.end) for hit in hits))
+
+
+def _length(pair: Pair) -> int:
+    return pair.candidate.end - pair.words[0][0]
