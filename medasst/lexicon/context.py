@@ -63,7 +63,7 @@ class Context:
             for hit in self._persons.find(text)
             if not _overlaps(hit.start, hit.end, taken) and not self._in_passing(text, hit)
         ]
-        ends = _Ends(script, self._clause, self._sentence)
+        ends = self.ends(script)
         stated: list[Stated] = []
         verdicts: list[_Verdict | None] = []
         for number, one in enumerate(mentions):
@@ -72,6 +72,10 @@ class Context:
             person = self._whose(one, persons, ends)
             stated.append(Stated(self._assertion(one, verdict, person), person, self._how(text, one, ends)))
         return self._listed_back(text, mentions, stated, verdicts), persons
+
+    def ends(self, script: Script) -> Ends:
+        """Where the clauses and sentences of a text end."""
+        return Ends(script, self._clause, self._sentence)
 
     def _assertion(self, one: Candidate, verdict: _Verdict | None, person: Hit[PersonRow] | None) -> Assertion:
         if verdict is not None and verdict.row.sets not in ("none", "break"):
@@ -88,7 +92,7 @@ class Context:
         mentions: Sequence[Candidate],
         number: int,
         cues: Sequence[Hit[tuple[CueRow, ...]]],
-        ends: _Ends,
+        ends: Ends,
         before: Sequence[_Verdict | None],
     ) -> _Verdict | None:
         one = mentions[number]
@@ -104,7 +108,7 @@ class Context:
         mentions: Sequence[Candidate],
         number: int,
         cues: Sequence[Hit[tuple[CueRow, ...]]],
-        ends: _Ends,
+        ends: Ends,
         before: Sequence[_Verdict | None],
     ) -> _Verdict | None:
         one = mentions[number]
@@ -134,7 +138,7 @@ class Context:
         cue: Hit[tuple[CueRow, ...]],
         row: CueRow,
         gap: str,
-        ends: _Ends,
+        ends: Ends,
         before: Sequence[_Verdict | None],
     ) -> bool:
         one = mentions[number]
@@ -156,7 +160,7 @@ class Context:
         return not comma and not self._evidence.match(text, one.end)
 
     def _backward(
-        self, text: str, mentions: Sequence[Candidate], number: int, cues: Sequence[Hit[tuple[CueRow, ...]]], ends: _Ends
+        self, text: str, mentions: Sequence[Candidate], number: int, cues: Sequence[Hit[tuple[CueRow, ...]]], ends: Ends
     ) -> _Verdict | None:
         one = mentions[number]
         after = mentions[number + 1].start if number + 1 < len(mentions) else len(text)
@@ -194,20 +198,20 @@ class Context:
         return hit.value.person == "self" and hit.start > 0 and text[hit.start - 1] in self._passing
 
     @staticmethod
-    def _whose(one: Candidate, persons: Sequence[Hit[PersonRow]], ends: _Ends) -> Hit[PersonRow] | None:
+    def _whose(one: Candidate, persons: Sequence[Hit[PersonRow]], ends: Ends) -> Hit[PersonRow] | None:
         """The nearest person named before; if none is, the first one after it in its sentence."""
         before = [hit for hit in persons if hit.end <= one.start]
         if before:
             return before[-1]
         return next((hit for hit in persons if hit.start >= one.end and not ends.sentence(one.end, hit.start)), None)
 
-    def _how(self, text: str, one: Candidate, ends: _Ends) -> frozenset[str]:
+    def _how(self, text: str, one: Candidate, ends: Ends) -> frozenset[str]:
         start, end = ends.within(max(0, one.start - _FEATURE_REACH), one.start), ends.until(one.end, one.end + _FEATURE_REACH)
         beside = text[start:end]
         return frozenset(name for name, pattern in self._features if pattern.search(beside))
 
 
-class _Ends:
+class Ends:
     """Where clauses and sentences of a text end. A blank between Han characters ends a clause, as a comma does."""
 
     def __init__(self, script: Script, clause: frozenset[str], sentence: frozenset[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from medasst.lexicon.context import Context, Stated
+from medasst.lexicon.context import Context, Ends, Stated
 from medasst.lexicon.finder import Hit
 from medasst.lexicon.names import Candidate, Name, Names
 from medasst.lexicon.pairs import Pair, Pairs
@@ -20,7 +20,9 @@ _ALLERGIC = re.compile(
 _ALLERGIC_TO = re.compile(
     r"对(?P<what>[^，。！？；、,.!?;\n]{1,10}?)(?:类|类药物?)?(?:有点?|会|都|也|严重|特别|曾经|以前|从小)*过敏(?!性)"
 )
-_BESIDE = 12  # characters between a finding and the time or count that is told of it
+_BESIDE = 12  # characters between a finding and the count that is told of it
+_BESIDE_TIME = 30  # the same for how long it has been going on
+_JUDGED = frozenset({"temperature", "systolic", "diastolic", "glucose", "hba1c", "haemoglobin", "oxygen", "pulse"})
 
 
 class Lexicon:
@@ -41,9 +43,12 @@ class Lexicon:
         pairs = self._pairs.find(script)
         found = _beside_pairs(self._allergies(script, self._names.find(script)), pairs)
         stated, persons = self._context.judge(script, found)
-        told = list(values(script.text))
+        told = self._now(script, list(values(script.text)))
         judged = [*zip(found, stated, strict=True), *self._paired(script, found, pairs)]
-        mentions = tuple(self._mention(text, script, *both, told) for both in sorted(judged, key=lambda both: both[0].start))
+        times = _Times(script.text, told, [one for one, _ in judged], self._context.ends(script))
+        mentions = tuple(
+            self._mention(text, script, *both, told, times) for both in sorted(judged, key=lambda both: both[0].start)
+        )
         return Reading(
             text,
             script.text,
@@ -57,6 +62,22 @@ class Lexicon:
         for one in (pair.candidate for pair in pairs if pair.candidate.name.kind != "idiom"):
             among = sorted([*(other for other in found if not _overlap(other, one)), one], key=lambda each: each.start)
             yield one, self._context.judge(script, among)[0][among.index(one)]
+
+    def _now(self, script: Script, told: Sequence[Value]) -> list[Value]:
+        """The values without those that were measured long ago, are asked about in general, or are somebody else's."""
+        measured = sorted(
+            Candidate(value.start, value.end, Name(value.quantity, "finding"), value.end - value.start)
+            for value in {value[2:]: value for value in told if value.quantity in _JUDGED}.values()
+        )
+        if not measured:
+            return list(told)
+        stated, _ = self._context.judge(script, measured)
+        over = {
+            (one.start, one.end)
+            for one, said in zip(measured, stated, strict=True)
+            if said.assertion not in ("present", "possible")
+        }
+        return [value for value in told if value.quantity not in _JUDGED or (value.start, value.end) not in over]
 
     def broader(self, concept: str) -> frozenset[str]:
         """A concept with every broader one."""
@@ -83,7 +104,9 @@ class Lexicon:
                 if len(name) > len(sense) and name.endswith(sense) and name.removesuffix(sense) in self.book.composition.parts:
                     waiting.append(sense)
 
-    def _mention(self, text: str, script: Script, one: Candidate, stated: Stated, told: Sequence[Value]) -> Mention:
+    def _mention(
+        self, text: str, script: Script, one: Candidate, stated: Stated, told: Sequence[Value], times: _Times
+    ) -> Mention:
         start, end = script.span(one.start, one.end)
         allergen = one.name.concept.removesuffix("过敏") if one.name.concept.endswith("过敏") else ""
         return Mention(
@@ -96,7 +119,7 @@ class Lexicon:
             person=stated.person.value.person if stated.person else "self",
             broader=self.broader(one.name.concept) | ({"过敏"} if allergen else frozenset()),
             features=stated.features,
-            hours=_beside(one, told, "hours", script.text),
+            hours=times.of(one),
             times=_beside(one, told, "times", script.text),
             pills=_beside(one, told, "pills", script.text) if one.name.kind == "drug" else None,
             grams=_beside(one, told, "grams", script.text) if one.name.kind == "drug" else None,
@@ -149,8 +172,40 @@ def _told(script: Script, value: Value, persons: Sequence[Hit[PersonRow]]) -> To
     return Told(value.quantity, value.number, *script.span(value.start, value.end), person)
 
 
+class _Times:
+    """How long each finding of a text has been going on."""
+
+    def __init__(self, text: str, told: Sequence[Value], mentions: Sequence[Candidate], ends: Ends) -> None:
+        self._text, self._ends = text, ends
+        # A time told in one clause with some mentions is theirs; one that stands alone is told of any near it.
+        self._told = [
+            (value, [one for one in mentions if not self._apart(one, value)]) for value in told if value.quantity == "hours"
+        ]
+
+    def of(self, one: Candidate) -> float | None:
+        """Of the times that are this one's, the nearest."""
+        best: tuple[int, float] | None = None
+        for value, own in self._told:
+            start, end = _between(one, value)
+            near = end - start <= _BESIDE_TIME and not self._ends.sentence(start, end) and "\n" not in self._text[start:end]
+            if near and (not own or one in own) and (best is None or end - start < best[0]):
+                best = end - start, value.number
+        return best[1] if best else None
+
+    def _apart(self, one: Candidate, value: Value) -> bool:
+        start, end = _between(one, value)
+        return start < end and self._ends.clause(start, end)
+
+
+def _between(one: Candidate, value: Value) -> tuple[int, int]:
+    """The stretch between a mention and a value; empty where they overlap."""
+    if value.start >= one.end:
+        return one.end, value.start
+    return (value.end, one.start) if value.end <= one.start else (one.start, one.start)
+
+
 def _beside(one: Candidate, told: Sequence[Value], quantity: str, text: str) -> float | None:
-    """The time or count nearest to a finding within its sentence."""
+    """The count nearest to a finding within its sentence."""
     best: tuple[int, float] | None = None
     for value in told:
         if value.quantity != quantity:
