@@ -1,5 +1,19 @@
 """conversation → state: persons, what each has and takes, what was asked and shown. A pure fold; no rule lives here."""
 
-from medasst.dialogue.state import DialogueState, Patient, Said, state
+from medasst.dialogue.patient import UNKNOWN, Patient, Said, Slot
+from medasst.dialogue.products import ProductNames
+from medasst.dialogue.state import Asked, Contradiction, DialogueState, Shown, of_turns, state
 
-__all__ = ["DialogueState", "Patient", "Said", "state"]
+__all__ = [
+    "UNKNOWN",
+    "Asked",
+    "Contradiction",
+    "DialogueState",
+    "Patient",
+    "ProductNames",
+    "Said",
+    "Shown",
+    "Slot",
+    "of_turns",
+    "state",
+]

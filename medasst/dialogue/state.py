@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
-from medasst.lexicon import Lexicon, Mention, Reading
+from medasst.conversation import Message
+from medasst.dialogue.patient import Patient, Said, stage_of
+from medasst.dialogue.products import ProductNames
+from medasst.lexicon import Lexicon, Reading
 from medasst.lexicon.values import Quantity
-from medasst.rulebook import Person, Sex, Stage
+from medasst.rulebook import Person, QuestionRow, Sex, SlotName, Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """A mention and the user turn (from 0) that it stands in."""
-
-    turn: int
-    mention: Mention
-
-
-@dataclass(frozen=True, slots=True)
-class Patient:
-    """One person of the conversation as told so far.
+class Asked:
+    """A question that stands in one of our replies.
 
     Attributes:
-        said: every mention of this person, in order.
-        values: the newest number told of each quantity.
-        sex, stage: from the words for the person, and from the age.
+        turn: the user turn (from 0) that it was asked after; -1: before the first.
+        answered: whether a later turn filled one of its slots, or said not to know.
     """
 
+    question: QuestionRow
+    turn: int
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A product that one of our replies names; `turn` as in `Asked`, `number` from 1 within that reply."""
+
+    name: str
+    turn: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Two user turns that can't both be true of a person, to be asked about."""
+
     person: Person
-    said: tuple[Said, ...] = ()
-    values: Mapping[Quantity, float] = field(default_factory=dict)
-    sex: Sex | None = None
-    stage: Stage | None = None
+    slot: SlotName
+    first: int
+    second: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +53,52 @@ class DialogueState:
     Attributes:
         patients: everybody spoken of, in the order in which they came up.
         readings: what was read in each user turn.
+        current: whom the last turn is about.
+        asked: every question that our replies asked, in order.
+        shown: every product that our replies name, in order.
+        refers: the products that the last turn speaks of, by name or by place (第二个, 刚才那个).
+        contradictions: what was said both ways.
     """
 
     patients: tuple[Patient, ...]
     readings: tuple[Reading, ...]
+    current: Patient
+    asked: tuple[Asked, ...] = ()
+    shown: tuple[Shown, ...] = ()
+    refers: tuple[str, ...] = ()
+    contradictions: tuple[Contradiction, ...] = ()
 
     @property
     def turn(self) -> int:
         """The number of the last user turn."""
         return len(self.readings) - 1
 
+    def patient(self, person: Person) -> Patient:
+        """A person of the conversation; of whom nothing was said, nothing is known."""
+        return next((patient for patient in self.patients if patient.person == person), Patient(person))
 
-def state(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
-    """Fold user turns into a state."""
+    def was_asked(self, slot: SlotName) -> bool:
+        """Whether one of our replies asked for this."""
+        return any(slot in asked.question.slots for asked in self.asked)
+
+
+def state(messages: Sequence[Message], lexicon: Lexicon, names: ProductNames | None = None) -> DialogueState:
+    """Fold a conversation into what is known.
+
+    Args:
+        messages: user and assistant messages in order; others are skipped. Of our own replies only the questions and the
+            products' names in them count: what they warn of is nothing that the shopper said.
+        names: the catalogue's names; None: no product is looked for.
+    """
+    return _folded([message.content for message in messages if message.role == "user"], lexicon)
+
+
+def of_turns(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
+    """The state after these user turns, whatever was replied."""
+    return state([Message("user", turn) for turn in turns], lexicon)
+
+
+def _folded(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
     readings = tuple(lexicon.read(turn) for turn in turns)
     said: dict[Person, list[Said]] = {}
     values: dict[Person, dict[Quantity, float]] = {}
@@ -69,12 +112,10 @@ def state(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
         for told in reading.values:
             values.setdefault(told.person, {})[told.quantity] = told.number
     people = dict.fromkeys([*said, *values])
-    return DialogueState(
-        tuple(
-            _patient(person, said.get(person, ()), values.get(person, {}), words.get(person, (None, None))) for person in people
-        ),
-        readings,
+    patients = tuple(
+        _patient(person, said.get(person, ()), values.get(person, {}), words.get(person, (None, None))) for person in people
     )
+    return DialogueState(patients, readings, patients[-1] if patients else Patient("self"))
 
 
 def _patient(
@@ -82,11 +123,3 @@ def _patient(
 ) -> Patient:
     sex, stage = words
     return Patient(person, tuple(said), dict(values), sex, stage_of(values.get("age_months")) or stage)
-
-
-def stage_of(months: float | None) -> Stage | None:
-    """The stage of life at an age: an infant until its first birthday, a child until 18 years, elderly from 65."""
-    bounds: tuple[tuple[float, Literal["infant", "child", "adult"]], ...] = ((12, "infant"), (216, "child"), (780, "adult"))
-    if months is None:
-        return None
-    return next((stage for bound, stage in bounds if months < bound), "elderly")

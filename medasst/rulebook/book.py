@@ -17,12 +17,14 @@ from medasst.errors import ConfigError
 from medasst.rulebook.rows import (
     STRICTNESS,
     URGENCY,
+    AnswerRow,
     ClassRow,
     CueRow,
     DrugRow,
     FeatureRow,
     FindingRow,
     PersonRow,
+    QuestionRow,
     Regex,
     Row,
     StemRow,
@@ -107,6 +109,8 @@ class Rulebook:
     features: Table[FeatureRow]
     persons: Table[PersonRow]
     triage: Table[TriageRow]
+    questions: Table[QuestionRow]
+    answers: Table[AnswerRow]
     wordings: Wordings
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
@@ -144,6 +148,8 @@ class Rulebook:
             features=table(FeatureRow, "feature", "name", ["context.toml"]),
             persons=table(PersonRow, "person", "", ["persons.toml"]),
             triage=table(TriageRow, "rule", "id", _TRIAGE),
+            questions=table(QuestionRow, "question", "id", ["questions.toml"]),
+            answers=table(AnswerRow, "answer", "", ["questions.toml"]),
             wordings=_wordings(base.folder, {**context, **base.read("persons.toml")}),
             loosened=tuple(loosened),
             fingerprint=hashlib.sha256("".join([base.digest(), over.digest() if over else ""]).encode()).hexdigest(),

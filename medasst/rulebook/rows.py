@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, TypeAlias
 
@@ -17,6 +18,24 @@ Status = Literal["otc", "dual", "rx", "banned_online"]
 Level = Literal["self", "days", "today", "emergency"]
 Sex = Literal["female", "male"]
 Stage = Literal["infant", "child", "adult", "elderly"]
+Known = Literal["yes", "no", "unknown"]
+SlotName = Literal[
+    "person",
+    "age",
+    "sex",
+    "weight",
+    "pregnancy",
+    "lactation",
+    "allergies",
+    "conditions",
+    "drugs",
+    "work",
+    "complaint",
+    "duration",
+    "severity",
+    "temperature",
+    "cough",
+]
 STRICTNESS: tuple[Status, ...] = ("otc", "dual", "rx", "banned_online")
 URGENCY: tuple[Level, ...] = ("self", "days", "today", "emergency")
 
@@ -159,3 +178,46 @@ class TriageRow(Row):
     never_resolved: bool = False
     must: tuple[str, ...] = Field(min_length=8)
     must_not: tuple[str, ...] = Field(min_length=6)
+
+
+class QuestionRow(Row):
+    """A question to the shopper.
+
+    Attributes:
+        slots: what it asks for.
+        text: the question as it is asked, and by which it is recognised in a reply; `also`: how it was worded before.
+        options: answers offered as buttons; each is read as `[[answer]]` says.
+        number: what a bare number answers, in the order in which it is asked (age before weight).
+        free: the slot that takes whatever is answered, in the shopper's words, where nothing else is read in it.
+    """
+
+    id: str
+    slots: tuple[SlotName, ...] = Field(min_length=1)
+    text: str
+    also: Words = ()
+    options: Words = ()
+    number: tuple[SlotName, ...] = ()
+    free: SlotName | None = None
+
+
+class AnswerRow(Row):
+    """How an answer to a question is read, where it means nothing without the question.
+
+    Attributes:
+        to: ids of questions; none: any question.
+        words: the answer, as a whole clause of the turn, without particles (呢, 的, 了); 疼 is written 痛.
+        sets: slot → yes, no or unknown (doesn't know). The slot "*" stands for every slot of the question.
+        what: slot → what it is.
+        low, high: slot → bounds, in the slot's unit.
+        person, stage: who it is about.
+    """
+
+    to: Words = ()
+    words: Words
+    sets: Mapping[SlotName | Literal["*"], Known] = Field(default_factory=dict)
+    what: Mapping[SlotName, str] = Field(default_factory=dict)
+    low: Mapping[SlotName, float] = Field(default_factory=dict)
+    high: Mapping[SlotName, float] = Field(default_factory=dict)
+    person: Person | None = None
+    stage: Stage | None = None
+    sex: Sex | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from medasst.dialogue import DialogueState, Patient, Said, state
+from medasst.dialogue import DialogueState, Patient, Said, of_turns
 from medasst.errors import ConfigError
 from medasst.lexicon import Lexicon
 from medasst.rulebook import URGENCY, Level, Person, Rulebook, TriageRow
@@ -80,7 +80,7 @@ class Triage:
                     yield f"{place}: rule {rule.row.id} must not hold of {text!r}, and does"
 
     def _raises(self, rule: _Compiled, text: str) -> bool:
-        return any(_raised(rule, patient) for patient in state([text], self._lexicon).patients)
+        return any(_raised(rule, patient) for patient in of_turns([text], self._lexicon).patients)
 
 
 def _raised(rule: _Compiled, patient: Patient) -> Alarm | None:
