@@ -47,6 +47,8 @@ class Context:
         self._listing = re.compile(f"(?:{say.listing})*")
         self._evidence = re.compile(say.evidence)
         self._asking = re.compile(say.asking)
+        self._seeking = re.compile(say.seeking)
+        self._seeking = re.compile(say.seeking)
         self._clause, self._sentence, self._passing = (
             frozenset(say.clause_end),
             frozenset(say.sentence_end),
@@ -64,13 +66,16 @@ class Context:
             if not _overlaps(hit.start, hit.end, taken) and not self._in_passing(text, hit)
         ]
         ends = self.ends(script)
+        # 同事突然抽了，怎么办: help is sought for somebody else's finding.
+        sought = self._seeking.search(text) is not None
         stated: list[Stated] = []
         verdicts: list[_Verdict | None] = []
         for number, one in enumerate(mentions):
             verdict = self._verdict(text, mentions, number, cues, ends, verdicts)
             verdicts.append(verdict)
             person = self._whose(one, persons, ends)
-            stated.append(Stated(self._assertion(one, verdict, person), person, self._how(text, one, ends)))
+            said = self._assertion(one, verdict, None if sought else person)
+            stated.append(Stated(said, person, self._how(text, one, ends)))
         return self._listed_back(text, mentions, stated, verdicts), persons
 
     def ends(self, script: Script) -> Ends:

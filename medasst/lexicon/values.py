@@ -120,9 +120,10 @@ def number(text: str) -> float:
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern))
     for name, pattern in (
-        ("pressure", r"(?<![0-9.])(?P<a>[12][0-9]{2})(?:/|-|、|／|,|，|的|比)(?P<b>[4-9][0-9]|1[0-6][0-9])(?![0-9])"),
+        ("pressure", r"(?<![0-9.])(?P<a>[12][0-9]{2})[多几]?(?:/|-|、|／|,|，|的|比)(?P<b>[4-9][0-9]|1[0-6][0-9])(?![0-9])"),
         ("systolic", r"(?:血压|高压|收缩压)[^0-9一二，。]{0,6}(?P<a>[12][0-9]{2}|[一二]百[零一二两三四五六七八九十]*)"),
         ("diastolic", rf"(?:低压|舒张压)[^0-9一，。]{{0,4}}(?P<a>[0-9]{{2,3}}|{_N})"),
+        ("pulse", r"(?:心率|心跳|脉[搏博率])[^0-9，。体温烧度]{0,8}(?P<a>[0-9]{2,3})(?![.0-9度岁天])"),
         (
             "temperature",
             r"(?<![0-9.])(?P<a>3[4-9]|4[0-3])(?:\.(?P<b>[0-9])|(?:度|°|c|℃)(?P<c>[0-9一二三四五六七八九半])?|(?P<bare>)(?![0-9./片粒mk岁周天个号块元毫斤小分时次码年月日页支盒多%-]))(?:度|°c?|℃)?",
@@ -147,7 +148,6 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
             rf"(?<![0-9.瘦轻了掉胖降减少涨零一二两三四五六七八九十])(?P<a>{_N})(?:公斤|千克|kg)|(?:体重|重)(?P<j>{_N})斤|(?<![瘦轻了掉胖重])(?P<j2>[0-9]{{2,3}})斤(?!药)",
         ),
         ("oxygen", r"(?:血氧|氧饱和)[^0-9，。]{0,6}(?P<a>[4-9][0-9]|100)"),
-        ("pulse", r"(?:心率|心跳|脉搏)[^0-9，。]{0,6}(?P<a>[0-9]{2,3})"),
         ("age_years", rf"(?<![0-9])(?P<a>{_N})(?:周)?岁(?P<h>半)?(?P<m>[0-9一二三四五六七八九十]+个月)?(?!以[上下内])"),
         (
             "age_months",
@@ -155,7 +155,12 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "age_days",
-            rf"(?:出生|生下来|才|刚|宝宝|婴儿|娃)(?:才|刚|满)?(?P<a>[0-9]{{1,2}}|{_N})天(?:大|的(?:宝宝|孩子|娃|婴儿|毛毛))|(?:出生|生下来)(?:才|刚|满)?(?P<a2>{_N})多?天|(?P<a3>{_N})天(?:大的?|的(?:宝宝|婴儿|新生儿|毛毛|娃|小毛头))|(?:满月|刚满月)(?P<full>)",
+            rf"(?:出生|生下来|才|刚|宝宝|婴儿|娃)(?:才|刚|满)?(?P<a>[0-9]{{1,2}}|{_N})天(?:大|的(?:宝宝|孩子|娃|婴儿|毛毛))|(?:出生|生下来)(?:才|刚|满)?(?P<a2>{_N})多?天|(?P<a3>{_N})天(?:大的?|的(?:宝宝|婴儿|新生儿|毛毛|娃|小毛头))|(?:出生|生下来)(?P<a4>{_N})天|^(?P<a5>{_N})天(?=[，,])|小宝(?P<a6>{_N})天",
+        ),
+        (
+            "age_word",
+            r"(?<![没未])(?P<full>满月)|(?P<new>新生儿|[没未]满月|月子里的(?:娃|宝宝|孩子|毛毛|小毛头)|月娃|月毛毛|刚出生)"
+            r"|(?:[没未]满|不到|不满)(?P<m3>[一二两三])个月",
         ),
         ("vague", "|".join(sorted(_VAGUE, key=len, reverse=True))),
         (
@@ -245,7 +250,9 @@ def _of(name: str, match: re.Match[str]) -> Iterator[Value]:
     elif name == "age_months":
         yield value("age_months", told("a", "a2", "a3") + (0.5 if given["h"] or given["h2"] else 0))
     elif name == "age_days":
-        yield value("age_months", 1.0 if given["full"] is not None else told("a", "a2", "a3") / 30.4)
+        yield value("age_months", number(next(text for key, text in given.items() if text)) / 30.4)
+    elif name == "age_word":
+        yield value("age_months", 1.0 if given["full"] else 0.5 if given["new"] else number(given["m3"] or "3") - 0.5)
     elif name == "hours":
         if not (given["often"] and given["a"] in ("一", "1")):
             hours = (_several(given["a"]) + (0.5 if given["h"] or given["h3"] else 0)) * _UNITS[given["u"]]

@@ -84,6 +84,7 @@ class Wordings:
     listing: Regex
     evidence: Regex
     asking: Regex
+    seeking: Regex
     clause_end: str
     sentence_end: str
     passing: str
@@ -301,7 +302,7 @@ def _wordings(folder: Path, table: Mapping[str, Any]) -> Wordings:
     missing = [name for name in names if not isinstance(table.get(name), str)]
     if missing:
         raise ConfigError(f"{folder}: context.toml or persons.toml must give {', '.join(missing)}")
-    for name in ("filler", "between", "listing", "evidence", "asking"):
+    for name in ("filler", "between", "listing", "evidence", "asking", "seeking"):
         try:
             re.compile(table[name])
         except re.error as error:
