@@ -107,7 +107,7 @@ def _folded(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
         for someone in reading.persons:
             sex, stage = words.get(someone.person, (None, None))
             words[someone.person] = someone.row.sex or sex, someone.row.stage or stage
-        for mention in reading.mentions:
+        for mention in (*reading.mentions, *reading.circumstances):
             said.setdefault(mention.person, []).append(Said(number, mention))
         for told in reading.values:
             values.setdefault(told.person, {})[told.quantity] = told.number

@@ -73,7 +73,7 @@ class Context:
         for number, one in enumerate(mentions):
             verdict = self._verdict(text, mentions, number, cues, ends, verdicts)
             verdicts.append(verdict)
-            person = self._whose(one, persons, ends)
+            person = self.whose(one, persons, ends)
             said = self._assertion(one, verdict, None if sought else person)
             stated.append(Stated(said, person, self._how(text, one, ends)))
         return self._listed_back(text, mentions, stated, verdicts), persons
@@ -203,7 +203,7 @@ class Context:
         return hit.value.person == "self" and hit.start > 0 and text[hit.start - 1] in self._passing
 
     @staticmethod
-    def _whose(one: Candidate, persons: Sequence[Hit[PersonRow]], ends: Ends) -> Hit[PersonRow] | None:
+    def whose(one: Candidate, persons: Sequence[Hit[PersonRow]], ends: Ends) -> Hit[PersonRow] | None:
         """The nearest person named before; if none is, the first one after it in its sentence."""
         before = [hit for hit in persons if hit.end <= one.start]
         if before:

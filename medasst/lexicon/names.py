@@ -161,6 +161,8 @@ def _names(book: Rulebook) -> Iterator[tuple[str, Name]]:
                 name = Name(part + sense, "finding")
                 yield from ((_key(word) + _key(way), name) for word in words[:4] for way in ways[:2])
     for finding in book.findings:
+        if finding.kind == "circumstance":
+            continue
         name = Name(finding.name, "idiom" if finding.kind == "need" else "finding")
         yield from ((_key(word), name) for word in (finding.name, *finding.words))
     for kind in book.classes:
@@ -174,7 +176,8 @@ def _names(book: Rulebook) -> Iterator[tuple[str, Name]]:
 def _squeezed(names: Mapping[str, Name], filler: re.Pattern[str]) -> Iterator[tuple[str, Name]]:
     """Wordings of findings with their own words of degree left out, as `Script.without` leaves them out of the text."""
     for word, name in names.items():
-        if name.kind != "drug" and len(bare := filler.sub("", word)) >= 2:
+        # What is left must still say it: 半天喘一口气 isn't 喘气.
+        if name.kind != "drug" and len(bare := filler.sub("", word)) >= 2 and 2 * len(bare) > len(word):
             yield bare, name
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from medasst.errors import ConfigError
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate, Name
 from medasst.lexicon.script import Script, plain
@@ -45,6 +46,8 @@ class Pairs:
         self._finder = Finder({word: frozenset(of) for word, of in groups.items()})
         self._ways: dict[str, list[_Way]] = {}
         for row in book.findings:
+            if row.kind == "circumstance" and row.pairs:
+                raise ConfigError(f"{book.findings.places[row.name]}: {row.name}: a circumstance has words, no pairs")
             for pair in row.pairs:
                 names = pair.split()
                 far = "…" in names

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from medasst.lexicon.context import Context, Ends, Stated
-from medasst.lexicon.finder import Hit
+from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate, Name, Names
 from medasst.lexicon.pairs import Pair, Pairs
 from medasst.lexicon.reading import Mention, Reading, Someone, Told
@@ -35,6 +35,14 @@ class Lexicon:
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self._names, self._pairs, self._context = Names(book), Pairs(book), Context(book)
+        self._circumstances = Finder(
+            {
+                plain(word).text: row.name
+                for row in book.findings
+                if row.kind == "circumstance"
+                for word in (row.name, *row.words)
+            }
+        )
         self._broader: dict[str, frozenset[str]] = {}
 
     def read(self, text: str) -> Reading:
@@ -55,7 +63,15 @@ class Lexicon:
             mentions,
             tuple(_told(script, value, persons) for value in told),
             tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in persons),
+            tuple(self._circumstance(text, script, hit, persons) for hit in self._circumstances.find(script.text)),
         )
+
+    def _circumstance(self, text: str, script: Script, hit: Hit[str], persons: Sequence[Hit[PersonRow]]) -> Mention:
+        one = Candidate(hit.start, hit.end, Name(hit.value, "finding"), hit.end - hit.start)
+        whose = self._context.whose(one, persons, self._context.ends(script))
+        start, end = script.span(hit.start, hit.end)
+        person = whose.value.person if whose else "self"
+        return Mention(hit.value, "finding", start, end, text[start:end], "present", person, self.broader(hit.value))
 
     def _paired(self, script: Script, found: Sequence[Candidate], pairs: Sequence[Pair]) -> Iterator[tuple[Candidate, Stated]]:
         """What is said of findings told by words apart; each is judged among those mentions that it doesn't overlap."""

@@ -81,6 +81,7 @@ class Reading:
 
     Attributes:
         plain: the text as it was matched.
+        circumstances: what goes on around the findings; only rules ask for them.
     """
 
     text: str
@@ -88,6 +89,7 @@ class Reading:
     mentions: tuple[Mention, ...]
     values: tuple[Told, ...]
     persons: tuple[Someone, ...]
+    circumstances: tuple[Mention, ...] = ()
 
     def findings(self) -> tuple[Mention, ...]:
         """The mentions of findings."""

@@ -216,11 +216,15 @@ def _row(kind: type[R], values: Mapping[str, Any], place: Place) -> R:
 
 
 def _table(kind: type[R], name: str, key: str, files: Sequence[tuple[_Folder, str]]) -> Table[R]:
+    """The rows of all files. A finding of a later file adds to the one of the same name; else a name stands once."""
     rows: dict[str, R] = {}
     places: dict[str, Place] = {}
     for number, (values, place) in enumerate(_table_rows(name, files)):
         row = _row(kind, values, place)
         own = str(getattr(row, key)) if key else f"{name} {number}"
+        if own in rows and kind is FindingRow and places[own].file != place.file:
+            rows[own] = _row(kind, _merged(rows[own], {key: value for key, value in values.items() if key != "kind"}), place)
+            continue
         if own in rows:
             raise ConfigError(f"{place}: {name} {own!r} stands in line {places[own].line} of {places[own].file.name} too")
         rows[own], places[own] = row, place

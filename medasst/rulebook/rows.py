@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from medasst.config import Config
 
-FindingKind = Literal["symptom", "sign", "disease", "injury", "exposure", "allergy", "state", "intent", "need"]
+FindingKind = Literal["symptom", "sign", "disease", "injury", "exposure", "allergy", "state", "intent", "need", "circumstance"]
 Assertion = Literal["present", "absent", "possible", "hypothetical", "historical", "someone_else"]
 Person = Literal["self", "child", "mother", "father", "wife", "husband", "grandmother", "grandfather", "sibling", "other"]
 Status = Literal["otc", "dual", "rx", "banned_online"]
@@ -60,10 +60,12 @@ class Row(Config):
 
 
 class FindingRow(Row):
-    """A finding with the ways people say it.
+    """A finding with the ways people say it. Of a wording that stands in two rows the later one counts.
 
     Attributes:
         name: the standard term; rules name it.
+        kind: need: an idiom or a wish that hides what is spelt like a finding in it. circumstance: what goes on around a finding
+            (跑步时, 坐飞机, 培训要用); no finding of anybody, only rules see it, and nothing denies it.
         words: literal wordings, bare: without denial, time and degree; 疼 is written 痛.
         pairs: groups of words (`[group]` of the same files), parted by blanks; a word of each within one clause, in any order
             and not far apart, tells the finding too: "电池 吞下". With … among them a comma may stand between.
