@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate
+from medasst.lexicon.people import People
 from medasst.lexicon.script import Script
 from medasst.rulebook import Assertion, CueRow, PersonRow, Rulebook
 
 _FEATURE_REACH = 8  # characters beside a finding in which it is said how it is
+_FAR = 60  # characters over which a cue may reach at most, so that time grows in proportion to the text
+_STRENGTHS = ("strong", "normal", "weak")
+_SAYS_NOTHING = ("none", "break")
+
+Cue = Hit[tuple[CueRow, ...]]
 
 
 class Stated(NamedTuple):
@@ -26,9 +32,15 @@ class Stated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    cue: Hit[tuple[CueRow, ...]]
+    """A cue that reaches a mention, and from how far."""
+
+    cue: Cue
     row: CueRow
     distance: int
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return _STRENGTHS.index(self.row.strength), self.distance
 
 
 class Context:
@@ -40,180 +52,208 @@ class Context:
             for word in row.words:
                 cues.setdefault(word.replace(" ", ""), []).append(row)
         self._cues: Finder[tuple[CueRow, ...]] = Finder({word: tuple(rows) for word, rows in cues.items()})
-        self._persons = Finder({word.replace(" ", ""): row for row in book.persons for word in row.words})
+        self._people = People(book)
         self._features = [(row.name, re.compile("|".join(map(re.escape, row.words)))) for row in book.features]
-        say = book.wordings
-        self._between = re.compile(f"(?:{say.between})*")
-        self._listing = re.compile(f"(?:{say.listing})*")
-        self._evidence = re.compile(say.evidence)
-        self._asking = re.compile(say.asking)
-        self._seeking = re.compile(say.seeking)
-        self._seeking = re.compile(say.seeking)
-        self._clause, self._sentence, self._passing = (
-            frozenset(say.clause_end),
-            frozenset(say.sentence_end),
-            frozenset(say.passing),
-        )
+        self._say = _Patterns(book)
 
     def judge(self, script: Script, mentions: Sequence[Candidate]) -> tuple[list[Stated], list[Hit[PersonRow]]]:
         """What is said of each mention (in order), and the persons that the text names."""
         text = script.text
         taken = [(one.start, one.end) for one in mentions]
-        cues = [hit for hit in self._cues.find(text) if not _overlaps(hit.start, hit.end, taken)]
-        persons = [
-            hit
-            for hit in self._persons.find(text)
-            if not _overlaps(hit.start, hit.end, taken) and not self._in_passing(text, hit)
-        ]
+        cues = [hit for hit in self._cues.find(text, script.blank_before) if not _overlaps(hit.start, hit.end, taken)]
         ends = self.ends(script)
-        # 同事突然抽了，怎么办: help is sought for somebody else's finding.
-        sought = self._seeking.search(text) is not None
-        stated: list[Stated] = []
-        verdicts: list[_Verdict | None] = []
-        for number, one in enumerate(mentions):
-            verdict = self._verdict(text, mentions, number, cues, ends, verdicts)
-            verdicts.append(verdict)
-            person = self.whose(one, persons, ends)
-            said = self._assertion(one, verdict, None if sought else person)
-            stated.append(Stated(said, person, self._how(text, one, ends)))
-        return self._listed_back(text, mentions, stated, verdicts), persons
+        said = _Scene(text, mentions, cues, ends, self._say).assertions()
+        persons = [hit for hit in self._people.find(script) if not _overlaps(hit.start, hit.end, taken)]
+        whose = [self.whose(text, one, persons, ends) for one in mentions]
+        said = self._people.assertions(text, mentions, said, persons, whose)
+        features = [self._how(text, one, ends) for one in mentions]
+        return [Stated(*each) for each in zip(said, whose, features, strict=True)], persons
 
     def ends(self, script: Script) -> Ends:
         """Where the clauses and sentences of a text end."""
-        return Ends(script, self._clause, self._sentence)
+        return Ends(script, self._say.clause, self._say.sentence)
 
-    def _assertion(self, one: Candidate, verdict: _Verdict | None, person: Hit[PersonRow] | None) -> Assertion:
-        if verdict is not None and verdict.row.sets not in ("none", "break"):
-            said: Assertion = verdict.row.sets  # type: ignore[assignment]
-        else:
-            said = "present" if one.name.kind == "finding" else "hypothetical"
-        if said in ("present", "possible") and person is not None and person.value.someone_else:
-            return "someone_else"
-        return said
-
-    def _verdict(
-        self,
-        text: str,
-        mentions: Sequence[Candidate],
-        number: int,
-        cues: Sequence[Hit[tuple[CueRow, ...]]],
-        ends: Ends,
-        before: Sequence[_Verdict | None],
-    ) -> _Verdict | None:
-        one = mentions[number]
-        forward = self._forward(text, mentions, number, cues, ends, before)
-        backward = self._backward(text, mentions, number, cues, ends)
-        if forward and backward:
-            return backward if backward.distance <= forward.distance or backward.row.sets == "historical" else forward
-        return forward or backward
-
-    def _forward(
-        self,
-        text: str,
-        mentions: Sequence[Candidate],
-        number: int,
-        cues: Sequence[Hit[tuple[CueRow, ...]]],
-        ends: Ends,
-        before: Sequence[_Verdict | None],
-    ) -> _Verdict | None:
-        one = mentions[number]
-        broken = False
-        for cue in reversed(cues[: bisect_left(cues, one.start, key=lambda hit: hit.end - 1)]):
-            if ends.sentence(cue.end, one.start):
-                break
-            gap = text[cue.end : one.start]
-            for row in cue.value:
-                if row.sets == "break":
-                    broken = True
-                if row.sets in ("none", "break") or row.towards == "backward" or one.name.kind not in row.kinds:
-                    continue
-                if broken and row.sets not in ("someone_else", "present"):
-                    continue
-                if row.question and not self._asking.search(ends.clause_of(one.end)):
-                    continue
-                if self._reaches(text, mentions, number, cue, row, gap, ends, before):
-                    return _Verdict(cue, row, len(gap))
-        return None
-
-    def _reaches(
-        self,
-        text: str,
-        mentions: Sequence[Candidate],
-        number: int,
-        cue: Hit[tuple[CueRow, ...]],
-        row: CueRow,
-        gap: str,
-        ends: Ends,
-        before: Sequence[_Verdict | None],
-    ) -> bool:
-        one = mentions[number]
-        if row.reach == "sentence":
-            return True
-        if row.reach == "clause":
-            return not ends.clause(cue.end, one.start)
-        if not ends.clause(cue.end, one.start) and self._between.fullmatch(gap):
-            return True
-        if row.reach != "list" or number == 0 or mentions[number - 1].start < cue.end:
-            return False
-        last = before[number - 1]
-        if last is None or last.cue is not cue:
-            return False
-        link = text[mentions[number - 1].end : one.start]
-        if not self._listing.fullmatch(link) or (not link and ends.clause(mentions[number - 1].end, one.start)):
-            return False
-        comma = link in ("，", ",")
-        return not comma and not self._evidence.match(text, one.end)
-
-    def _backward(
-        self, text: str, mentions: Sequence[Candidate], number: int, cues: Sequence[Hit[tuple[CueRow, ...]]], ends: Ends
-    ) -> _Verdict | None:
-        one = mentions[number]
-        after = mentions[number + 1].start if number + 1 < len(mentions) else len(text)
-        for cue in cues[bisect_left(cues, one.end, key=lambda hit: hit.start) :]:
-            if cue.start > after or ends.clause(one.end, cue.start):
-                break
-            gap = text[one.end : cue.start]
-            for row in cue.value:
-                if row.sets in ("none", "break") or row.towards == "forward" or one.name.kind not in row.kinds:
-                    continue
-                # 没 before the next mention is that one's: 头痛没发烧.
-                free = row.sets != "absent" or cue.end == len(text) or ends.clause(cue.start, cue.end + 1) or cue.end != after
-                if free and self._between.fullmatch(gap):
-                    return _Verdict(cue, row, len(gap))
-        return None
-
-    def _listed_back(
-        self, text: str, mentions: Sequence[Candidate], stated: list[Stated], verdicts: Sequence[_Verdict | None]
-    ) -> list[Stated]:
-        """头晕、恶心都没有: what is said behind a list is said of all of it."""
-        for number in range(len(mentions) - 2, -1, -1):
-            after = verdicts[number + 1]
-            if (
-                verdicts[number] is None
-                and after is not None
-                and after.row.reach == "list"
-                and after.cue.start >= mentions[number + 1].end
-            ):
-                link = text[mentions[number].end : mentions[number + 1].start]
-                if self._listing.fullmatch(link) and mentions[number].name.kind in after.row.kinds:
-                    stated[number] = stated[number]._replace(assertion=stated[number + 1].assertion)
-        return stated
-
-    def _in_passing(self, text: str, hit: Hit[PersonRow]) -> bool:
-        return hit.value.person == "self" and hit.start > 0 and text[hit.start - 1] in self._passing
-
-    @staticmethod
-    def whose(one: Candidate, persons: Sequence[Hit[PersonRow]], ends: Ends) -> Hit[PersonRow] | None:
-        """The nearest person named before; if none is, the first one after it in its sentence."""
-        before = [hit for hit in persons if hit.end <= one.start]
-        if before:
-            return before[-1]
-        return next((hit for hit in persons if hit.start >= one.end and not ends.sentence(one.end, hit.start)), None)
+    def whose(self, text: str, one: Candidate, persons: Sequence[Hit[PersonRow]], ends: Ends) -> Hit[PersonRow] | None:
+        """The word for the person whose a mention is; None: the one who writes."""
+        return self._people.whose(text, one.start, one.end, persons, ends.sentence)
 
     def _how(self, text: str, one: Candidate, ends: Ends) -> frozenset[str]:
         start, end = ends.within(max(0, one.start - _FEATURE_REACH), one.start), ends.until(one.end, one.end + _FEATURE_REACH)
         beside = text[start:end]
         return frozenset(name for name, pattern in self._features if pattern.search(beside))
+
+
+class _Patterns:
+    """The regular expressions and marks that cues are read with."""
+
+    def __init__(self, book: Rulebook) -> None:
+        say = book.wordings
+        self.between = re.compile(f"(?:{say.between})*", re.VERBOSE)
+        self.listing = re.compile(f"(?:{say.listing})*", re.VERBOSE)
+        self.either = re.compile(say.either, re.VERBOSE)
+        self.evidence = re.compile(say.evidence, re.VERBOSE)
+        self.asking = re.compile(say.asking, re.VERBOSE)
+        self.clause, self.sentence = frozenset(say.clause_end), frozenset(say.sentence_end)
+
+
+@dataclass
+class _Scene:
+    """One text with its mentions and cues, in which each mention is judged in turn.
+
+    Attributes:
+        verdicts: of the mentions judged so far; a list of things denied is followed from one to the next.
+    """
+
+    text: str
+    mentions: Sequence[Candidate]
+    cues: Sequence[Cue]
+    ends: Ends
+    say: _Patterns
+    verdicts: list[_Verdict | None] = field(default_factory=list)
+
+    def assertions(self) -> list[Assertion]:
+        """What is said of each mention."""
+        for number in range(len(self.mentions)):
+            told = [*self._forward(number), *self._backward(number)]
+            self.verdicts.append(min(told, key=lambda verdict: verdict.rank) if told else None)
+        said = [self._assertion(number) for number in range(len(self.mentions))]
+        self._listed_back(said)
+        self._either_or(said)
+        return said
+
+    def _assertion(self, number: int) -> Assertion:
+        verdict = self.verdicts[number]
+        if verdict is not None and verdict.row.sets not in _SAYS_NOTHING:
+            return verdict.row.sets  # type: ignore[return-value]
+        return "present" if self.mentions[number].name.kind == "finding" else "hypothetical"
+
+    def _forward(self, number: int) -> Iterator[_Verdict]:
+        """The cues before a mention that reach it."""
+        one = self.mentions[number]
+        broken = False
+        last = bisect_left(self.cues, one.start, key=lambda hit: hit.end - 1)
+        for place in range(last - 1, -1, -1):
+            cue = self.cues[place]
+            if one.start - cue.end > _FAR or self.ends.sentence(cue.end, one.start):
+                break
+            for row in cue.value:
+                broken = broken or row.sets == "break"
+                free = not broken or row.strength == "strong" or row.sets in ("someone_else", "present")
+                if free and self._speaks_of(row, one, "backward") and self._reaches(number, cue, row):
+                    yield _Verdict(cue, row, one.start - cue.end)
+
+    def _backward(self, number: int) -> Iterator[_Verdict]:
+        """The cues behind a mention that reach back to it."""
+        one = self.mentions[number]
+        after = self.mentions[number + 1].start if number + 1 < len(self.mentions) else len(self.text)
+        for place in range(bisect_left(self.cues, one.end, key=lambda hit: hit.start), len(self.cues)):
+            cue = self.cues[place]
+            if cue.start - one.end > _FAR or self.ends.sentence(one.end, cue.start):
+                break
+            for row in cue.value:
+                if not self._speaks_of(row, one, "forward"):
+                    continue
+                near = cue.start <= after and not self.ends.clause(one.end, cue.start)
+                reaches = (
+                    row.reach == "sentence"
+                    or (row.reach == "clause" and near)
+                    or (near and self._says_back(cue, row, after) and self._only_between(one.end, cue.start))
+                )
+                if reaches:
+                    yield _Verdict(cue, row, cue.start - one.end)
+
+    def _speaks_of(self, row: CueRow, one: Candidate, other_way: str) -> bool:
+        if row.sets in _SAYS_NOTHING or row.towards == other_way or one.name.kind not in row.kinds:
+            return False
+        return row.asks == "any" or (row.asks == "yes") == bool(self.say.asking.search(self.ends.clause_at(one.start, one.end)))
+
+    def _says_back(self, cue: Cue, row: CueRow, after: int) -> bool:
+        """没 before the next mention is that one's (头痛没发烧), unless that one has its own behind it (咳嗽没有腿肿没有)."""
+        if row.sets != "absent" or cue.end != after or after == len(self.text) or self.ends.clause(cue.start, cue.end + 1):
+            return True
+        next_end = next(one.end for one in self.mentions if one.start == after)
+        return self.text.startswith((cue.name, "有"), next_end)
+
+    def _reaches(self, number: int, cue: Cue, row: CueRow) -> bool:
+        """Whether a cue before a mention reaches it."""
+        one = self.mentions[number]
+        same_clause = not self.ends.clause(cue.end, one.start)
+        if row.reach == "sentence" or (row.reach == "clause" and same_clause):
+            return True
+        if row.reach == "clause":
+            return False
+        if same_clause and self._only_between(cue.end, one.start):
+            return not self._is_said_back(cue, row, number)
+        return row.reach == "list" and self._listed(number, cue)
+
+    def _is_said_back(self, cue: Cue, row: CueRow, number: int) -> bool:
+        """Whether this cue is the end of what stands before it: 咳嗽没有腿肿没有."""
+        before = self.mentions[number - 1] if number else None
+        if before is None or before.end != cue.start or row.sets != "absent":
+            return False
+        return cue.name == "没有" and self.text.startswith(("没有", "有"), self.mentions[number].end)
+
+    def _listed(self, number: int, cue: Cue) -> bool:
+        """Whether a mention is listed behind one that this cue spoke of: 没有发烧、咳嗽和头痛."""
+        if number == 0 or self.mentions[number - 1].start < cue.end:
+            return False
+        before, last = self.mentions[number - 1], self.verdicts[number - 1]
+        start, end = before.end, self.mentions[number].start
+        link = self.text[start:end]
+        if (
+            last is None
+            or last.cue is not cue
+            or not self.say.listing.fullmatch(link)
+            or self.say.evidence.match(self.text, end)
+        ):
+            return False
+        if not link:
+            # Whoever denies twice would deny a third time: 没发烧没咳嗽胸痛 has a pain in the chest.
+            return not self.ends.clause(start, end) and not self._denied_twice(number - 1)
+        return link != "," and not self.say.evidence.match(self.text, self.mentions[number].end)
+
+    def _denied_twice(self, number: int) -> bool:
+        """Whether this mention and the one before it are denied by cues of their own."""
+        if number == 0:
+            return False
+        last, before = self.verdicts[number], self.verdicts[number - 1]
+        return (
+            last is not None
+            and before is not None
+            and last.cue is not before.cue
+            and last.cue.name == before.cue.name
+            and last.cue.start == self.mentions[number - 1].end
+        )
+
+    def _only_between(self, start: int, end: int) -> bool:
+        """Whether only words that may stand between a cue and its mention stand here."""
+        return self.say.between.fullmatch(self.text, start, end) is not None
+
+    def _listed_back(self, said: list[Assertion]) -> None:
+        """头晕、恶心都没有: what is said behind a list is said of all of it."""
+        for number in range(len(self.mentions) - 2, -1, -1):
+            after = self.verdicts[number + 1]
+            one, following = self.mentions[number], self.mentions[number + 1]
+            if (
+                self.verdicts[number] is None
+                and after is not None
+                and after.row.reach == "list"
+                and after.cue.start >= following.end
+                and one.name.kind in after.row.kinds
+                and self.say.listing.fullmatch(self.text, one.end, following.start)
+            ):
+                said[number] = said[number + 1]
+                self.verdicts[number] = after
+
+    def _either_or(self, said: list[Assertion]) -> None:
+        """汗疱疹还是手癣: either is possible."""
+        for number in range(len(self.mentions) - 1):
+            one, following = self.mentions[number], self.mentions[number + 1]
+            both = {one.name.kind, following.name.kind} == {"finding"}
+            if both and self.say.either.fullmatch(self.text, one.end, following.start):
+                for which in (number, number + 1):
+                    if said[which] == "present":
+                        said[which] = "possible"
 
 
 class Ends:
@@ -240,11 +280,13 @@ class Ends:
         """Whether a sentence ends between these places."""
         return bisect_left(self._sentences, start) < bisect_left(self._sentences, end)
 
-    def clause_of(self, place: int) -> str:
-        """The rest of the clause that begins at `place`, with the mark that ends it."""
-        number = bisect_left(self._clauses, place - 0.5)
-        end = int(self._clauses[number] + 1) if number < len(self._clauses) else len(self._text)
-        return self._text[place:end]
+    def clause_at(self, start: int, end: int) -> str:
+        """The clause around `start:end`, with the mark that ends it, but not further than a cue reaches."""
+        before = bisect_left(self._clauses, start)
+        first = int(self._clauses[before - 1] + 1) if before else 0
+        number = bisect_right(self._clauses, end - 0.5)
+        last = int(self._clauses[number] + 1) if number < len(self._clauses) else len(self._text)
+        return self._text[max(first, start - _FAR) : min(last, end + _FAR)]
 
     def within(self, start: int, end: int) -> int:
         """The first place from `start` whose way to `end` no clause ends."""

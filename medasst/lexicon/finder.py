@@ -34,10 +34,14 @@ class Finder(Generic[T]):
             self._names, matchkind=MatchKind.LeftmostLongest, implementation=Implementation.ContiguousNFA
         )
 
-    def find(self, text: str) -> Iterator[Hit[T]]:
-        """Each name in `text`, left to right, without overlaps. Latin words count whole: no "no" in "now"."""
+    def find(self, text: str, blank_before: frozenset[int] = frozenset()) -> Iterator[Hit[T]]:
+        """Each name in `text`, left to right, without overlaps. Latin words count whole: no "no" in "now".
+
+        Args:
+            blank_before: places before which a blank was left out; Latin words end there.
+        """
         for number, start, end in self._automaton.find_matches_as_indexes(text):
-            if not (_cuts(text, start) or _cuts(text, end)):
+            if not any(_cuts(text, place) and place not in blank_before for place in (start, end)):
                 yield Hit(start, end, self._names[number], self._values[number])
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
 
 from medasst.lexicon.context import Context, Ends, Stated
 from medasst.lexicon.finder import Finder, Hit
@@ -11,18 +14,20 @@ from medasst.lexicon.names import Candidate, Name, Names
 from medasst.lexicon.pairs import Pair, Pairs
 from medasst.lexicon.reading import Mention, Reading, Someone, Told
 from medasst.lexicon.script import Script, plain
-from medasst.lexicon.values import Value, values
-from medasst.rulebook import Person, PersonRow, Rulebook
+from medasst.lexicon.values import Value, Values
+from medasst.rulebook import Person, PersonRow, Quantity, Rulebook
 
-_ALLERGIC = re.compile(
-    r"(?:类|类药物?|药物?|药|的药|这[种个]药|也|都|有点?|会|和|跟|、|史|严重|轻微|特别|有|曾经|以前)*过敏(?!性)"
-)
-_ALLERGIC_TO = re.compile(
-    r"对(?P<what>[^，。！？；、,.!?;\n]{1,10}?)(?:类|类药物?)?(?:有点?|会|都|也|严重|特别|曾经|以前|从小)*过敏(?!性)"
-)
+_SENTENCE_ENDS = re.compile(r"[。！？!?\n]")
 _BESIDE = 12  # characters between a finding and the count that is told of it
 _BESIDE_TIME = 30  # the same for how long it has been going on
 _JUDGED = frozenset({"temperature", "systolic", "diastolic", "glucose", "hba1c", "haemoglobin", "oxygen", "pulse"})
+
+
+class _Written(NamedTuple):
+    """A text as it was written and as it is matched."""
+
+    text: str
+    script: Script
 
 
 class Lexicon:
@@ -43,20 +48,20 @@ class Lexicon:
                 for word in (row.name, *row.words)
             }
         )
+        self._values, self._allergies = Values(book), _Allergies(book)
         self._broader: dict[str, frozenset[str]] = {}
 
     def read(self, text: str) -> Reading:
         """What a message mentions. Any text will do; time grows in proportion to it."""
         script = plain(text)
         pairs = self._pairs.find(script)
-        found = _beside_pairs(self._allergies(script, self._names.find(script)), pairs)
+        found = _beside_pairs(self._allergies.joined(script.text, self._names.find(script)), pairs)
         stated, persons = self._context.judge(script, found)
-        told = self._now(script, list(values(script.text)))
+        told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
         judged = [*zip(found, stated, strict=True), *self._paired(script, found, pairs)]
-        times = _Times(script.text, told, [one for one, _ in judged], self._context.ends(script))
-        mentions = tuple(
-            self._mention(text, script, *both, told, times) for both in sorted(judged, key=lambda both: both[0].start)
-        )
+        judged.sort(key=lambda both: both[0].start)
+        amounts = _Amounts(script.text, told, [one for one, _ in judged], self._context.ends(script))
+        mentions = tuple(self._mention(_Written(text, script), *both, amounts) for both in judged)
         return Reading(
             text,
             script.text,
@@ -68,7 +73,7 @@ class Lexicon:
 
     def _circumstance(self, text: str, script: Script, hit: Hit[str], persons: Sequence[Hit[PersonRow]]) -> Mention:
         one = Candidate(hit.start, hit.end, Name(hit.value, "finding"), hit.end - hit.start)
-        whose = self._context.whose(one, persons, self._context.ends(script))
+        whose = self._context.whose(script.text, one, persons, self._context.ends(script))
         start, end = script.span(hit.start, hit.end)
         person = whose.value.person if whose else "self"
         return Mention(hit.value, "finding", start, end, text[start:end], "present", person, self.broader(hit.value))
@@ -120,49 +125,56 @@ class Lexicon:
                 if len(name) > len(sense) and name.endswith(sense) and name.removesuffix(sense) in self.book.composition.parts:
                     waiting.append(sense)
 
-    def _mention(
-        self, text: str, script: Script, one: Candidate, stated: Stated, told: Sequence[Value], times: _Times
-    ) -> Mention:
-        start, end = script.span(one.start, one.end)
+    def _mention(self, written: _Written, one: Candidate, stated: Stated, amounts: _Amounts) -> Mention:
+        start, end = written.script.span(one.start, one.end)
+        taken = one.name.kind == "drug"
         allergen = one.name.concept.removesuffix("过敏") if one.name.concept.endswith("过敏") else ""
         return Mention(
             concept=one.name.concept,
-            kind="drug" if one.name.kind == "drug" else "finding",
+            kind="drug" if taken else "finding",
             start=start,
             end=end,
-            words=text[start:end],
+            words=written.text[start:end],
             assertion=stated.assertion,
             person=stated.person.value.person if stated.person else "self",
             broader=self.broader(one.name.concept) | ({"过敏"} if allergen else frozenset()),
             features=stated.features,
-            hours=times.of(one),
-            times=_beside(one, told, "times", script.text),
-            pills=_beside(one, told, "pills", script.text) if one.name.kind == "drug" else None,
-            grams=_beside(one, told, "grams", script.text) if one.name.kind == "drug" else None,
+            hours=amounts.hours(one),
+            times=amounts.of(one, "times"),
+            pills=amounts.of(one, "pills") if taken else None,
+            grams=amounts.of(one, "grams") if taken else None,
             allergen=allergen,
         )
 
-    @staticmethod
-    def _allergies(script: Script, found: list[Candidate]) -> list[Candidate]:
-        """青霉素过敏 and 对海鲜过敏 are one finding each, not a medicine and a finding."""
-        text = script.text
+
+class _Allergies:
+    """Allergies: 青霉素过敏 and 对海鲜过敏 are one finding each, not a medicine and a finding."""
+
+    def __init__(self, book: Rulebook) -> None:
+        say = book.wordings
+        self._allergic, self._to, self._nothing = (
+            re.compile(pattern, re.VERBOSE) for pattern in (say.allergic, say.allergic_to, say.no_allergen)
+        )
+
+    def joined(self, text: str, found: list[Candidate]) -> list[Candidate]:
+        """The mentions with every allergy as one."""
         made: list[Candidate] = []
         for one in found:
-            if one.name.kind == "drug" and (match := _ALLERGIC.match(text, one.end)):
-                made.append(
-                    Candidate(one.start, match.end(), Name(one.name.concept + "过敏", "finding"), match.end() - one.start)
-                )
-        for match in _ALLERGIC_TO.finditer(text):
-            if re.search("什么|啥|哪|是否|是不是|有没有|不|没", match["what"]) or any(
-                one.start <= match.start("what") < one.end for one in made
-            ):
-                continue
-            start = match.start("what")
-            made.append(Candidate(start, match.end(), Name(match["what"] + "过敏", "finding"), match.end() - start))
+            if one.name.kind == "drug" and (match := self._allergic.match(text, one.end)):
+                made.append(_allergy(one.name.concept, one.start, match.end()))
+        starts = {one.start for one in made}
+        for match in self._to.finditer(text):
+            what = match["what"]
+            if not self._nothing.search(what) and starts.isdisjoint(range(match.start("what"), match.end())):
+                made.append(_allergy(what, match.start("what"), match.end()))
         if not made:
             return found
-        rest = [one for one in found if not any(allergy.start <= one.start < allergy.end for allergy in made)]
-        return sorted([*rest, *made], key=lambda one: one.start)
+        held = {place for allergy in made for place in range(allergy.start, allergy.end)}
+        return sorted([*(one for one in found if one.start not in held), *made], key=lambda one: one.start)
+
+
+def _allergy(what: str, start: int, end: int) -> Candidate:
+    return Candidate(start, end, Name(what + "过敏", "finding"), end - start)
 
 
 def _overlap(one: Candidate, other: Candidate) -> bool:
@@ -183,30 +195,58 @@ def _beside_pairs(found: list[Candidate], pairs: Sequence[Pair]) -> list[Candida
 
 
 def _told(script: Script, value: Value, persons: Sequence[Hit[PersonRow]]) -> Told:
-    before = [hit for hit in persons if hit.end <= value.start + 2]
-    person: Person = before[-1].value.person if before else next((hit.value.person for hit in persons), "self")
+    number = bisect_right(persons, value.start + 2, key=lambda hit: hit.end)
+    person: Person = persons[number - 1].value.person if number else persons[0].value.person if persons else "self"
     return Told(value.quantity, value.number, *script.span(value.start, value.end), person)
 
 
-class _Times:
-    """How long each finding of a text has been going on."""
+class _Amounts:
+    """How long, how often and how much: the values of a text, as they belong to its mentions.
+
+    Args:
+        told: the values, in order.
+        mentions: in order.
+    """
 
     def __init__(self, text: str, told: Sequence[Value], mentions: Sequence[Candidate], ends: Ends) -> None:
         self._text, self._ends = text, ends
-        # A time told in one clause with some mentions is theirs; one that stands alone is told of any near it.
-        self._told = [
-            (value, [one for one in mentions if not self._apart(one, value)]) for value in told if value.quantity == "hours"
-        ]
+        self._told, self._mentions = told, mentions
+        self._starts = [one.start for one in mentions]
 
-    def of(self, one: Candidate) -> float | None:
-        """Of the times that are this one's, the nearest."""
+    def hours(self, one: Candidate) -> float | None:
+        """A time told in one clause with some mentions is theirs; one that stands alone is told of any near it."""
         best: tuple[int, float] | None = None
-        for value, own in self._told:
+        for value in self._near(one, "hours", _BESIDE_TIME):
             start, end = _between(one, value)
-            near = end - start <= _BESIDE_TIME and not self._ends.sentence(start, end) and "\n" not in self._text[start:end]
-            if near and (not own or one in own) and (best is None or end - start < best[0]):
-                best = end - start, value.number
+            if (best is None or end - start < best[0]) and not self._ends.sentence(start, end):
+                own = self._in_clause_of(value)
+                if not own or one in own:
+                    best = end - start, value.number
         return best[1] if best else None
+
+    def of(self, one: Candidate, quantity: Quantity) -> float | None:
+        """The count or weight nearest to a mention within its sentence."""
+        near = [
+            (end - start, value.number)
+            for value in self._near(one, quantity, _BESIDE)
+            for start, end in (_between(one, value),)
+        ]
+        return min(near, key=lambda each: each[0])[1] if near else None
+
+    def _near(self, one: Candidate, quantity: Quantity, reach: int) -> Iterator[Value]:
+        """The values of a quantity that stand near a mention, in its sentence."""
+        for value in islice(self._told, bisect_left(self._told, one.start - 2 * reach, key=lambda each: each.start), None):
+            if value.start > one.end + reach:
+                break
+            start, end = _between(one, value)
+            if value.quantity == quantity and end - start <= reach and not _SENTENCE_ENDS.search(self._text, start, end):
+                yield value
+
+    def _in_clause_of(self, value: Value) -> list[Candidate]:
+        first, last = (
+            bisect_left(self._starts, place) for place in (value.start - 2 * _BESIDE_TIME, value.end + 2 * _BESIDE_TIME)
+        )
+        return [one for one in self._mentions[first:last] if not self._apart(one, value)]
 
     def _apart(self, one: Candidate, value: Value) -> bool:
         start, end = _between(one, value)
@@ -218,21 +258,3 @@ def _between(one: Candidate, value: Value) -> tuple[int, int]:
     if value.start >= one.end:
         return one.end, value.start
     return (value.end, one.start) if value.end <= one.start else (one.start, one.start)
-
-
-def _beside(one: Candidate, told: Sequence[Value], quantity: str, text: str) -> float | None:
-    """The count nearest to a finding within its sentence."""
-    best: tuple[int, float] | None = None
-    for value in told:
-        if value.quantity != quantity:
-            continue
-        gap = (
-            text[one.end : value.start]
-            if value.start >= one.end
-            else text[value.end : one.start]
-            if value.end <= one.start
-            else ""
-        )
-        if len(gap) <= _BESIDE and not re.search(r"[。！？!?\n]", gap) and (best is None or len(gap) < best[0]):
-            best = len(gap), value.number
-    return best[1] if best else None

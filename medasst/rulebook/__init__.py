@@ -15,6 +15,7 @@ from medasst.rulebook.rows import (
     Level,
     Person,
     PersonRow,
+    Quantity,
     QuestionRow,
     Sex,
     SlotName,
@@ -22,6 +23,8 @@ from medasst.rulebook.rows import (
     Status,
     StemRow,
     TriageRow,
+    ValueRow,
+    VerbRow,
 )
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "Person",
     "PersonRow",
     "Place",
+    "Quantity",
     "QuestionRow",
     "Rulebook",
     "Sex",
@@ -49,5 +53,7 @@ __all__ = [
     "StemRow",
     "Table",
     "TriageRow",
+    "ValueRow",
+    "VerbRow",
     "Wordings",
 ]

@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import product
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -29,6 +30,8 @@ from medasst.rulebook.rows import (
     Row,
     StemRow,
     TriageRow,
+    ValueRow,
+    VerbRow,
 )
 
 R = TypeVar("R", bound=Row)
@@ -68,7 +71,7 @@ class Composition:
     parts: Mapping[str, tuple[str, ...]]
     senses: Mapping[str, tuple[str, ...]]
     limit: Mapping[str, frozenset[str]]
-    alone: frozenset[str]
+    alone: Mapping[str, tuple[str, ...]]
 
     def allows(self, part: str, sense: str) -> bool:
         """Whether this pair makes sense (no 耳 that 脱臼)."""
@@ -77,17 +80,35 @@ class Composition:
 
 @dataclass(frozen=True)
 class Wordings:
-    """The regular expressions and marks of `context.toml` and `persons.toml`; those files say what each is for."""
+    """Single regular expressions and marks of `context.toml`, `names.toml`, `verbs.toml`, `persons.toml`, `values.toml`.
+
+    Those files say what each is for. Every expression is in verbose form: blanks in it don't count.
+    """
 
     filler: Regex
     between: Regex
     listing: Regex
+    either: Regex
     evidence: Regex
     asking: Regex
     seeking: Regex
     clause_end: str
     sentence_end: str
-    passing: str
+    company_before: Regex
+    company_after: Regex
+    not_a_stem: str
+    allergic: Regex
+    allergic_to: Regex
+    no_allergen: Regex
+    for_before: Regex
+    for_after: Regex
+    class_not_before: Regex
+    before: Regex
+    kin: Regex
+    sought: Regex
+    has_it: Regex
+    own_turn: Regex
+    together: Regex
 
 
 @dataclass(frozen=True)
@@ -96,6 +117,11 @@ class Rulebook:
 
     Attributes:
         groups: words that findings' `pairs` are made of, by the name of the group.
+        english: English words of findings, medicines and classes, by their names.
+        idioms: ordinary talk that holds a wording of a finding and means none.
+        lists: words that `<name>` stands for in the words of cues.
+        no_persons: talk that holds a word for a person and speaks of none.
+        words_for_some: what 几, 好几, 十几 count as.
         loosened: what an overlay allows that these tables don't, each with who approved it and when; to be shown at start.
         fingerprint: sha256 over the tables' bytes.
     """
@@ -106,9 +132,16 @@ class Rulebook:
     drugs: Table[DrugRow]
     classes: Table[ClassRow]
     stems: Table[StemRow]
+    verbs: Table[VerbRow]
+    english: Mapping[str, tuple[str, ...]]
+    idioms: tuple[str, ...]
     cues: Table[CueRow]
+    lists: Mapping[str, tuple[str, ...]]
     features: Table[FeatureRow]
     persons: Table[PersonRow]
+    no_persons: tuple[str, ...]
+    values: Table[ValueRow]
+    words_for_some: Mapping[str, float]
     triage: Table[TriageRow]
     questions: Table[QuestionRow]
     answers: Table[AnswerRow]
@@ -137,6 +170,7 @@ class Rulebook:
             return own if over is None else _laid_over(own, _table_rows(name, [(over, f) for f in files]), kind, key, loosened)
 
         context, compose = base.read("context.toml"), base.read("compose.toml")
+        lists, persons, numbers = _lists(context, "lists"), base.read("persons.toml"), base.read("values.toml")
         findings = table(FindingRow, "finding", "name", _FINDINGS)
         return cls(
             findings=findings,
@@ -145,13 +179,22 @@ class Rulebook:
             drugs=table(DrugRow, "drug", "name", ["drugs.toml"]),
             classes=table(ClassRow, "class", "name", ["drugs.toml"]),
             stems=table(StemRow, "stem", "", ["drugs.toml"]),
-            cues=table(CueRow, "cue", "", ["context.toml"]),
+            verbs=table(VerbRow, "verb", "word", ["verbs.toml"]),
+            english={
+                name: words for kind in ("finding", "drug") for name, words in _lists(base.read("english.toml"), kind).items()
+            },
+            idioms=tuple(word for words in base.read("idioms.toml").values() for word in words),
+            cues=_spelled(table(CueRow, "cue", "", ["context.toml"]), lists),
+            lists=lists,
             features=table(FeatureRow, "feature", "name", ["context.toml"]),
             persons=table(PersonRow, "person", "", ["persons.toml"]),
+            no_persons=tuple(persons.get("no_persons", ())),
+            values=_numbered(table(ValueRow, "value", "", ["values.toml"]), numbers),
+            words_for_some=numbers.get("words_for_some", {}),
             triage=table(TriageRow, "rule", "id", _TRIAGE),
             questions=table(QuestionRow, "question", "id", ["questions.toml"]),
             answers=table(AnswerRow, "answer", "", ["questions.toml"]),
-            wordings=_wordings(base.folder, {**context, **base.read("persons.toml")}),
+            wordings=_wordings(base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}),
             loosened=tuple(loosened),
             fingerprint=hashlib.sha256("".join([base.digest(), over.digest() if over else ""]).encode()).hexdigest(),
         )
@@ -259,21 +302,25 @@ def _merged(before: Row, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _loosens(before: Row | None, row: Row) -> str:
     """What the row allows that was not allowed before it, in words; empty where it only adds or tightens."""
+    what = ""
     if isinstance(row, CueRow):
-        return "changes when a finding counts" if row.sets not in ("present", "possible") else ""
-    if isinstance(row, StemRow | ClassRow | DrugRow) and STRICTNESS.index(row.status) == 0 and before is None:
-        return "makes a name free to sell"
-    if isinstance(before, DrugRow | ClassRow) and isinstance(row, DrugRow | ClassRow):
+        what = "changes when a finding counts" if row.sets not in ("present", "possible") else ""
+    elif isinstance(row, StemRow | ClassRow | DrugRow) and STRICTNESS.index(row.status) == 0 and before is None:
+        what = "makes a name free to sell"
+    elif isinstance(before, DrugRow | ClassRow) and isinstance(row, DrugRow | ClassRow):
         looser = STRICTNESS.index(row.status) < STRICTNESS.index(before.status)
-        return f"is sold as {row.status}, was {before.status}" if looser else ""
-    if isinstance(before, TriageRow) and isinstance(row, TriageRow):
-        if URGENCY.index(row.level) < URGENCY.index(before.level):
-            return f"is of level {row.level}, was {before.level}"
-        if set(row.unless) - set(before.unless):
-            return "has a new exception"
-        if before.never_resolved and not row.never_resolved:
-            return "can be resolved"
-    return ""
+        what = f"is sold as {row.status}, was {before.status}" if looser else ""
+    elif isinstance(before, TriageRow) and isinstance(row, TriageRow):
+        what = _loosens_rule(before, row)
+    return what
+
+
+def _loosens_rule(before: TriageRow, row: TriageRow) -> str:
+    if URGENCY.index(row.level) < URGENCY.index(before.level):
+        return f"is of level {row.level}, was {before.level}"
+    if set(row.unless) - set(before.unless):
+        return "has a new exception"
+    return "can be resolved" if before.never_resolved and not row.never_resolved else ""
 
 
 def _groups(findings: Table[FindingRow], files: Sequence[tuple[_Folder, str]]) -> dict[str, tuple[str, ...]]:
@@ -294,21 +341,60 @@ def _groups(findings: Table[FindingRow], files: Sequence[tuple[_Folder, str]]) -
 
 def _composition(table: Mapping[str, Any]) -> Composition:
     return Composition(
-        {name: tuple(words) for name, words in table.get("part", {}).items()},
-        {name: tuple(words) for name, words in table.get("sense", {}).items()},
+        _lists(table, "part"),
+        _lists(table, "sense"),
         {name: frozenset(parts) for name, parts in table.get("limit", {}).items()},
-        frozenset(table.get("alone", ())),
+        _lists(table, "alone"),
     )
 
 
+def _lists(table: Mapping[str, Any], name: str) -> dict[str, tuple[str, ...]]:
+    return {key: tuple(words) for key, words in table.get(name, {}).items()}
+
+
+def _spelled(cues: Table[CueRow], lists: Mapping[str, tuple[str, ...]]) -> Table[CueRow]:
+    """The cues with every word written out that names a list."""
+    rows: dict[str, CueRow] = {}
+    for key, row in cues.rows.items():
+        words: list[str] = []
+        for word in row.words:
+            pieces = re.split(r"<(\w+)>", word)
+            if unknown := [name for name in pieces[1::2] if name not in lists]:
+                raise ConfigError(f"{cues.places[key]}: {word}: there is no list {', '.join(unknown)} in [lists]")
+            choices = [lists[piece] if number % 2 else (piece,) for number, piece in enumerate(pieces)]
+            words += ["".join(chosen) for chosen in product(*choices)]
+        rows[key] = row.model_copy(update={"words": tuple(dict.fromkeys(words))})
+    return Table(rows, cues.places)
+
+
+def _numbered(table: Table[ValueRow], numbers: Mapping[str, Any]) -> Table[ValueRow]:
+    """The patterns of values with {n}, {some} and so on written out."""
+    names = [name for name in ("some", "baby", "no_body", "n") if isinstance(numbers.get(name), str)]
+    rows: dict[str, ValueRow] = {}
+    for key, row in table.rows.items():
+        words = "|".join(map(re.escape, sorted(row.words, key=len, reverse=True)))
+        written: dict[str, str] = {}
+        for column in ("pattern", "not_before", "needs_before"):
+            text: str = getattr(row, column).replace("{words}", words)
+            for name in names:
+                text = text.replace("{" + name + "}", numbers[name])
+            try:
+                re.compile(text, re.VERBOSE)
+            except re.error as error:
+                raise ConfigError(f"{table.places[key]}: {column}: no regular expression: {error}") from None
+            written[column] = text
+        rows[key] = row.model_copy(update=written)
+    return Table(rows, table.places)
+
+
 def _wordings(folder: Path, table: Mapping[str, Any]) -> Wordings:
-    names = [column.name for column in fields(Wordings)]
-    missing = [name for name in names if not isinstance(table.get(name), str)]
-    if missing:
-        raise ConfigError(f"{folder}: context.toml or persons.toml must give {', '.join(missing)}")
-    for name in ("filler", "between", "listing", "evidence", "asking", "seeking"):
-        try:
-            re.compile(table[name])
-        except re.error as error:
-            raise ConfigError(f"{folder / 'context.toml'}: {name} is no regular expression: {error}") from None
-    return Wordings(**{name: table[name] for name in names})
+    columns = fields(Wordings)
+    if missing := [column.name for column in columns if not isinstance(table.get(column.name), str)]:
+        raise ConfigError(f"{folder}: context.toml, names.toml, verbs.toml or persons.toml must give {', '.join(missing)}")
+    for column in columns:
+        if column.type == "Regex":
+            try:
+                re.compile(table[column.name], re.VERBOSE)
+            except re.error as error:
+                raise ConfigError(f"{folder}: {column.name} is no regular expression: {error}") from None
+    return Wordings(**{column.name: table[column.name] for column in columns})

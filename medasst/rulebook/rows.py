@@ -16,6 +16,23 @@ Assertion = Literal["present", "absent", "possible", "hypothetical", "historical
 Person = Literal["self", "child", "mother", "father", "wife", "husband", "grandmother", "grandfather", "sibling", "other"]
 Status = Literal["otc", "dual", "rx", "banned_online"]
 Level = Literal["self", "days", "today", "emergency"]
+Quantity = Literal[
+    "age_months",
+    "weight_kg",
+    "temperature",
+    "hours",
+    "systolic",
+    "diastolic",
+    "glucose",
+    "hba1c",
+    "haemoglobin",
+    "pregnancy_weeks",
+    "times",
+    "oxygen",
+    "pulse",
+    "pills",
+    "grams",
+]
 Sex = Literal["female", "male"]
 Stage = Literal["infant", "child", "adult", "elderly"]
 Known = Literal["yes", "no", "unknown"]
@@ -41,7 +58,7 @@ URGENCY: tuple[Level, ...] = ("self", "days", "today", "emergency")
 
 
 def _regex(pattern: str) -> str:
-    re.compile(pattern)
+    re.compile(pattern, re.VERBOSE)
     return pattern
 
 
@@ -64,8 +81,8 @@ class FindingRow(Row):
 
     Attributes:
         name: the standard term; rules name it.
-        kind: need: an idiom or a wish that hides what is spelt like a finding in it. circumstance: what goes on around a finding
-            (跑步时, 坐飞机, 培训要用); no finding of anybody, only rules see it, and nothing denies it.
+        kind: need: an idiom or a wish that hides what is spelt like a finding in it. circumstance: what goes on around a
+            finding (跑步时, 坐飞机, 培训要用); no finding of anybody, only rules see it, and nothing denies it.
         words: literal wordings, bare: without denial, time and degree; 疼 is written 痛.
         pairs: groups of words (`[group]` of the same files), parted by blanks; a word of each within one clause, in any order
             and not far apart, tells the finding too: "电池 吞下". With … among them a comma may stand between.
@@ -117,18 +134,35 @@ class StemRow(Row):
         return self
 
 
+class VerbRow(Row):
+    """A word of one character that is a finding only where such a word can stand.
+
+    Attributes:
+        word: the character; `concept`: the finding.
+        before, after: regular expressions (before: ending at the word) of what must stand beside it; an empty `before` is the
+            table's common one. A clause's edge and a word for a person before it do as well.
+    """
+
+    word: Annotated[str, Field(min_length=1, max_length=1)]
+    concept: str
+    before: Regex = ""
+    after: Regex
+
+
 class CueRow(Row):
     """A trigger of ConText (Harkema et al. 2009, doi:10.1016/j.jbi.2009.05.002), adapted to Chinese.
 
     Attributes:
-        words: literal words; the longest one in a place counts, so that 有没有 hides 没有.
+        words: literal words; the longest one in a place counts, so that 有没有 hides 没有. <take> stands for every word of the
+            list `take` of `[lists]`: "没<take>过" is 没吃过, 没用过 …
         sets: the assertion; "none" only hides shorter cues; "break" ends the scope of those before it; "present" also undoes
             what they set.
         towards: which way the cue reaches.
         reach: "next" the nearest mention with nothing but fillers between, "list" that one and those listed with it,
             "clause" up to a comma, "sentence" up to its end.
         kinds: which mentions it speaks of.
-        question: whether it only counts where its clause asks (吗, 吧, 呢, ？).
+        asks: whether it only counts where the mention's clause asks (会不会, 吗, ？ …), or only where it doesn't.
+        strength: of several cues that reach a mention the stronger one counts, of equal ones the nearer.
     """
 
     words: Words
@@ -136,7 +170,40 @@ class CueRow(Row):
     towards: Literal["forward", "backward", "both"] = "forward"
     reach: Literal["next", "list", "clause", "sentence"] = "next"
     kinds: tuple[Literal["finding", "drug"], ...] = ("finding",)
-    question: bool = False
+    asks: Literal["any", "yes", "no"] = "any"
+    strength: Literal["weak", "normal", "strong"] = "normal"
+
+
+class ValueRow(Row):
+    """How a quantity is told.
+
+    Attributes:
+        quantity: what it is; `number` is in the unit of its name.
+        pattern: a regular expression in verbose form over the plain text. {n} stands for a number (12, 3.5, 十二, 半), {some}
+            for that or a word for some (几, 好几, 十几), {words} for any of `words`, {baby} and {no_body} for what the
+            table says. Its groups: `n` the number, `half` adds a half, `tenths` a digit behind the point (半 is 5), `months`
+            as many twelfths, `unit` a word of `units`, `word` one of `words`, `second` the number of the quantity `second`. `often`:
+            how often in that time; it isn't part of the value, and one such time is none (一天三次).
+        units: what a unit multiplies with; `factor`: what every number of this row multiplies with; `plus`: what is added.
+        words: words that are a number of their own.
+        fixed: the number where the pattern has no `n` (满月 is one month).
+        not_before: what may not stand right before the number; `needs_before`: what must stand shortly before it, unless it is
+            the whole text.
+        examples: texts and the number that each tells; `never`: texts in which this quantity isn't told.
+    """
+
+    quantity: Quantity
+    pattern: str
+    units: Mapping[str, float] = Field(default_factory=dict)
+    words: Mapping[str, float] = Field(default_factory=dict)
+    factor: float = 1.0
+    plus: float = 0.0
+    fixed: float | None = None
+    second: Quantity | None = None
+    not_before: str = ""
+    needs_before: str = ""
+    examples: Annotated[Mapping[str, float], Field(min_length=1)]
+    never: Words = ()
 
 
 class FeatureRow(Row):
@@ -151,6 +218,8 @@ class PersonRow(Row):
 
     Attributes:
         someone_else: whether nobody seeks advice for this person unless it is said (同事, 邻居).
+        refers: whether it is a word for somebody named before (他, 她).
+        passing: what makes the word no patient when it stands right before it: 给我来点, 生完孩子.
     """
 
     words: Words
@@ -158,6 +227,8 @@ class PersonRow(Row):
     sex: Sex | None = None
     stage: Stage | None = None
     someone_else: bool = False
+    refers: bool = False
+    passing: Words = ()
 
 
 class TriageRow(Row):

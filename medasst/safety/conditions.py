@@ -63,6 +63,7 @@ _VALUE = re.compile(r"(?P<name>\S+?)(?P<sign>>=|<=|>|<)(?P<number>[0-9]+(?:\.[0-
 _CONCEPT = re.compile(r"(?:(?P<prefix>史|提|无):)?(?P<name>[^\[\]:<>|+\s]+)(?:\[(?P<how>[^\]]+)\])?")
 
 Prefix = Literal["", "史", "提", "无"]
+_PREFIXES: dict[str | None, Prefix] = {None: "", "史": "史", "提": "提", "无": "无"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +145,7 @@ def _test(text: str, concepts: Collection[str], features: Collection[str]) -> _T
     if match["name"] not in concepts:
         raise ValueError(f"no table has a finding or medicine {match['name']!r}")
     how = tuple(_how(one, features) for one in re.split(r"[,，]", match["how"])) if match["how"] else ()
-    return _Test(prefix=match["prefix"] or "", concept=match["name"], how=how)
+    return _Test(prefix=_PREFIXES[match["prefix"]], concept=match["name"], how=how)
 
 
 def _compares(quantity: Quantity, sign: str, bound: float) -> Callable[[Patient], bool]:

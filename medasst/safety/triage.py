@@ -47,7 +47,7 @@ class Triage:
 
     def __init__(self, book: Rulebook, lexicon: Lexicon) -> None:
         self._book, self._lexicon = book, lexicon
-        concepts, features = _concepts(book, lexicon), {row.name for row in book.features}
+        concepts, features = _concepts(book), {row.name for row in book.features}
 
         def compiled(row: TriageRow, conditions: Sequence[str]) -> tuple[Condition, ...]:
             try:
@@ -93,7 +93,7 @@ def _raised(rule: _Compiled, patient: Patient) -> Alarm | None:
     return None
 
 
-def _concepts(book: Rulebook, lexicon: Lexicon) -> set[str]:
+def _concepts(book: Rulebook) -> set[str]:
     """Every name that a condition may use."""
     compose = book.composition
     names = {part + sense for part in compose.parts for sense in compose.senses if compose.allows(part, sense)}

@@ -1,0 +1,139 @@
+"""Of whom a text speaks: words for persons, 他 and 她, whose a mention is, and from whom nobody seeks advice."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+
+from medasst.lexicon.finder import Finder, Hit
+from medasst.lexicon.names import Candidate
+from medasst.lexicon.script import Script, plain
+from medasst.rulebook import Assertion, PersonRow, Rulebook
+
+_BESIDE = 6  # characters beside a word for a person that say what role it has
+_FAR = 40  # characters behind a mention in which its person may still be named
+
+
+class People:
+    """Finds persons and gives them their mentions."""
+
+    def __init__(self, book: Rulebook) -> None:
+        words: dict[str, PersonRow | None] = {plain(word).text: row for row in book.persons for word in row.words}
+        words.update({plain(word).text: None for word in book.no_persons})
+        self._finder = Finder(words)
+        say = book.wordings
+        self._kin, self._sought = re.compile(say.kin, re.VERBOSE), re.compile(say.sought, re.VERBOSE)
+        self._has_it, self._own_turn, self._together, self._seeking = (
+            re.compile(pattern, re.VERBOSE) for pattern in (say.has_it, say.own_turn, say.together, say.seeking)
+        )
+        self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
+
+    def find(self, script: Script) -> list[Hit[PersonRow]]:
+        """The persons of a text. 他 and 她 are the one named last (or else first); somebody's sister is one person."""
+        text = script.text
+        found: list[Hit[PersonRow]] = []
+        for hit in self._finder.find(text, script.blank_before):
+            row = hit.value
+            if row is None or text.endswith(row.passing, 0, hit.start):
+                continue
+            one = Hit(hit.start, hit.end, hit.name, row)
+            last = found[-1] if found else None
+            if (
+                last is not None
+                and "self" not in (last.value.person, row.person)
+                and not row.refers
+                and self._kin.fullmatch(text, last.end, one.start)
+            ):
+                found[-1] = Hit(last.start, one.end, one.name, _relative(last.value, row))
+            else:
+                found.append(one)
+        return _referred(found)
+
+    def whose(
+        self,
+        text: str,
+        start: int,
+        end: int,
+        persons: Sequence[Hit[PersonRow]],
+        parted: Callable[[int, int], bool],
+    ) -> Hit[PersonRow] | None:
+        """The word for the person whose the mention at `start:end` is; None: the one who writes.
+
+        The nearest person named before; if none is, the first one after it in its sentence. 糖尿病我妈有 is the mother's.
+
+        Args:
+            parted: whether a sentence ends between two places.
+        """
+        number = bisect_right(persons, start, key=lambda hit: hit.end)
+        after = persons[number] if number < len(persons) else None
+        if after is not None and after.start - end <= 1 and self._has_it.match(text, after.end):
+            return after
+        if number:
+            return persons[number - 1]
+        if after is not None and after.start >= end and after.start - end <= _FAR and not parted(end, after.start):
+            return after
+        return None
+
+    def assertions(
+        self,
+        text: str,
+        mentions: Sequence[Candidate],
+        said: Sequence[Assertion],
+        persons: Sequence[Hit[PersonRow]],
+        whose: Sequence[Hit[PersonRow] | None],
+    ) -> list[Assertion]:
+        """The assertions, with `someone_else` where nobody seeks advice for the person."""
+        if not any(hit.value.person != "self" for hit in persons) or self._together.search(text):
+            return list(said)
+        sought = {hit.value.person for hit in persons if self._sought.search(text, max(0, hit.start - _BESIDE), hit.start)}
+        turns = [hit.start for hit in persons if hit.value.person == "self" and self._own_turn.match(text, hit.end)]
+        turns += [
+            one.start
+            for one, assertion, hit in zip(mentions, said, whose, strict=True)
+            if hit is not None
+            and hit.value.person == "self"
+            and assertion in ("present", "possible")
+            and one.name.kind == "finding"
+        ]
+        last_turn = max(turns, default=-1)
+        seeking = self._seeking.search(text) is not None
+        return [
+            "someone_else"
+            if assertion in ("present", "possible")
+            and hit is not None
+            and hit.value.person not in sought
+            and self._is_by_the_way(one, hit.value, asks_for_self=one.end <= last_turn, seeking=seeking)
+            else assertion
+            for one, assertion, hit in zip(mentions, said, whose, strict=True)
+        ]
+
+    def _is_by_the_way(self, one: Candidate, row: PersonRow, *, asks_for_self: bool, seeking: bool) -> bool:
+        """Whether a mention of this person is there only to ask about oneself: a colleague's flu, a disease in the family."""
+        if row.someone_else and not seeking:
+            return True
+        if not asks_for_self:
+            return False
+        if row.person in ("self", "child"):
+            return False
+        return row.person == "other" or one.name.concept in self._diseases
+
+
+def _relative(of: PersonRow, row: PersonRow) -> PersonRow:
+    """Somebody's somebody: 我妈她姐姐, 同事的孩子."""
+    return row.model_copy(update={"person": "other", "someone_else": of.someone_else})
+
+
+def _referred(found: list[Hit[PersonRow]]) -> list[Hit[PersonRow]]:
+    """The persons with 他 and 她 as who they stand for."""
+    named = [hit.value for hit in found if not hit.value.refers and hit.value.person != "self"]
+    last = named[0] if named else None
+    resolved: list[Hit[PersonRow]] = []
+    for hit in found:
+        if hit.value.refers and last is not None:
+            resolved.append(Hit(hit.start, hit.end, hit.name, last))
+            continue
+        if hit.value.person != "self" and not hit.value.refers:
+            last = hit.value
+        resolved.append(hit)
+    return resolved
