@@ -180,10 +180,10 @@ class ValueRow(Row):
     Attributes:
         quantity: what it is; `number` is in the unit of its name.
         pattern: a regular expression in verbose form over the plain text. {n} stands for a number (12, 3.5, 十二, 半), {some}
-            for that or a word for some (几, 好几, 十几), {words} for any of `words`, {baby} and {no_body} for what the
-            table says. Its groups: `n` the number, `half` adds a half, `tenths` a digit behind the point (半 is 5), `months`
-            as many twelfths, `unit` a word of `units`, `word` one of `words`, `second` the number of the quantity `second`. `often`:
-            how often in that time; it isn't part of the value, and one such time is none (一天三次).
+            for that or a word for some (几, 好几, 十几), {words} for any of `words`; {baby} and {no_body} stand in the table.
+            Its groups: `n` the number; `half` adds a half; `tenths` a digit behind the point (半 is 5); `months` more months;
+            `unit` a word of `units`; `word` one of `words`; `second` the number of the quantity `second`; `often` how often
+            in that time: it isn't part of the value, and one such time is none (一天三次).
         units: what a unit multiplies with; `factor`: what every number of this row multiplies with; `plus`: what is added.
         words: words that are a number of their own.
         fixed: the number where the pattern has no `n` (满月 is one month).
