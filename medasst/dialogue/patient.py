@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from medasst.lexicon import Mention
-from medasst.lexicon.values import Quantity
-from medasst.rulebook import Known, Person, Sex, SlotName, Stage
+from medasst.rulebook import Known, Person, Quantity, Sex, SlotName, Stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,21 @@
-"""What a conversation has told so far, person by person: a pure fold over its user turns."""
+"""What a conversation has told so far, person by person: a pure fold over its messages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from medasst.conversation import Message
-from medasst.dialogue.patient import Patient, Said, stage_of
-from medasst.dialogue.products import ProductNames
-from medasst.lexicon import Lexicon, Reading
-from medasst.lexicon.values import Quantity
-from medasst.rulebook import Person, QuestionRow, Sex, SlotName, Stage
+from medasst.dialogue.answers import Answered, Questions
+from medasst.dialogue.ledger import Entry, Ledger
+from medasst.dialogue.patient import Patient
+from medasst.dialogue.products import ProductNames, References, Shown
+from medasst.dialogue.turns import Called, Fact, Payload, Spans, Turn, TurnReader, Who
+from medasst.lexicon import Lexicon, Mention, Reading, Told
+from medasst.rulebook import Person, QuestionRow, Sex, SlotName
+
+_JUST_WHO = 30  # characters of a turn that says for whom it is (给孩子用，5岁) rather than telling of a second person
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +30,6 @@ class Asked:
     question: QuestionRow
     turn: int
     answered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A product that one of our replies names; `turn` as in `Asked`, `number` from 1 within that reply."""
-
-    name: str
-    turn: int
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +86,13 @@ def state(messages: Sequence[Message], lexicon: Lexicon, names: ProductNames | N
             products' names in them count: what they warn of is nothing that the shopper said.
         names: the catalogue's names; None: no product is looked for.
     """
-    return _folded([message.content for message in messages if message.role == "user"], lexicon)
+    fold = _Fold(_tools(lexicon), names)
+    for message in messages:
+        if message.role == "user":
+            fold.hear(message.content)
+        elif message.role == "assistant":
+            fold.recall(message.content)
+    return fold.state()
 
 
 def of_turns(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
@@ -98,28 +100,194 @@ def of_turns(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
     return state([Message("user", turn) for turn in turns], lexicon)
 
 
-def _folded(turns: Sequence[str], lexicon: Lexicon) -> DialogueState:
-    readings = tuple(lexicon.read(turn) for turn in turns)
-    said: dict[Person, list[Said]] = {}
-    values: dict[Person, dict[Quantity, float]] = {}
-    words: dict[Person, tuple[Sex | None, Stage | None]] = {}
-    for number, reading in enumerate(readings):
-        for someone in reading.persons:
-            sex, stage = words.get(someone.person, (None, None))
-            words[someone.person] = someone.row.sex or sex, someone.row.stage or stage
-        for mention in (*reading.mentions, *reading.circumstances):
-            said.setdefault(mention.person, []).append(Said(number, mention))
-        for told in reading.values:
-            values.setdefault(told.person, {})[told.quantity] = told.number
-    people = dict.fromkeys([*said, *values])
-    patients = tuple(
-        _patient(person, said.get(person, ()), values.get(person, {}), words.get(person, (None, None))) for person in people
-    )
-    return DialogueState(patients, readings, patients[-1] if patients else Patient("self"))
+class _Tools:
+    """What the fold needs of a rulebook, compiled."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.reader = TurnReader(lexicon)
+        self.questions, self.ledger = Questions(lexicon.book), Ledger(lexicon.book)
+        self.references = References(lexicon.book.talk)
 
 
-def _patient(
-    person: Person, said: Sequence[Said], values: Mapping[Quantity, float], words: tuple[Sex | None, Stage | None]
-) -> Patient:
-    sex, stage = words
-    return Patient(person, tuple(said), dict(values), sex, stage_of(values.get("age_months")) or stage)
+@lru_cache(maxsize=8)
+def _tools(lexicon: Lexicon) -> _Tools:
+    return _Tools(lexicon)
+
+
+@dataclass(slots=True)
+class _Line:
+    """An entry and whose it is, as far as is known by now."""
+
+    person: Person
+    entry: Entry
+
+
+class _Fold:
+    """Goes through a conversation once; what was said of whom is set down line by line, and drawn up at the end."""
+
+    def __init__(self, tools: _Tools, names: ProductNames | None) -> None:
+        self._tools, self._names = tools, names
+        self._turns: list[Turn] = []
+        self._lines: list[_Line] = []
+        self._current: Person = "self"
+        self._run = 0  # the line from which on the conversation is about the current person
+        self._named: dict[Person, int] = {}  # who was named, and in which turn first
+        self._recent: dict[Person, Sex | None] = {}  # others spoken of, the latest last, with what their names tell
+        self._open: list[QuestionRow] = []
+        self._asked: list[Asked] = []
+        self._answered: set[int] = set()
+        self._shown: list[Shown] = []
+        self._refers: tuple[str, ...] = ()
+
+    def recall(self, text: str) -> None:
+        """A reply of ours: only what it asks and which products it names."""
+        turn = len(self._turns) - 1
+        self._open = self._tools.questions.asked(text)
+        self._asked += [Asked(question, turn) for question in self._open]
+        if self._names is not None:
+            self._shown += [Shown(name, turn, number) for number, name in enumerate(self._names.find(text), 1)]
+
+    def hear(self, text: str) -> None:
+        """A user turn."""
+        turn = self._tools.reader.read(text)
+        number = len(self._turns)
+        self._turns.append(turn)
+        answered = self._tools.questions.read(turn, self._open)
+        start = len(self._lines)
+        self._settle(turn, answered, number)
+        about = self._state(turn, answered, number)
+        self._lines += [_Line(self._current, Entry(number, fact, turn.slip)) for fact in answered.facts]
+        if about != self._current:
+            self._current, self._run = about, start
+        self._note(answered)
+        own = self._names.find(text) if self._names is not None else []
+        self._refers = tuple(own) or (self._tools.references.read(turn.plain, self._shown) if self._shown else ())
+
+    def _settle(self, turn: Turn, answered: Answered, number: int) -> None:
+        """Whose that is which was said before, where this turn tells."""
+        corrected = next((m.who[0] for m in turn.markers if m.corrected), None)
+        if corrected is not None:
+            self._is_of(self._person(corrected), number)
+            return
+        if answered.rows and any("person" in row.sets for row in answered.rows):
+            self._is_of(answered.person or self._current, number)
+            return
+        if self._current != "self" or "self" in self._named:
+            return
+        others = [who for marker in turn.markers if marker.meant for who in marker.who if who != "self"]
+        asked_who = any("person" in question.slots for question in self._open)
+        if others and (asked_who or (not turn.complains and len(turn.plain) <= _JUST_WHO)):
+            self._is_of(self._person(others[0]), number)
+
+    def _is_of(self, person: Person, number: int) -> None:
+        """All that was said of the current person is this one's."""
+        if person != self._current:
+            wrong = self._current
+            told = [
+                line for line in self._lines[self._run :] if line.person != wrong or not isinstance(line.entry.what, Called)
+            ]
+            for line in told:
+                line.person = person if line.person == wrong else line.person
+            self._lines[self._run :] = told
+            if not any(line.person == wrong for line in self._lines[: self._run]):
+                self._named.pop(wrong, None)
+                self._recent.pop(wrong, None)
+        self._current = person
+        self._named.setdefault(person, number)
+
+    def _state(self, turn: Turn, answered: Answered, number: int) -> Person:
+        """Set down what the turn states; returns whom it is about in the end."""
+        about: Person | None = None
+        values, findings = Spans(answered.hidden_values), Spans(answered.hidden_findings)
+        behalf = {marker.start for marker in turn.markers if marker.behalf}
+        meant = {marker.start: marker.meant for marker in turn.markers}
+        later: list[_Line] = []
+        for one in turn.statements:
+            what = one.what
+            people = tuple(self._person(who) for who in one.who) or (self._current,)
+            if isinstance(what, Called):
+                self._meet(people, what, number)
+                if one.place in behalf or (about is None and people[-1] != "self" and meant[one.place]):
+                    about = people[-1]
+            elif isinstance(what, Mention):
+                if findings.overlap(one.place, one.place + 1) or (answered.allergens and what.kind == "drug"):
+                    continue
+                if answered.taken and what.kind == "drug" and what.assertion == "hypothetical":
+                    what = replace(what, assertion="present")
+            elif isinstance(what, Told | Fact) and values.overlap(one.place, one.place + 1):
+                continue
+            if one.who and _weighs(what):
+                about = people[-1]
+                self._named.setdefault(about, number)
+            if isinstance(what, Called) and people == ("self",):
+                continue  # 我 tells nothing of who that is
+            lines = [_Line(person, Entry(number, _of(what, person), turn.slip, turn.other_matter)) for person in people]
+            (later if isinstance(what, Fact) and what.complaint else self._lines).extend(lines)
+        self._lines += later
+        if turn.myself and (about is None or about == "self"):
+            self._named.setdefault("self", number)
+            return "self"
+        return about or self._current
+
+    def _meet(self, people: Sequence[Person], called: Called, number: int) -> None:
+        for person in people:
+            if person != "self":
+                self._recent.pop(person, None)
+                self._recent[person] = called.sex
+                self._named.setdefault(person, number)
+
+    def _person(self, who: Who) -> Person:
+        """Whom a word means; 他 and 她 the latest other person that they fit, or somebody new."""
+        if who == "he" or who == "she":  # noqa: PLR1714 (so that types narrow)
+            wrong = "female" if who == "he" else "male"
+            return next((person for person, sex in reversed(self._recent.items()) if sex != wrong), "other")
+        return who
+
+    def _note(self, answered: Answered) -> None:
+        for place in range(len(self._asked) - len(self._open), len(self._asked)):
+            if self._asked[place].question.id in answered.questions:
+                self._answered.add(place)
+
+    def state(self) -> DialogueState:
+        """What is known by now."""
+        entries: dict[Person, list[Entry]] = {}
+        for line in self._lines:
+            entries.setdefault(line.person, []).append(line.entry)
+        for person in (*self._named, self._current):
+            entries.setdefault(person, [])
+        accounts = {
+            person: self._tools.ledger.account(person, lines, self._named.get(person)) for person, lines in entries.items()
+        }
+        patients = tuple(account.patient for account in accounts.values())
+        return DialogueState(
+            patients=patients,
+            readings=tuple(turn.reading for turn in self._turns),
+            current=accounts[self._current].patient,
+            asked=tuple(
+                replace(asked, answered=place in self._answered or _was_told(asked, patients))
+                for place, asked in enumerate(self._asked)
+            ),
+            shown=tuple(self._shown),
+            refers=self._refers,
+            contradictions=tuple(
+                Contradiction(person, *conflict) for person, account in accounts.items() for conflict in account.conflicts
+            ),
+        )
+
+
+def _weighs(what: Payload) -> bool:
+    """Whether a statement shows that the conversation is about whom it is of."""
+    if isinstance(what, Mention):
+        if what.kind == "drug":
+            return what.assertion in ("present", "absent", "historical")
+        return what.assertion in ("present", "possible", "absent", "historical")
+    return isinstance(what, Told | Fact)
+
+
+def _of(what: Payload, person: Person) -> Payload:
+    return replace(what, person=person) if isinstance(what, Mention | Told) and what.person != person else what
+
+
+def _was_told(asked: Asked, patients: Sequence[Patient]) -> bool:
+    told = [patient.slot(slot).turn for patient in patients for slot in asked.question.slots]
+    return any(turn is not None and turn > asked.turn for turn in told)

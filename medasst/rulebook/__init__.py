@@ -1,6 +1,6 @@
 """The rules of the assistant as data: tables beside this file, and the object that holds them."""
 
-from medasst.rulebook.book import Composition, Place, Rulebook, Table, Wordings
+from medasst.rulebook.book import Composition, Place, Rulebook, Table, Talk, Wordings
 from medasst.rulebook.rows import (
     STRICTNESS,
     URGENCY,
@@ -19,9 +19,11 @@ from medasst.rulebook.rows import (
     QuestionRow,
     Sex,
     SlotName,
+    SlotRow,
     Stage,
     Status,
     StemRow,
+    ToldRow,
     TriageRow,
     ValueRow,
     VerbRow,
@@ -48,10 +50,13 @@ __all__ = [
     "Rulebook",
     "Sex",
     "SlotName",
+    "SlotRow",
     "Stage",
     "Status",
     "StemRow",
     "Table",
+    "Talk",
+    "ToldRow",
     "TriageRow",
     "ValueRow",
     "VerbRow",

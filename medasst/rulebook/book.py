@@ -28,7 +28,9 @@ from medasst.rulebook.rows import (
     QuestionRow,
     Regex,
     Row,
+    SlotRow,
     StemRow,
+    ToldRow,
     TriageRow,
     ValueRow,
     VerbRow,
@@ -37,6 +39,7 @@ from medasst.rulebook.rows import (
 R = TypeVar("R", bound=Row)
 _HEADER = re.compile(r"^\s*\[\[(\w+)\]\]", re.MULTILINE)
 _FINDINGS = ("findings.toml", "findings_danger.toml", "findings_signs.toml")
+_WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
 
 
@@ -112,6 +115,50 @@ class Wordings:
 
 
 @dataclass(frozen=True)
+class Talk:
+    """The regular expressions of `dialogue.toml`; that file says what each is for."""
+
+    deny: Regex
+    deny_filler: Regex
+    listing: Regex
+    denied_after: Regex
+    myself: Regex
+    speaker: Regex
+    on_behalf: Regex
+    not_this_one: Regex
+    corrected_to: Regex
+    corrected_from: Regex
+    together: Regex
+    all_of_them: Regex
+    he: Regex
+    she: Regex
+    not_a_pronoun: str
+    other_matter: Regex
+    bare_age: Regex
+    age_by_sex: Regex
+    often_after: Regex
+    often_before: Regex
+    wants: Regex
+    slip: Regex
+    not_that: Regex
+    less_than: Regex
+    seen: Regex
+    harmless: Regex
+    not_seen: Regex
+    not_harmless: Regex
+    long_ago: Regex
+    asking: Regex
+    over: Regex
+    not_over: Regex
+    still: Regex
+    nth: Regex
+    first_one: Regex
+    last_one: Regex
+    that_one: Regex
+    both: Regex
+
+
+@dataclass(frozen=True)
 class Rulebook:
     """Every table of one shop's assistant. Nothing here is shared between two rulebooks of a process.
 
@@ -145,7 +192,10 @@ class Rulebook:
     triage: Table[TriageRow]
     questions: Table[QuestionRow]
     answers: Table[AnswerRow]
+    slots: Table[SlotRow]
+    told: Table[ToldRow]
     wordings: Wordings
+    talk: Talk
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
 
@@ -194,7 +244,12 @@ class Rulebook:
             triage=table(TriageRow, "rule", "id", _TRIAGE),
             questions=table(QuestionRow, "question", "id", ["questions.toml"]),
             answers=table(AnswerRow, "answer", "", ["questions.toml"]),
-            wordings=_wordings(base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}),
+            slots=table(SlotRow, "slot", "name", ["dialogue.toml"]),
+            told=table(ToldRow, "told", "", ["dialogue.toml"]),
+            wordings=_wordings(
+                Wordings, base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}, _WORDINGS
+            ),
+            talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
             loosened=tuple(loosened),
             fingerprint=hashlib.sha256("".join([base.digest(), over.digest() if over else ""]).encode()).hexdigest(),
         )
@@ -320,7 +375,9 @@ def _loosens_rule(before: TriageRow, row: TriageRow) -> str:
         return f"is of level {row.level}, was {before.level}"
     if set(row.unless) - set(before.unless):
         return "has a new exception"
-    return "can be resolved" if before.never_resolved and not row.never_resolved else ""
+    if before.never_resolved and not row.never_resolved:
+        return "can be resolved"
+    return "ends without a doctor" if before.seen_only and not row.seen_only else ""
 
 
 def _groups(findings: Table[FindingRow], files: Sequence[tuple[_Folder, str]]) -> dict[str, tuple[str, ...]]:
@@ -387,14 +444,17 @@ def _numbered(table: Table[ValueRow], numbers: Mapping[str, Any]) -> Table[Value
     return Table(rows, table.places)
 
 
-def _wordings(folder: Path, table: Mapping[str, Any]) -> Wordings:
-    columns = fields(Wordings)
+W = TypeVar("W", Wordings, Talk)
+
+
+def _wordings(kind: type[W], folder: Path, table: Mapping[str, Any], files: str) -> W:
+    columns = fields(kind)
     if missing := [column.name for column in columns if not isinstance(table.get(column.name), str)]:
-        raise ConfigError(f"{folder}: context.toml, names.toml, verbs.toml or persons.toml must give {', '.join(missing)}")
+        raise ConfigError(f"{folder}: {files} must give {', '.join(missing)}")
     for column in columns:
         if column.type == "Regex":
             try:
                 re.compile(table[column.name], re.VERBOSE)
             except re.error as error:
                 raise ConfigError(f"{folder}: {column.name} is no regular expression: {error}") from None
-    return Wordings(**{column.name: table[column.name] for column in columns})
+    return kind(**{column.name: table[column.name] for column in columns})

@@ -238,6 +238,7 @@ class TriageRow(Row):
         when: conditions in the rule's language (docs/assistant.md); one of them is enough.
         message: what the shopper reads; `first_aid`: what to do until help is there.
         never_resolved: whether a later 没事了 doesn't end it.
+        seen_only: whether only a doctor's word ends it, and not that it is gone (a stroke that passed within minutes).
         must, must_not: messages that raise it and that don't; they are tried when the rulebook is loaded.
     """
 
@@ -249,6 +250,7 @@ class TriageRow(Row):
     message: str
     first_aid: str = ""
     never_resolved: bool = False
+    seen_only: bool = False
     must: tuple[str, ...] = Field(min_length=8)
     must_not: tuple[str, ...] = Field(min_length=6)
 
@@ -293,4 +295,35 @@ class AnswerRow(Row):
     high: Mapping[SlotName, float] = Field(default_factory=dict)
     person: Person | None = None
     stage: Stage | None = None
+    sex: Sex | None = None
+
+
+class SlotRow(Row):
+    """How a slot of a person is filled, besides by answers.
+
+    Attributes:
+        noun: a regular expression for what is denied in general (没有过敏和慢性病).
+        findings: those, and all narrower ones, that fill it when they are present.
+        history: whether they do so too where they are over (得过胃溃疡).
+    """
+
+    name: SlotName
+    noun: Regex
+    findings: Words = ()
+    history: bool = False
+
+
+class ToldRow(Row):
+    """A wording that fills a slot by itself.
+
+    Attributes:
+        pattern: a regular expression.
+        what, number, sex: what the slot holds then.
+    """
+
+    slot: SlotName
+    known: Known
+    pattern: Regex
+    what: str = ""
+    number: float | None = None
     sex: Sex | None = None

@@ -85,12 +85,27 @@ class Triage:
 
 def _raised(rule: _Compiled, patient: Patient) -> Alarm | None:
     for condition in rule.when:
-        because = condition.of(patient)
+        because = _because(condition, rule.row, patient)
         if because is not None:
             if any(exception.of(patient) is not None for exception in rule.unless):
                 return None
             return Alarm(rule.row, patient.person, because)
     return None
+
+
+def _because(condition: Condition, row: TriageRow, patient: Patient) -> tuple[Said, ...] | None:
+    """Why a condition holds of mentions that stand, or of one that came after the others were resolved."""
+    resolved = [said for said in patient.said if said.resolved == "seen" or (said.resolved and not row.seen_only)]
+    if not resolved or row.never_resolved or patient.stage == "infant":
+        return condition.of(patient)
+    stand = [said for said in patient.said if said not in resolved]
+    if (because := condition.of(patient, stand)) is not None:
+        return because
+    because = condition.of(patient)
+    if because is None:
+        return None
+    since = max((said.resolved_by or 0 for said in because if said in resolved), default=0)
+    return because if any(said.turn >= since for said in because if said not in resolved) else None
 
 
 def _concepts(book: Rulebook) -> set[str]:
