@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from medasst.dialogue.patient import UNKNOWN, Patient, Said, Slot, stage_of
 from medasst.dialogue.resolution import Resolution
-from medasst.dialogue.turns import Called, Fact, Payload
+from medasst.dialogue.turns import Around, Called, Fact, Payload
 from medasst.lexicon import Mention, Told
 from medasst.rulebook import Person, Quantity, Rulebook, Sex, SlotName, Stage
 
@@ -66,6 +66,8 @@ class Ledger:
             what = entry.what
             if isinstance(what, Mention):
                 book.mention(entry, what, self._facts(what))
+            elif isinstance(what, Around):
+                book.around(entry, what.mention)
             elif isinstance(what, Told):
                 book.value(entry, what.quantity, what.number)
             elif isinstance(what, Called):
@@ -148,6 +150,9 @@ class _Open:
             self._standing.setdefault(mention.concept, []).append(place)
         for fact in facts:
             self.fact(entry, fact)
+
+    def around(self, entry: Entry, mention: Mention) -> None:
+        self._said.append(Said(entry.turn, mention))
 
     def called(self, sex: Sex | None, stage: Stage | None) -> None:
         self._sex = sex or self._sex

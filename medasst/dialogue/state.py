@@ -11,7 +11,7 @@ from medasst.dialogue.answers import Answered, Questions
 from medasst.dialogue.ledger import Entry, Ledger
 from medasst.dialogue.patient import Patient
 from medasst.dialogue.products import ProductNames, References, Shown
-from medasst.dialogue.turns import Called, Fact, Payload, Spans, Turn, TurnReader, Who
+from medasst.dialogue.turns import Around, Called, Fact, Payload, Spans, Turn, TurnReader, Who
 from medasst.lexicon import Lexicon, Mention, Reading, Told
 from medasst.rulebook import Person, QuestionRow, Sex, SlotName
 
@@ -238,9 +238,9 @@ class _Fold:
 
     def _person(self, who: Who) -> Person:
         """Whom a word means; 他 and 她 the latest other person that they fit, or somebody new."""
-        if who == "he" or who == "she":  # noqa: PLR1714 (so that types narrow)
-            wrong = "female" if who == "he" else "male"
-            return next((person for person, sex in reversed(self._recent.items()) if sex != wrong), "other")
+        if who == "he" or who == "she" or who == "one":  # noqa: PLR1714 (so that types narrow)
+            wrong = {"he": "female", "she": "male", "one": None}[who]
+            return next((person for person, sex in reversed(self._recent.items()) if sex is None or sex != wrong), "other")
         return who
 
     def _note(self, answered: Answered) -> None:
@@ -285,6 +285,8 @@ def _weighs(what: Payload) -> bool:
 
 
 def _of(what: Payload, person: Person) -> Payload:
+    if isinstance(what, Around):
+        return Around(replace(what.mention, person=person))
     return replace(what, person=person) if isinstance(what, Mention | Told) and what.person != person else what
 
 

@@ -16,7 +16,7 @@ from medasst.lexicon.script import Script, plain
 from medasst.lexicon.values import number
 from medasst.rulebook import Known, Person, PersonRow, Quantity, Sex, SlotName, Stage, Talk, ToldRow
 
-Who: TypeAlias = Person | Literal["he", "she"]
+Who: TypeAlias = Person | Literal["he", "she", "one"]
 OF_QUANTITY: Mapping[Quantity, SlotName] = {
     "age_months": "age",
     "weight_kg": "weight",
@@ -62,7 +62,14 @@ class Called:
     stage: Stage | None
 
 
-Payload: TypeAlias = Mention | Told | Fact | Called | Resolution
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What goes on around somebody's findings."""
+
+    mention: Mention
+
+
+Payload: TypeAlias = Mention | Told | Fact | Called | Around | Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,9 @@ class TurnReader:
             if last is not None and last.end == start and last.who[0] == "self" and one.person != "self":
                 found.pop()  # 我岳母 is one person
                 last = None
+            if one.row.refers:
+                found.append(Marker(start, end, (_referred(said[start:end]),)))
+                continue
             if say["not_this_one"].search(before) and not corrected:
                 continue
             if one.person == "self" and not corrected:
@@ -190,15 +200,6 @@ class TurnReader:
             behalf = bool(say["on_behalf"].search(before))
             meant = behalf or corrected or not one.row.someone_else
             found.append(Marker(start, end, (one.person,), one.row, meant, corrected, behalf))
-        taken = Spans(
-            [
-                *((bisect_left(script.at, m.start), bisect_left(script.at, m.end)) for m in reading.mentions),
-                *((m.start - 1, m.end) for m in found if m.who[0] != "self"),  # 他妈, 她奶奶: no more than that person
-                *((m.start, m.end) for m in found),
-            ]
-        )
-        found += [*_pronouns("he", say["he"], said, taken, say.not_a_pronoun), *_pronouns("she", say["she"], said, taken, "")]
-        found.sort(key=lambda marker: marker.start)
         return tuple(self._joined(said, found))
 
     def _joined(self, said: str, markers: Sequence[Marker]) -> Iterator[Marker]:
@@ -254,6 +255,9 @@ class TurnReader:
                 who = (mention.person,)
             sought = marker is not None and marker.behalf and mention.assertion == "someone_else"
             yield Statement(place, who, replace(mention, assertion="present") if sought else mention)
+        for mention in reading.circumstances:
+            place = bisect_left(script.at, mention.start)
+            yield Statement(place, whose.at(place), Around(mention))
 
     def _values(self, reading: Reading, script: Script, whose: _Whose) -> Iterator[Statement]:
         said, say = script.text, self._say
@@ -285,7 +289,6 @@ class _Compiled:
     """The table's regular expressions by name."""
 
     def __init__(self, say: Talk) -> None:
-        self.not_a_pronoun = say.not_a_pronoun
         self._patterns = {
             name: re.compile(getattr(say, name), re.VERBOSE) for name in say.__dataclass_fields__ if name != "not_a_pronoun"
         }
@@ -335,11 +338,9 @@ class _Whose:
         return marker.who if marker else ()
 
 
-def _pronouns(who: Literal["he", "she"], pattern: re.Pattern[str], said: str, taken: Spans, but_after: str) -> Iterator[Marker]:
-    for match in pattern.finditer(said):
-        start, end = match.span()
-        if not taken.overlap(start, end) and (start == 0 or said[start - 1] not in but_after):
-            yield Marker(start, end, (who,))
+def _referred(word: str) -> Who:
+    """The sex that a word for somebody named before tells of; ta tells none."""
+    return "she" if "她" in word or word == "she" else "he" if "他" in word or word == "he" else "one"
 
 
 def _fact(row: ToldRow) -> Fact:

@@ -130,9 +130,6 @@ class Talk:
     corrected_from: Regex
     together: Regex
     all_of_them: Regex
-    he: Regex
-    she: Regex
-    not_a_pronoun: str
     other_matter: Regex
     bare_age: Regex
     age_by_sex: Regex
