@@ -56,10 +56,16 @@ class Context:
         self._features = [(row.name, re.compile("|".join(map(re.escape, row.words)))) for row in book.features]
         self._say = _Patterns(book)
 
-    def judge(self, script: Script, mentions: Sequence[Candidate]) -> tuple[list[Stated], list[Hit[PersonRow]]]:
-        """What is said of each mention (in order), and the persons that the text names."""
+    def judge(
+        self, script: Script, mentions: Sequence[Candidate], besides: Sequence[tuple[int, int]] = ()
+    ) -> tuple[list[Stated], list[Hit[PersonRow]]]:
+        """What is said of each mention (in order), and the persons that the text names.
+
+        Args:
+            besides: places of other words that name findings; no cue and no person is read out of them.
+        """
         text = script.text
-        taken = [(one.start, one.end) for one in mentions]
+        taken = sorted([*((one.start, one.end) for one in mentions), *besides])
         cues = [hit for hit in self._cues.find(text, script.blank_before) if not _overlaps(hit.start, hit.end, taken)]
         ends = self.ends(script)
         said = _Scene(text, mentions, cues, ends, self._say).assertions()

@@ -22,7 +22,7 @@ class Name(NamedTuple):
     """What a wording stands for."""
 
     concept: str
-    kind: Literal["finding", "drug", "idiom"]
+    kind: Literal["finding", "drug", "idiom", "circumstance"]
 
 
 class Candidate(NamedTuple):

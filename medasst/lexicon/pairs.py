@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from medasst.errors import ConfigError
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate, Name
 from medasst.lexicon.script import Script, plain
 from medasst.rulebook import Rulebook
 
+_KINDS: dict[str, Literal["idiom", "circumstance"]] = {"need": "idiom", "circumstance": "circumstance"}
 _NEAR = 9  # characters that may stand between two of the words
 _FAR = 18  # the same where a comma may stand there too
 _NEGATION = re.compile(r"不|没|未|无|冇")
@@ -46,12 +46,10 @@ class Pairs:
         self._finder = Finder({word: frozenset(of) for word, of in groups.items()})
         self._ways: dict[str, list[_Way]] = {}
         for row in book.findings:
-            if row.kind == "circumstance" and row.pairs:
-                raise ConfigError(f"{book.findings.places[row.name]}: {row.name}: a circumstance has words, no pairs")
             for pair in row.pairs:
                 names = pair.split()
                 far = "…" in names
-                way = _Way(Name(row.name, "idiom" if row.kind == "need" else "finding"), frozenset(names) - {"…"}, far)
+                way = _Way(Name(row.name, _KINDS.get(row.kind, "finding")), frozenset(names) - {"…"}, far)
                 for group in way.groups:
                     self._ways.setdefault(group, []).append(way)
 

@@ -18,6 +18,7 @@ from medasst.lexicon.values import Value, Values
 from medasst.rulebook import Person, PersonRow, Quantity, Rulebook
 
 _SENTENCE_ENDS = re.compile(r"[。！？!?\n]")
+MEDICINE = "药物"  # the concept that every medicine is
 _BESIDE = 12  # characters between a finding and the count that is told of it
 _BESIDE_TIME = 30  # the same for how long it has been going on
 _JUDGED = frozenset({"temperature", "systolic", "diastolic", "glucose", "hba1c", "haemoglobin", "oxygen", "pulse"})
@@ -55,8 +56,10 @@ class Lexicon:
         """What a message mentions. Any text will do; time grows in proportion to it."""
         script = plain(text)
         pairs = self._pairs.find(script)
+        around = [one for one in pairs if one.candidate.name.kind == "circumstance"]
+        pairs = [one for one in pairs if one not in around]
         found = _beside_pairs(self._allergies.joined(script.text, self._names.find(script)), pairs)
-        stated, persons = self._context.judge(script, found)
+        stated, persons = self._context.judge(script, found, [place for one in pairs for place in one.words])
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
         judged = [*zip(found, stated, strict=True), *self._paired(script, found, pairs)]
         judged.sort(key=lambda both: both[0].start)
@@ -68,15 +71,21 @@ class Lexicon:
             mentions,
             tuple(_told(script, value, persons) for value in told),
             tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in persons),
-            tuple(self._circumstance(text, script, hit, persons) for hit in self._circumstances.find(script.text)),
+            tuple(self._around(text, script, [one.candidate for one in around], persons)),
         )
 
-    def _circumstance(self, text: str, script: Script, hit: Hit[str], persons: Sequence[Hit[PersonRow]]) -> Mention:
-        one = Candidate(hit.start, hit.end, Name(hit.value, "finding"), hit.end - hit.start)
-        whose = self._context.whose(script.text, one, persons, self._context.ends(script))
-        start, end = script.span(hit.start, hit.end)
-        person = whose.value.person if whose else "self"
-        return Mention(hit.value, "finding", start, end, text[start:end], "present", person, self.broader(hit.value))
+    def _around(
+        self, text: str, script: Script, found: Sequence[Candidate], persons: Sequence[Hit[PersonRow]]
+    ) -> Iterator[Mention]:
+        """The circumstances that a text tells, by words and by pairs; whose they are is judged, and nothing else."""
+        told = [Candidate(*hit[:2], Name(hit.value, "circumstance"), 0) for hit in self._circumstances.find(script.text)]
+        ends = self._context.ends(script)
+        for one in (*told, *found):
+            whose = self._context.whose(script.text, one, persons, ends)
+            start, end = script.span(one.start, one.end)
+            person = whose.value.person if whose else "self"
+            concept = one.name.concept
+            yield Mention(concept, "finding", start, end, text[start:end], "present", person, self.broader(concept))
 
     def _paired(self, script: Script, found: Sequence[Candidate], pairs: Sequence[Pair]) -> Iterator[tuple[Candidate, Stated]]:
         """What is said of findings told by words apart; each is judged among those mentions that it doesn't overlap."""
@@ -121,6 +130,8 @@ class Lexicon:
                 waiting.append(drug.drug_class)
             elif (stem := self._names.stem_class(name)) is not None:
                 waiting.append(stem[0])
+            if name in self.book.classes.rows:
+                waiting.append(MEDICINE)
             for sense in self.book.composition.senses:
                 if len(name) > len(sense) and name.endswith(sense) and name.removesuffix(sense) in self.book.composition.parts:
                     waiting.append(sense)

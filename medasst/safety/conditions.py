@@ -5,6 +5,7 @@
     对乙酰氨基酚[片>=10] [克>=4]    how much of a medicine was taken
     月龄<3  体温>=39  岁>=65         a value of this person
     婴儿 儿童 成人 老人 男 女 孕妇    who it is
+    药物                            any medicine
     史:主动脉瘤                     has or had it
     提:百草枯                       spoken of in whatever way, but neither denied nor somebody else's
     无:咳嗽                         not told as present

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from medasst.dialogue import DialogueState, Patient, Said, of_turns
 from medasst.errors import ConfigError
 from medasst.lexicon import Lexicon
+from medasst.lexicon.read import MEDICINE
 from medasst.rulebook import URGENCY, Level, Person, Rulebook, TriageRow
 from medasst.safety.conditions import Condition, parse
 
@@ -112,7 +113,7 @@ def _concepts(book: Rulebook) -> set[str]:
     """Every name that a condition may use."""
     compose = book.composition
     names = {part + sense for part in compose.parts for sense in compose.senses if compose.allows(part, sense)}
-    names |= {*book.findings.rows, *book.drugs.rows, *book.classes.rows, *compose.senses, "过敏"}
+    names |= {*book.findings.rows, *book.drugs.rows, *book.classes.rows, *compose.senses, "过敏", MEDICINE}
     return (
         names | {broad for row in book.findings for broad in row.is_a} | {row.drug_class for row in (*book.drugs, *book.stems)}
     )
