@@ -20,6 +20,7 @@ _STRENGTHS = ("strong", "normal", "weak")
 _SAYS_NOTHING = ("none", "break")
 
 Cue = Hit[tuple[CueRow, ...]]
+_ACROSS_REACH = 18  # beside a finding, for what may be said in the next clause
 
 
 class Stated(NamedTuple):
@@ -53,7 +54,7 @@ class Context:
                 cues.setdefault(word.replace(" ", ""), []).append(row)
         self._cues: Finder[tuple[CueRow, ...]] = Finder({word: tuple(rows) for word, rows in cues.items()})
         self._people = People(book)
-        self._features = [(row.name, re.compile("|".join(map(re.escape, row.words)))) for row in book.features]
+        self._features = [(row.name, re.compile("|".join(map(re.escape, row.words))), row.across) for row in book.features]
         self._say = _Patterns(book)
 
     def judge(
@@ -85,8 +86,10 @@ class Context:
 
     def _how(self, text: str, one: Candidate, ends: Ends) -> frozenset[str]:
         start, end = ends.within(max(0, one.start - _FEATURE_REACH), one.start), ends.until(one.end, one.end + _FEATURE_REACH)
-        beside = text[start:end]
-        return frozenset(name for name, pattern in self._features if pattern.search(beside))
+        beside, behind = text[start:end], text[one.end : ends.until(end + 1, one.end + _ACROSS_REACH)]
+        return frozenset(
+            name for name, pattern, across in self._features if pattern.search(beside) or (across and pattern.search(behind))
+        )
 
 
 class _Patterns:

@@ -21,7 +21,9 @@ _SENTENCE_ENDS = re.compile(r"[。！？!?\n]")
 MEDICINE = "药物"  # the concept that every medicine is
 _BESIDE = 12  # characters between a finding and the count that is told of it
 _BESIDE_TIME = 30  # the same for how long it has been going on
-_JUDGED = frozenset({"temperature", "systolic", "diastolic", "glucose", "hba1c", "haemoglobin", "oxygen", "pulse"})
+_JUDGED = frozenset(
+    {"temperature", "systolic", "diastolic", "glucose", "glucose_fasting", "hba1c", "haemoglobin", "oxygen", "pulse"}
+)
 
 
 class _Written(NamedTuple):

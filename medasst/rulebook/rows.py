@@ -24,6 +24,7 @@ Quantity = Literal[
     "systolic",
     "diastolic",
     "glucose",
+    "glucose_fasting",
     "hba1c",
     "haemoglobin",
     "pregnancy_weeks",
@@ -207,10 +208,15 @@ class ValueRow(Row):
 
 
 class FeatureRow(Row):
-    """Words beside a finding that say how it is: sudden, severe, worse, again …"""
+    """Words beside a finding that say how it is: sudden, severe, worse, again …
+
+    Attributes:
+        across: whether they may stand in the clause behind the finding's, too (心慌，歇会儿就好).
+    """
 
     name: str
     words: Words
+    across: bool = False
 
 
 class PersonRow(Row):
