@@ -24,23 +24,24 @@ class Finder(Generic[T]):
 
     Args:
         names: name → what it stands for.
+        overlapping: whether names inside of others are found too.
     """
 
-    def __init__(self, names: Mapping[str, T] | Iterable[tuple[str, T]]) -> None:
+    def __init__(self, names: Mapping[str, T] | Iterable[tuple[str, T]], overlapping: bool = False) -> None:
         table = dict(names)
         table.pop("", None)
         self._names, self._values = list(table), list(table.values())
-        self._automaton = AhoCorasick(
-            self._names, matchkind=MatchKind.LeftmostLongest, implementation=Implementation.ContiguousNFA
-        )
+        self._overlapping = overlapping
+        kind = MatchKind.Standard if overlapping else MatchKind.LeftmostLongest
+        self._automaton = AhoCorasick(self._names, matchkind=kind, implementation=Implementation.ContiguousNFA)
 
     def find(self, text: str, blank_before: frozenset[int] = frozenset()) -> Iterator[Hit[T]]:
-        """Each name in `text`, left to right, without overlaps. Latin words count whole: no "no" in "now".
+        """Each name in `text`, left to right (by their ends, where they may overlap). Latin words count whole: no "no" in "now".
 
         Args:
             blank_before: places before which a blank was left out; Latin words end there.
         """
-        for number, start, end in self._automaton.find_matches_as_indexes(text):
+        for number, start, end in self._automaton.find_matches_as_indexes(text, overlapping=self._overlapping):
             if not any(_cuts(text, place) and place not in blank_before for place in (start, end)):
                 yield Hit(start, end, self._names[number], self._values[number])
 

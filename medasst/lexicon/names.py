@@ -269,8 +269,10 @@ def _ordinary(book: Rulebook) -> Iterator[tuple[str, Name]]:
 def _squeezed(names: Mapping[str, Name], filler: re.Pattern[str]) -> Iterator[tuple[str, Name]]:
     """Wordings of findings with their own words of degree left out, as `Script.without` leaves them out of the text."""
     for word, name in names.items():
+        if name.kind != "finding" or filler.match(word):
+            continue  # What begins with such a word needs it: 突然听不清 is more than 听不清.
         # What is left must still say it: 半天喘一口气 isn't 喘气.
-        if name.kind == "finding" and len(bare := filler.sub("", word)) >= 2 and 2 * len(bare) > len(word):
+        if len(bare := filler.sub("", word)) >= 2 and 2 * len(bare) > len(word):
             yield bare, name
 
 

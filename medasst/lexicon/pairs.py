@@ -43,7 +43,7 @@ class Pairs:
         for group, words in book.groups.items():
             for word in words:
                 groups.setdefault(plain(word).text, set()).add(group)
-        self._finder = Finder({word: frozenset(of) for word, of in groups.items()})
+        self._finder = Finder({word: frozenset(of) for word, of in groups.items()}, overlapping=True)
         self._ways: dict[str, list[_Way]] = {}
         for row in book.findings:
             for pair in row.pairs:
@@ -55,7 +55,7 @@ class Pairs:
 
     def find(self, script: Script) -> list[Pair]:
         """Every finding that is told so, the nearest words of each."""
-        hits = list(self._finder.find(script.text))
+        hits = sorted(self._finder.find(script.text))
         if len(hits) < 2:
             return []
         found: dict[str, Pair] = {}
@@ -75,6 +75,8 @@ class Pairs:
             missing = set(way.groups) - {chosen}
             taken = [first]
             for hit in hits[number + 1 :]:
+                if hit.start < taken[-1].end:
+                    continue
                 gap = script.text[taken[-1].end : hit.start]
                 if len(gap) > (_FAR if way.far else _NEAR) or (_SENTENCE if way.far else _CLAUSE).search(gap):
                     break

@@ -17,10 +17,12 @@ from medasst.lexicon.script import Script, plain
 from medasst.lexicon.values import Value, Values
 from medasst.rulebook import Person, PersonRow, Quantity, Rulebook
 
+_NUMBER = re.compile(r"[0-9一二三四五六七八九]")
 _SENTENCE_ENDS = re.compile(r"[。！？!?\n]")
 MEDICINE = "药物"  # the concept that every medicine is
 _BESIDE = 12  # characters between a finding and the count that is told of it
 _BESIDE_TIME = 30  # the same for how long it has been going on
+_LITTLE = 5  # characters of a clause that say nothing of their own
 _JUDGED = frozenset(
     {"temperature", "systolic", "diastolic", "glucose", "glucose_fasting", "hba1c", "haemoglobin", "oxygen", "pulse"}
 )
@@ -97,19 +99,18 @@ class Lexicon:
 
     def _now(self, script: Script, told: Sequence[Value]) -> list[Value]:
         """The values without those that were measured long ago, are asked about in general, or are somebody else's."""
-        measured = sorted(
-            Candidate(value.start, value.end, Name(value.quantity, "finding"), value.end - value.start)
-            for value in {value[2:]: value for value in told if value.quantity in _JUDGED}.values()
-        )
-        if not measured:
+        ends = {value.end: value for value in told if value.quantity in _JUDGED}
+        if not ends:
             return list(told)
+        measured = sorted(_number_of(value, script.text) for value in ends.values())
         stated, _ = self._context.judge(script, measured)
+        # What denies a number is told with it (没到180); 没有 behind it speaks of what comes next.
         over = {
-            (one.start, one.end)
+            one.end
             for one, said in zip(measured, stated, strict=True)
-            if said.assertion not in ("present", "possible")
+            if said.assertion in ("historical", "hypothetical", "someone_else")
         }
-        return [value for value in told if value.quantity not in _JUDGED or (value.start, value.end) not in over]
+        return [value for value in told if value.quantity not in _JUDGED or value.end not in over]
 
     def broader(self, concept: str) -> frozenset[str]:
         """A concept with every broader one."""
@@ -233,7 +234,7 @@ class _Amounts:
             start, end = _between(one, value)
             if (best is None or end - start < best[0]) and not self._ends.sentence(start, end):
                 own = self._in_clause_of(value)
-                if not own or one in own:
+                if one in own or (not own and (value.start > one.start or self._alone(value))):
                     best = end - start, value.number
         return best[1] if best else None
 
@@ -261,9 +262,21 @@ class _Amounts:
         )
         return [one for one in self._mentions[first:last] if not self._apart(one, value)]
 
+    def _alone(self, value: Value) -> bool:
+        """Whether its clause says little more than the time: 都两个月了，…, but not 我妈走了快半年了，…"""
+        start, end = self._ends.within(value.start - _BESIDE, value.start), self._ends.until(value.end, value.end + _BESIDE)
+        return value.start - start + end - value.end <= _LITTLE
+
     def _apart(self, one: Candidate, value: Value) -> bool:
         start, end = _between(one, value)
         return start < end and self._ends.clause(start, end)
+
+
+def _number_of(value: Value, text: str) -> Candidate:
+    """The number itself without the words for what it is of, so that cues between them count: 血糖最高到过20."""
+    number = _NUMBER.search(text, value.start, value.end)
+    start = number.start() if number else value.start
+    return Candidate(start, value.end, Name(value.quantity, "finding"), value.end - start)
 
 
 def _between(one: Candidate, value: Value) -> tuple[int, int]:
