@@ -14,7 +14,7 @@ from medasst.lexicon.values import number
 from medasst.rulebook import AnswerRow, Person, QuestionRow, Rulebook, SlotName
 
 _NEGATABLE: frozenset[SlotName] = frozenset({"allergies", "conditions", "drugs", "pregnancy", "lactation", "work"})
-_HIDES: frozenset[SlotName] = frozenset({"allergies", "conditions", "drugs"})
+_HIDES: frozenset[SlotName] = frozenset({"allergies", "conditions", "drugs", "cough"})  # no complaints of their own
 _BEFORE = re.compile("^[嗯哦噢喔呃啊额哈唉对是]+(?=.)")
 _AFTER = re.compile("[的了呢啊呀吧哦哈嘛啦哎呦~～.]+$")
 _LONGEST_FREE = 15  # characters of an answer that names something and nothing else
@@ -149,7 +149,7 @@ class Questions:
             found.facts.append(Fact("sex", "yes" if row.sex else "unknown", sex=row.sex, stage=row.stage))
         found.questions |= {question.id} if question else {one.id for one in asked}
         found.hidden_values.append(span)
-        if _HIDES & set(slots):
+        if _HIDES & slots.keys():
             found.hidden_findings.append(span)
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ _QUANTITY: Mapping[SlotName, Quantity] = {
     "temperature": "temperature",
     "pregnancy": "pregnancy_weeks",
 }
+_HAPPENS = frozenset({"injury", "exposure", "intent"})
 _RIGHT_AFTER = 3  # user turns within which 已经好了 still speaks of what was told
 _TOO_OLD, _TOO_YOUNG = 660, 120  # months of age from which, and below which, nobody is asked about pregnancy
 
@@ -30,12 +32,14 @@ class Entry:
     Attributes:
         slip: the turn takes something back: what it says replaces what was said before.
         other_matter: the turn begins with something else.
+        parts: the parts of the body that the turn names.
     """
 
     turn: int
     what: Payload
     slip: bool = False
     other_matter: bool = False
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Ledger:
 
     def account(self, person: Person, entries: Sequence[Entry], named_at: int | None) -> Account:
         """What is known of a person by these statements, in order. `named_at`: the turn that first named this one."""
-        book = _Open(person)
+        book = _Open(person, self._kind)
         if named_at is not None:
             book.slots["person"] = Slot("yes", (person,), turn=named_at)
         for entry in entries:
@@ -96,9 +100,9 @@ class Ledger:
 
     def _allergy(self, mention: Mention) -> list[Fact]:
         what = mention.words.removeprefix("对").split("过敏")[0].removesuffix("类") or mention.allergen
-        general = what in ("", "药物", "药", "食物", "皮肤", "容易", "易") or mention.concept == "过敏体质"
+        general = not what or what in ("", "药物", "药", "食物", "皮肤", "容易", "易") or mention.concept == "过敏体质"
         if mention.assertion in ("present", "historical"):
-            return [Fact("allergies", "yes", () if general else (what,))]
+            return [Fact("allergies", "yes", () if general else tuple(re.split("和|跟|、|及|还有|以及", what)))]
         if mention.assertion == "absent" and general:
             return [Fact("allergies", "no")]
         return []
@@ -115,7 +119,8 @@ class Ledger:
             if one.mention.kind == "finding"
             and one.mention.current
             and one.resolved_by is None
-            and self._kind(one.mention.concept) not in ("allergy", "state", "need")
+            and not one.mention.allergen
+            and self._kind(one.mention.concept) not in ("allergy", "state", "need", "circumstance")
             and not any("conditions" in self._of_finding.get(concept, ()) for concept in one.mention.broader)
         ]
 
@@ -123,8 +128,8 @@ class Ledger:
 class _Open:
     """One person's account while it is drawn up."""
 
-    def __init__(self, person: Person) -> None:
-        self.person = person
+    def __init__(self, person: Person, kind: Callable[[str], str]) -> None:
+        self.person, self._kind = person, kind
         self.slots: dict[SlotName, Slot] = {}
         self._said: list[Said] = []
         self._values: dict[Quantity, tuple[float, int]] = {}
@@ -136,16 +141,22 @@ class _Open:
         self._resolved: dict[str, list[int]] = {}
         self._last: list[int] = []  # those of the matter that was told last
         self._last_turn = -1
+        self._last_happened = False
+        self._parts: dict[int, tuple[str, ...]] = {}  # what else the turn of a finding names
         self._last_resolved: list[int] = []
 
     def mention(self, entry: Entry, mention: Mention, facts: Sequence[Fact]) -> None:
         place = len(self._said)
         self._said.append(Said(entry.turn, mention))
         if mention.kind == "finding" and mention.current:
-            if entry.turn != self._last_turn and (entry.other_matter or entry.turn - self._last_turn > _RIGHT_AFTER):
-                self._last = []
+            happened = self._kind(mention.concept) in _HAPPENS
+            if entry.turn != self._last_turn:
+                too_long = entry.turn - self._last_turn > _RIGHT_AFTER
+                if entry.other_matter or too_long or happened != self._last_happened:
+                    self._last = []
+                self._last_turn, self._last_happened = entry.turn, happened
             self._last.append(place)
-            self._last_turn = entry.turn
+            self._parts[place] = entry.parts
             self._reopen(mention.concept)
             self._standing.setdefault(mention.concept, []).append(place)
         for fact in facts:
@@ -182,34 +193,34 @@ class _Open:
             self.value(entry, _QUANTITY[fact.slot], fact.number)
 
     def _joined(self, entry: Entry, before: Slot, fact: Fact) -> Slot:
+        """The slot after a fact."""
         new = Slot(fact.known, fact.what, fact.number, fact.low, fact.high, entry.turn)
         if fact.known == "unknown":
             return before if before.known != "unknown" else Slot(turn=entry.turn, unsure=True)
-        if before.known == "unknown":
+        if before.known == "unknown" or (entry.slip and before.turn != entry.turn and not fact.rest):
             return new
         if fact.rest:
             return before
-        if entry.slip and before.turn != entry.turn:
-            return new
+        earlier = before.turn != entry.turn
         if before.known != fact.known:
-            if before.turn != entry.turn:
+            if earlier:
                 self._conflicts.append((fact.slot, before.turn or 0, entry.turn))
             return before if fact.slot in _RESTRICTS and before.known == "yes" else new
-        if fact.slot in _RESTRICTS:
-            what = tuple(dict.fromkeys([*before.what, *fact.what]))
-            number = before.number if fact.number is None else fact.number
-            return replace(
-                before, what=what, number=number, turn=entry.turn, low=fact.low or before.low, high=fact.high or before.high
-            )
-        if fact.slot in _LASTING and before.turn != entry.turn and _differ(before, new):
+        if earlier and fact.slot in _LASTING and _differ(before, new):
             self._conflicts.append((fact.slot, before.turn or 0, entry.turn))
-        if before.number is not None and fact.number is None and not _differ(before, new):
+        return self._newer(before, new, fact.slot)
+
+    def _newer(self, before: Slot, new: Slot, slot: SlotName) -> Slot:
+        """Of two that say yes (or no) both: what adds up adds up, else the later one counts."""
+        if slot in _RESTRICTS:
+            what = tuple(dict.fromkeys([*before.what, *new.what]))
+            number = before.number if new.number is None else new.number
+            return replace(new, what=what, number=number, low=new.low or before.low, high=new.high or before.high)
+        exact = before.number is not None and new.number is None and not _differ(before, new)
+        two_children = slot == "age" and self.person == "child" and before.turn == new.turn and before.number and new.number
+        if exact or (two_children and (before.number or 0) < (new.number or 0)):
             return before
-        if fact.slot == "age" and self.person == "child" and before.turn == entry.turn and before.number and fact.number:
-            return before if before.number < fact.number else new
-        if not fact.what and before.what and fact.slot in ("severity", "cough"):
-            return replace(new, what=before.what)
-        return new
+        return replace(new, what=before.what) if slot in ("severity", "cough") and not new.what else new
 
     def resolve(self, entry: Entry, what: Resolution) -> None:
         if what.how == "again":
@@ -224,9 +235,11 @@ class _Open:
             concept = what.of.concept
             places = [*self._standing.get(concept, ()), *(p for p in told_last if concept in self._said[p].mention.broader)]
         else:
-            named = [p for concept, found in self._standing.items() if _is_of(concept, what.parts) for p in found]
+            named = [p for found in self._standing.values() for p in found if self._is_of(p, what.parts)] if what.parts else []
             places = named or told_last
         done = [p for p in dict.fromkeys(places) if self._said[p].turn < entry.turn and self._said[p].resolved_by is None]
+        if what.how == "over":  # a fall, a swallowed battery, a wish to die: that it was is not over
+            done = [p for p in done if self._kind(self._said[p].mention.concept) not in _HAPPENS]
         if not done:
             return
         for place in done:
@@ -238,6 +251,10 @@ class _Open:
         self._last_resolved, self._last = done, [p for p in self._last if p not in gone]
         for concept in {self._said[p].mention.concept for p in done}:
             self._standing[concept] = [p for p in self._standing[concept] if p not in gone]
+
+    def _is_of(self, place: int, parts: tuple[str, ...]) -> bool:
+        """Whether a finding is of one of these parts of the body: its name begins so, or its turn names the part."""
+        return self._said[place].mention.concept.startswith(parts) or bool(set(parts) & set(self._parts[place]))
 
     def _reopen(self, concept: str) -> None:
         """What was resolved of this concept, or of a narrower one, stands again."""
@@ -259,6 +276,8 @@ class _Open:
             stage = "infant"
         if self._sex:
             self.slots["sex"] = replace(self.slots.get("sex", Slot("yes")), known="yes", what=(self._sex,))
+        if (person := self.slots.get("person", UNKNOWN)).known == "yes":
+            self.slots["person"] = replace(person, what=(self.person,))
         if told := complaints(self._said):
             what = tuple(dict.fromkeys(one.mention.concept for one in told))
             self.slots["complaint"] = Slot("yes", what, turn=told[-1].turn)
@@ -273,11 +292,6 @@ class _Open:
                 self.slots[slot] = Slot("no", turn=self.slots.get("sex" if self._sex == "male" else "age", UNKNOWN).turn)
         patient = Patient(self.person, tuple(self._said), values, self._sex, stage, dict(self.slots), named)
         return Account(patient, tuple(dict.fromkeys(self._conflicts)))
-
-
-def _is_of(concept: str, parts: tuple[str, ...]) -> bool:
-    """Whether a composed finding is of one of these parts of the body."""
-    return bool(parts) and concept.startswith(parts)
 
 
 def _stage_between(low: float | None, high: float | None) -> Stage | None:

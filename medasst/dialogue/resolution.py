@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from medasst.dialogue.spans import Spans
 from medasst.lexicon import Mention, Reading
 from medasst.rulebook import Composition, Talk
 
@@ -62,7 +63,9 @@ class Resolutions:
 
     def _found(self, said: str, reading: Reading, at: Sequence[int]) -> Iterator[tuple[int, Resolution]]:
         spans = [(bisect_left(at, m.start), bisect_left(at, m.end), m) for m in reading.mentions if m.kind == "finding"]
+        taken = Spans((start, end) for start, end, _ in spans)
         again = list(self._again(said, spans))
+        yield from again
         last_again = again[-1][0] if again else -1
         if (visit := self._visit(said)) is not None and last_again < visit:
             yield visit, Resolution("seen", self.parts(said))
@@ -73,14 +76,13 @@ class Resolutions:
             if mention.assertion == "absent" or behind:
                 yield start, Resolution("over", of=mention)
         for clause in _CLAUSE.finditer(said):
-            inside = any(start < clause.end() and clause.start() < end for start, end, _ in spans)
+            inside = taken.overlap(*clause.span())
             words = clause[0].rstrip(",，。;；!！\n")
             match = None if len(words) > _LONGEST_OVER or inside else self._over.search(words)
             if match and not self._doubt.search(clause[0]) and not self._not_over.search(words):
                 place = clause.start() + match.start()
                 if place > last_again:
                     yield place, Resolution("over", self.parts(clause[0]))
-        yield from again
 
     def _visit(self, said: str) -> int | None:
         """Where it is told that a doctor saw it and nothing came of it; None where that isn't told, or is doubted."""
@@ -96,9 +98,11 @@ class Resolutions:
         return visit.start()
 
     def _again(self, said: str, spans: Sequence[tuple[int, int, Mention]]) -> Iterator[tuple[int, Resolution]]:
+        starts = [start for start, _, _ in spans]
         for clause in _CLAUSE.finditer(said):
             if match := self._still.search(clause[0]):
-                found = [m for start, end, m in spans if start < clause.end() and clause.start() < end]
+                first = bisect_left(starts, clause.start())
+                found = [m for _, _, m in spans[first : bisect_left(starts, clause.end())]]
                 current = next((m for m in found if m.current), None)
                 if current is not None or not found:
                     yield clause.start() + match.start(), Resolution("again", of=current)

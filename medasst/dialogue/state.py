@@ -11,7 +11,8 @@ from medasst.dialogue.answers import Answered, Questions
 from medasst.dialogue.ledger import Entry, Ledger
 from medasst.dialogue.patient import Patient
 from medasst.dialogue.products import ProductNames, References, Shown
-from medasst.dialogue.turns import Around, Called, Fact, Payload, Spans, Turn, TurnReader, Who
+from medasst.dialogue.spans import Spans
+from medasst.dialogue.turns import Around, Called, Fact, Payload, Turn, TurnReader, Who
 from medasst.lexicon import Lexicon, Mention, Reading, Told
 from medasst.rulebook import Person, QuestionRow, Sex, SlotName
 
@@ -221,7 +222,9 @@ class _Fold:
                 self._named.setdefault(about, number)
             if isinstance(what, Called) and people == ("self",):
                 continue  # 我 tells nothing of who that is
-            lines = [_Line(person, Entry(number, _of(what, person), turn.slip, turn.other_matter)) for person in people]
+            lines = [
+                _Line(person, Entry(number, _of(what, person), turn.slip, turn.other_matter, turn.parts)) for person in people
+            ]
             (later if isinstance(what, Fact) and what.complaint else self._lines).extend(lines)
         self._lines += later
         if turn.myself and (about is None or about == "self"):

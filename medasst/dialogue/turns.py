@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import accumulate
 from typing import Literal, TypeAlias
 
 from medasst.dialogue.resolution import Resolution, Resolutions
+from medasst.dialogue.spans import Spans
 from medasst.lexicon import Lexicon, Mention, Reading, Told
 from medasst.lexicon.script import Script, plain
 from medasst.lexicon.values import number
@@ -158,7 +158,7 @@ class TurnReader:
         statements = [Statement(span[0], whose.at(span[0]), fact) for span, fact in facts]
         statements += self._mentions(reading, script, whose, hidden)
         statements += self._values(reading, script, whose)
-        statements += [Statement(m.start, m.who, Called(m.row.sex, m.row.stage)) for m in markers if m.row]
+        statements += [Statement(m.start, m.who[-1:], Called(m.row.sex, m.row.stage)) for m in markers if m.row]
         statements += [
             Statement(place, whose.at(place), what) for place, what in self._resolutions.find(said, reading, script.at)
         ]
@@ -245,6 +245,7 @@ class TurnReader:
         self, reading: Reading, script: Script, whose: _Whose, hidden: Sequence[tuple[int, int]]
     ) -> Iterator[Statement]:
         told_otherwise = Spans(hidden)
+        on_behalf = any(marker.behalf for marker in whose.markers)
         for mention in reading.mentions:
             place, end = bisect_left(script.at, mention.start), bisect_left(script.at, mention.end)
             if told_otherwise.overlap(place, end):
@@ -253,7 +254,7 @@ class TurnReader:
             who = marker.who if marker else ()
             if mention.person != "self" and (marker is None or marker.row is not None) and len(who) < 2:
                 who = (mention.person,)
-            sought = marker is not None and marker.behalf and mention.assertion == "someone_else"
+            sought = on_behalf and mention.assertion == "someone_else"
             yield Statement(place, who, replace(mention, assertion="present") if sought else mention)
         for mention in reading.circumstances:
             place = bisect_left(script.at, mention.start)
@@ -319,19 +320,19 @@ class _Whose:
     """Whose something at a place is: of the person named last before it, or of the first one behind it in its sentence."""
 
     def __init__(self, said: str, markers: Sequence[Marker]) -> None:
-        self._markers = markers
+        self.markers = markers
         self._starts, self._stops = [m.start for m in markers], [m.end for m in markers]
         self._ends = [match.start() for match in _ENDS.finditer(said)]
 
     def marker(self, place: int) -> Marker | None:
         number_ = bisect_right(self._stops, place)
         if number_:
-            return self._markers[number_ - 1]
+            return self.markers[number_ - 1]
         after = bisect_left(self._starts, place)
-        if after == len(self._markers):
+        if after == len(self.markers):
             return None
         start = self._starts[after]
-        return None if bisect_left(self._ends, place) < bisect_left(self._ends, start) else self._markers[after]
+        return None if bisect_left(self._ends, place) < bisect_left(self._ends, start) else self.markers[after]
 
     def at(self, place: int) -> tuple[Who, ...]:
         marker = self.marker(place)
@@ -357,19 +358,6 @@ def _fact(row: ToldRow) -> Fact:
 def _just_below(quantity: Quantity, amount: float) -> float:
     """不到三个月: what a rule with that bound must hold of."""
     return max(amount - (1.0 if quantity == "age_months" and amount >= 12 else 0.1), 0.0)
-
-
-class Spans:
-    """Places of a text, asked whether something overlaps them."""
-
-    def __init__(self, spans: Iterable[tuple[int, int]]) -> None:
-        self._spans = sorted(spans)
-        self._starts = [start for start, _ in self._spans]
-        self._reach = list(accumulate((end for _, end in self._spans), max))
-
-    def overlap(self, start: int, end: int) -> bool:
-        before = bisect_left(self._starts, end)
-        return before > 0 and self._reach[before - 1] > start
 
 
 def _of_medicine(place: int, clauses: Sequence[tuple[int, int]], drugs: Spans, findings: Spans) -> bool:
