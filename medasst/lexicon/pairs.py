@@ -54,7 +54,7 @@ class Pairs:
                     self._ways.setdefault(group, []).append(way)
 
     def find(self, script: Script) -> list[Pair]:
-        """Every finding that is told so, the nearest words of each."""
+        """Every finding that is told so, the nearest words of each, and of overlapping ones the longest (邻居家的狗, 狗)."""
         hits = sorted(self._finder.find(script.text))
         if len(hits) < 2:
             return []
@@ -63,7 +63,7 @@ class Pairs:
             for way in {way for group in first.value for way in self._ways.get(group, ())}:
                 pair = self._told(script, hits, number, way)
                 before = found.get(way.name.concept)
-                if pair is not None and (before is None or _length(pair) < _length(before)):
+                if pair is not None and (before is None or _looseness(pair) < _looseness(before)):
                     found[way.name.concept] = pair
         return list(found.values())
 
@@ -111,5 +111,7 @@ def _pair(text: str, name: Name, hits: Sequence[Hit[frozenset[str]]]) -> Pair:
     return Pair(Candidate(start, hits[-1].end, name, strength), tuple((hit.start, hit.end) for hit in hits))
 
 
-def _length(pair: Pair) -> int:
-    return pair.candidate.end - pair.words[0][0]
+def _looseness(pair: Pair) -> tuple[int, int]:
+    """How many other characters stand between its words; of pairs with as many the one with longer words is better."""
+    words = sum(end - start for start, end in pair.words)
+    return pair.candidate.end - pair.words[0][0] - words, -words
