@@ -38,6 +38,7 @@ class _Verdict:
     cue: Cue
     row: CueRow
     distance: int
+    forward: bool
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -66,13 +67,18 @@ class Context:
             besides: places of other words that name findings; no cue and no person is read out of them.
         """
         text = script.text
-        taken = sorted([*((one.start, one.end) for one in mentions), *besides])
-        cues = [hit for hit in self._cues.find(text, script.blank_before) if not _overlaps(hit.start, hit.end, taken)]
+        rest = _without(text, [*((one.start, one.end) for one in mentions), *besides])
+        cues = list(self._cues.find(rest, script.blank_before))
         ends = self.ends(script)
-        said = _Scene(text, mentions, cues, ends, self._say).assertions()
-        persons = [hit for hit in self._people.find(script) if not _overlaps(hit.start, hit.end, taken)]
-        whose = [self.whose(text, one, persons, ends) for one in mentions]
+        scene = _Scene(text, mentions, cues, ends, self._say)
+        said = scene.assertions()
+        persons = self._people.find(rest, script.blank_before)
+        whose = [
+            self._people.somebody(verdict.cue) if verdict and verdict.row.sets == "someone_else" and verdict.forward else person
+            for verdict, person in zip(scene.verdicts, (self.whose(text, one, persons, ends) for one in mentions), strict=True)
+        ]
         said = self._people.assertions(text, mentions, said, persons, whose)
+        whose = self._people.seekers(text, mentions, said, whose)
         features = [self._how(text, one, ends) for one in mentions]
         return [Stated(*each) for each in zip(said, whose, features, strict=True)], persons
 
@@ -147,9 +153,10 @@ class _Scene:
                 break
             for row in cue.value:
                 broken = broken or row.sets == "break"
-                free = not broken or row.strength == "strong" or row.sets in ("someone_else", "present")
+                near = row.reach in ("next", "list")
+                free = not broken or near or row.strength == "strong" or row.sets in ("someone_else", "present")
                 if free and self._speaks_of(row, one, "backward") and self._reaches(number, cue, row):
-                    yield _Verdict(cue, row, one.start - cue.end)
+                    yield _Verdict(cue, row, one.start - cue.end, forward=True)
 
     def _backward(self, number: int) -> Iterator[_Verdict]:
         """The cues behind a mention that reach back to it."""
@@ -169,7 +176,7 @@ class _Scene:
                     or (near and self._says_back(cue, row, after) and self._only_between(one.end, cue.start))
                 )
                 if reaches:
-                    yield _Verdict(cue, row, cue.start - one.end)
+                    yield _Verdict(cue, row, cue.start - one.end, forward=False)
 
     def _speaks_of(self, row: CueRow, one: Candidate, other_way: str) -> bool:
         if row.sets in _SAYS_NOTHING or row.towards == other_way or one.name.kind not in row.kinds:
@@ -312,6 +319,11 @@ def _han(char: str) -> bool:
     return "\u4e00" <= char <= "\u9fff" or char.isdigit()
 
 
-def _overlaps(start: int, end: int, taken: Sequence[tuple[int, int]]) -> bool:
-    number = bisect_left(taken, end, key=lambda span: span[0])
-    return number > 0 and taken[number - 1][1] > start
+def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:
+    """The text with its mentions blotted out, in which no cue or person is seen: no 不打 in 不打呼噜."""
+    pieces: list[str] = []
+    last = 0
+    for start, end in sorted(spans):
+        pieces += [text[last : max(last, start)], "\0" * (end - max(last, start))]
+        last = max(last, end)
+    return "".join([*pieces, text[last:]])

@@ -36,7 +36,7 @@ class Finder(Generic[T]):
         self._automaton = AhoCorasick(self._names, matchkind=kind, implementation=Implementation.ContiguousNFA)
 
     def find(self, text: str, blank_before: frozenset[int] = frozenset()) -> Iterator[Hit[T]]:
-        """Each name in `text`, left to right (by their ends, where they may overlap). Latin words count whole: no "no" in "now".
+        """Each name in `text`, left to right (overlapping ones by their ends). Latin words count whole: no "no" in "now".
 
         Args:
             blank_before: places before which a blank was left out; Latin words end there.

@@ -52,6 +52,9 @@ class Names:
         self._composed = _Composed(book)
         self._verbs = _Verbs(book)
         self._stems = _stems(book)
+        self._exposures = {row.name for row in book.findings if row.kind in ("exposure", "state")}
+        substance = re.compile(book.wordings.substances)
+        self._substances = {row.name for row in book.drugs if substance.search(row.drug_class)}
         say = book.wordings
         self._company_before, self._company_after = (
             re.compile(say.company_before, re.VERBOSE),
@@ -82,7 +85,19 @@ class Names:
         chosen = _chosen(found)
         chosen = _chosen([*chosen, *self._composed.apart(script, parts, chosen)])
         chosen = _chosen([*chosen, *self._verbs.find(script, chosen)])
-        return [one for one in chosen if one.name.kind != "idiom"]
+        swallowed = self._swallowed(found, chosen)
+        chosen = [one for one in chosen if one.name.kind != "idiom" and not _only_describes(text, one, chosen)]
+        return sorted([*chosen, *swallowed], key=lambda one: (one.start, one.end))
+
+    def _swallowed(self, found: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
+        """Medicines within what somebody did with them: 降压药当糖吃, 吃了头孢又喝酒 tell of the medicine too."""
+        exposures = [one for one in chosen if one.name.concept in self._exposures]
+        if not exposures:
+            return []
+        taken = _Taken([one for one in chosen if one not in exposures])
+        drugs = [one for one in found if one.name.kind == "drug" and one.name.concept not in self._substances]
+        within = [one for one in drugs if taken.free(one.start, one.end) and any(_overlap(one, other) for other in exposures)]
+        return _chosen(within)
 
     def stem_class(self, word: str) -> tuple[str, str] | None:
         """Class and status of a medicine that only its stem tells of."""
@@ -122,8 +137,13 @@ class _Composed:
         self._sense_of = {_key(word): sense for sense, words in self._compose.senses.items() for word in words}
         self._senses = Finder(self._sense_of)
         self._alone = Finder({_key(word): sense for sense, words in self._compose.alone.items() for word in words})
-        longest_first = "|".join(map(re.escape, sorted(self._sense_of, key=len, reverse=True)))
-        self._sense_next = re.compile(f"(?:{book.wordings.filler}){{0,6}}(?P<sense>{longest_first})", re.VERBOSE)
+        light, loose = self._compose.light, self._compose.light_filler
+        ways = [
+            re.escape(word[0]) + (loose if word[0] in light else "") + re.escape(word[1:])
+            for word in sorted(self._sense_of, key=len, reverse=True)
+        ]
+        self._sense_next = re.compile(f"(?:{book.wordings.filler}){{0,6}}(?P<sense>{'|'.join(ways)})", re.VERBOSE)
+        self._loosened = re.compile(f"(?<=^[{light}]){loose}")
         self._denied = re.compile("不|没|无|未")
         self._ends = re.compile(f"[{re.escape(book.wordings.clause_end)}]")
 
@@ -137,9 +157,10 @@ class _Composed:
             match = self._sense_next.match(text, part.end)
             if match is None:
                 continue
-            sense = self._sense_of[match["sense"]]
+            word = match["sense"] if match["sense"] in self._sense_of else self._loosened.sub("", match["sense"], count=1)
+            sense = self._sense_of[word]
             if self._compose.allows(part.value, sense):
-                strength = part.end - part.start + len(match["sense"])
+                strength = part.end - part.start + len(word)
                 yield Candidate(part.start, match.end(), Name(part.value + sense, "finding"), strength)
 
     def apart(self, script: Script, parts: Sequence[Hit[str]], chosen: Sequence[Candidate]) -> Iterator[Candidate]:
@@ -214,6 +235,16 @@ class _Taken:
         return number > 0 and "痛" in self._chosen[number - 1].name.concept
 
 
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    return one.start < other.end and other.start < one.end
+
+
+def _only_describes(text: str, one: Candidate, chosen: Sequence[Candidate]) -> bool:
+    """Whether it is no medicine of its own, as 激素的 before 湿疹膏."""
+    drug = one.name.kind == "drug" and text[one.end - 1] == "的"
+    return drug and any(other.start == one.end and other.name.kind == "drug" for other in chosen)
+
+
 def _candidate(hit: Hit[Name], more: int = 0) -> Candidate:
     return Candidate(hit.start, hit.end, hit.value, hit.end - hit.start + more)
 
@@ -236,21 +267,30 @@ def _names(book: Rulebook) -> Iterator[tuple[str, Name]]:
             if compose.allows(part, sense):
                 name = Name(part + sense, "finding")
                 yield from ((_key(word) + _key(way), name) for word in words[:4] for way in ways[:2])
+    verbs = tuple(book.lists.get("take", ()))
+    medicines = {_key(word) for row in book.drugs for word in (row.name, *row.names, *row.ordinary)}
+    medicines |= {_key(word) for row in book.classes for word in (row.name, *row.words)}
     wordings = {_key(word) for finding in book.findings if finding.kind != "need" for word in finding.words}
     for finding in book.findings:
         if finding.kind == "circumstance":
             continue
         name = Name(finding.name, "idiom" if finding.kind == "need" else "finding")
         keys = (_key(word) for word in (finding.name, *finding.words, *book.english.get(finding.name, ())))
-        yield from ((key, name) for key in keys if len(key) >= 2)
+        yield from ((key, name) for key in keys if len(key) >= 2 and not _taking(key, verbs, medicines))
     for kind in book.classes:
         name = Name(kind.name, "drug")
         words = (kind.name, *kind.words, *book.english.get(kind.name, ()))
-        yield from ((key, name) for word in words for key in _class_ways(_key(word), wordings))
+        called = (key for word in words for key in _class_ways(_key(word), wordings))
+        yield from ((key, name) for key in called if not _taking(key, verbs, medicines))
     for drug in book.drugs:
         words = (drug.name, *drug.names, *book.english.get(drug.name, ()))
         yield from ((_key(word), Name(drug.name, "drug")) for word in words if word not in drug.ordinary)
     yield from ((_key(word), Name(word, "idiom")) for word in book.idioms)
+
+
+def _taking(word: str, verbs: tuple[str, ...], medicines: set[str]) -> bool:
+    """Whether a wording is no more than a medicine with its verb: 吃华法林, 打胰岛素. The medicine is found by itself."""
+    return any(word.startswith(verb) and word.removeprefix(verb) in medicines for verb in verbs)
 
 
 def _class_ways(word: str, findings: set[str]) -> Iterator[str]:

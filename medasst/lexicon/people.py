@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate
-from medasst.lexicon.script import Script, plain
+from medasst.lexicon.script import plain
 from medasst.rulebook import Assertion, PersonRow, Rulebook
 
+T = TypeVar("T")
 _BESIDE = 6  # characters beside a word for a person that say what role it has
 _FAR = 40  # characters behind a mention in which its person may still be named
 
@@ -23,19 +25,19 @@ class People:
         words.update({plain(word).text: None for word in book.no_persons})
         self._finder = Finder(words)
         say = book.wordings
-        self._kin, self._sought = re.compile(say.kin, re.VERBOSE), re.compile(say.sought, re.VERBOSE)
+        self._kin, self._sought, self._gone = (re.compile(pattern, re.VERBOSE) for pattern in (say.kin, say.sought, say.gone))
         self._has_it, self._own_turn, self._together, self._seeking = (
             re.compile(pattern, re.VERBOSE) for pattern in (say.has_it, say.own_turn, say.together, say.seeking)
         )
+        self._somebody = PersonRow(words=("有人",), person="other", someone_else=True)
         self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
 
-    def find(self, script: Script) -> list[Hit[PersonRow]]:
-        """The persons of a text. 他 and 她 are the one named last (or else first); somebody's sister is one person."""
-        text = script.text
+    def find(self, text: str, blank_before: frozenset[int]) -> list[Hit[PersonRow]]:
+        """The persons of a plain text. 他 and 她 are the one named last (or else first); somebody's sister is one person."""
         found: list[Hit[PersonRow]] = []
-        for hit in self._finder.find(text, script.blank_before):
+        for hit in self._finder.find(text, blank_before):
             row = hit.value
-            if row is None or text.endswith(row.passing, 0, hit.start):
+            if row is None or text.endswith(row.passing, 0, hit.start) or self._gone.match(text, hit.end):
                 continue
             one = Hit(hit.start, hit.end, hit.name, row)
             last = found[-1] if found else None
@@ -87,6 +89,11 @@ class People:
         if not any(hit.value.person != "self" for hit in persons) or self._together.search(text):
             return list(said)
         sought = {hit.value.person for hit in persons if self._sought.search(text, max(0, hit.start - _BESIDE), hit.start)}
+        denied = {
+            one.name.concept
+            for one, assertion, hit in zip(mentions, said, whose, strict=True)
+            if assertion == "absent" and (hit is None or hit.value.person == "self")
+        }
         turns = [hit.start for hit in persons if hit.value.person == "self" and self._own_turn.match(text, hit.end)]
         turns += [
             one.start
@@ -103,8 +110,31 @@ class People:
             if assertion in ("present", "possible")
             and hit is not None
             and hit.value.person not in sought
-            and self._is_by_the_way(one, hit.value, asks_for_self=one.end <= last_turn, seeking=seeking)
+            and self._is_by_the_way(
+                one, hit.value, asks_for_self=one.end <= last_turn or one.name.concept in denied, seeking=seeking
+            )
             else assertion
+            for one, assertion, hit in zip(mentions, said, whose, strict=True)
+        ]
+
+    def somebody(self, cue: Hit[T]) -> Hit[PersonRow]:
+        """Whoever is spoken of where nobody is named: 班上有诺如."""
+        return Hit(cue.start, cue.end, cue.name, self._somebody)
+
+    def seekers(
+        self,
+        text: str,
+        mentions: Sequence[Candidate],
+        said: Sequence[Assertion],
+        whose: Sequence[Hit[PersonRow] | None],
+    ) -> list[Hit[PersonRow] | None]:
+        """Whose each mention is, where a medicine that is asked for beside a colleague's illness is the shopper's own."""
+        if self._seeking.search(text):
+            return list(whose)
+        return [
+            None
+            if one.name.kind == "drug" and assertion == "hypothetical" and hit is not None and hit.value.someone_else
+            else hit
             for one, assertion, hit in zip(mentions, said, whose, strict=True)
         ]
 

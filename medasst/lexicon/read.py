@@ -75,21 +75,19 @@ class Lexicon:
             mentions,
             tuple(_told(script, value, persons) for value in told),
             tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in persons),
-            tuple(self._around(text, script, [one.candidate for one in around], persons)),
+            tuple(self._around(text, script, [one.candidate for one in around])),
         )
 
-    def _around(
-        self, text: str, script: Script, found: Sequence[Candidate], persons: Sequence[Hit[PersonRow]]
-    ) -> Iterator[Mention]:
-        """The circumstances that a text tells, by words and by pairs; whose they are is judged, and nothing else."""
-        told = [Candidate(*hit[:2], Name(hit.value, "circumstance"), 0) for hit in self._circumstances.find(script.text)]
-        ends = self._context.ends(script)
-        for one in (*told, *found):
-            whose = self._context.whose(script.text, one, persons, ends)
-            start, end = script.span(one.start, one.end)
-            person = whose.value.person if whose else "self"
-            concept = one.name.concept
-            yield Mention(concept, "finding", start, end, text[start:end], "present", person, self.broader(concept))
+    def _around(self, text: str, script: Script, found: Sequence[Candidate]) -> Iterator[Mention]:
+        """The circumstances that a text tells, by words and by pairs. They may overlap the mentions, and are judged apart."""
+        told = [Candidate(*hit[:2], Name(hit.value, "finding"), 0) for hit in self._circumstances.find(script.text)]
+        told += [one._replace(name=Name(one.name.concept, "finding")) for one in found]
+        for layer in _layers(told):
+            for one, stated in zip(layer, self._context.judge(script, layer)[0], strict=True):
+                start, end = script.span(one.start, one.end)
+                concept = one.name.concept
+                person = stated.person.value.person if stated.person else "self"
+                yield Mention(concept, "finding", start, end, text[start:end], stated.assertion, person, self.broader(concept))
 
     def _paired(self, script: Script, found: Sequence[Candidate], pairs: Sequence[Pair]) -> Iterator[tuple[Candidate, Stated]]:
         """What is said of findings told by words apart; each is judged among those mentions that it doesn't overlap."""
@@ -189,6 +187,18 @@ class _Allergies:
 
 def _allergy(what: str, start: int, end: int) -> Candidate:
     return Candidate(start, end, Name(what + "过敏", "finding"), end - start)
+
+
+def _layers(found: Sequence[Candidate]) -> list[list[Candidate]]:
+    """What was found, in as few rows as it takes that nothing overlaps within one."""
+    layers: list[list[Candidate]] = []
+    for one in sorted(found, key=lambda each: (each.start, each.end)):
+        layer = next((layer for layer in layers if layer[-1].end <= one.start), None)
+        if layer is None:
+            layers.append([one])
+        else:
+            layer.append(one)
+    return layers
 
 
 def _overlap(one: Candidate, other: Candidate) -> bool:

@@ -38,7 +38,8 @@ from medasst.rulebook.rows import (
 
 R = TypeVar("R", bound=Row)
 _HEADER = re.compile(r"^\s*\[\[(\w+)\]\]", re.MULTILINE)
-_FINDINGS = ("findings.toml", "findings_danger.toml", "findings_signs.toml")
+_FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml")
+_DRUGS = ("drugs.toml", "drugs_more.toml")
 _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
 
@@ -75,6 +76,8 @@ class Composition:
     senses: Mapping[str, tuple[str, ...]]
     limit: Mapping[str, frozenset[str]]
     alone: Mapping[str, tuple[str, ...]]
+    light: str
+    light_filler: Regex
 
     def allows(self, part: str, sense: str) -> bool:
         """Whether this pair makes sense (no 耳 that 脱臼)."""
@@ -106,8 +109,10 @@ class Wordings:
     for_before: Regex
     for_after: Regex
     class_not_before: Regex
+    substances: Regex
     before: Regex
     kin: Regex
+    gone: Regex
     sought: Regex
     has_it: Regex
     own_turn: Regex
@@ -223,9 +228,9 @@ class Rulebook:
             findings=findings,
             groups=_groups(findings, [(folder, file) for folder in (base, over) if folder for file in _FINDINGS]),
             composition=_composition(compose),
-            drugs=table(DrugRow, "drug", "name", ["drugs.toml"]),
-            classes=table(ClassRow, "class", "name", ["drugs.toml"]),
-            stems=table(StemRow, "stem", "", ["drugs.toml"]),
+            drugs=table(DrugRow, "drug", "name", _DRUGS),
+            classes=table(ClassRow, "class", "name", _DRUGS),
+            stems=table(StemRow, "stem", "", _DRUGS),
             verbs=table(VerbRow, "verb", "word", ["verbs.toml"]),
             english={
                 name: words for kind in ("finding", "drug") for name, words in _lists(base.read("english.toml"), kind).items()
@@ -311,13 +316,13 @@ def _row(kind: type[R], values: Mapping[str, Any], place: Place) -> R:
 
 
 def _table(kind: type[R], name: str, key: str, files: Sequence[tuple[_Folder, str]]) -> Table[R]:
-    """The rows of all files. A finding of a later file adds to the one of the same name; else a name stands once."""
+    """The rows of all files. What a later file tells of a finding or medicine adds to the row of that name."""
     rows: dict[str, R] = {}
     places: dict[str, Place] = {}
     for number, (values, place) in enumerate(_table_rows(name, files)):
         row = _row(kind, values, place)
         own = str(getattr(row, key)) if key else f"{name} {number}"
-        if own in rows and kind is FindingRow and places[own].file != place.file:
+        if own in rows and issubclass(kind, FindingRow | DrugRow | ClassRow) and places[own].file != place.file:
             rows[own] = _row(kind, _merged(rows[own], {key: value for key, value in values.items() if key != "kind"}), place)
             continue
         if own in rows:
@@ -399,6 +404,8 @@ def _composition(table: Mapping[str, Any]) -> Composition:
         _lists(table, "sense"),
         {name: frozenset(parts) for name, parts in table.get("limit", {}).items()},
         _lists(table, "alone"),
+        str(table.get("light", "")),
+        str(table.get("light_filler", "")),
     )
 
 
