@@ -21,7 +21,7 @@ _LONGEST_FREE = 15  # characters of an answer that names something and nothing e
 _N = r"[0-9]+(?:\.[0-9]+)?|[零〇一二两三四五六七八九十百半]+"
 _UNIT = "周岁|岁|个月|月|公斤|千克|kg|斤|度|℃|周|天|小时|分"
 _ABOUT = "大概|大约|差不多|约|快|刚|才|有|是|就|今年|现在|他|她|孩子|宝宝|体重|年龄|体温"
-_NUMBER = re.compile(rf"^(?:{_ABOUT})*(?P<n>{_N})(?P<u>{_UNIT})?(?P<half>半)?(?:多|左右|的样子|出头|上下|整)*$")
+_NUMBER = re.compile(rf"^(?:{_ABOUT})*(?P<n>{_N})(?P<u>{_UNIT})?(?P<half>半)?(?:多|左右|的样子|出头|上下|整|大)*$")
 _BAND = re.compile(
     rf"^(?:{_ABOUT})*(?:(?P<less>不到|未满|不满|小于)(?P<a>{_N})(?P<u>{_UNIT})?|(?P<b>{_N})(?P<v>{_UNIT})?(?:到|至|-|~|～|—|或)(?P<c>{_N})(?P<w>{_UNIT})"
     rf"|(?P<d>{_N})(?P<x>{_UNIT})?(?P<side>以上|以下|以内|及以上))$"
@@ -91,10 +91,19 @@ class Questions:
         """The questions in a reply, in order."""
         return list({hit.value.id: hit.value for hit in self._finder.find(plain(text).text)}.values())
 
-    def read(self, turn: Turn, asked: Sequence[QuestionRow]) -> Answered:
-        """What a turn answers to the questions that are open."""
+    def read(self, turn: Turn, asked: Sequence[QuestionRow], unasked: Sequence[SlotName] = ()) -> Answered:
+        """What a turn answers to the questions that are open.
+
+        Args:
+            unasked: what a number with its unit answers though we didn't ask (6个月 of a baby whose age isn't known).
+        """
         found = Answered()
         if not asked:
+            for span in turn.clauses[:1] if unasked else ():
+                fact = _numeric(turn.plain[slice(*span)], unasked)
+                if fact is not None and turn.plain[span[1] - 1] in "岁月大":
+                    found.facts.append(fact)
+                    found.hidden_values.append(span)
             return found
         spans = [(0, len(turn.plain))] if self._row(asked, turn.plain) else list(turn.clauses)
         numbers = [slot for question in asked for slot in question.number]

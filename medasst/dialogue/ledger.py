@@ -179,8 +179,16 @@ class _Open:
 
     def fact(self, entry: Entry, fact: Fact) -> None:
         if fact.sex or fact.stage:
-            if fact.sex and self._sex and fact.sex != self._sex and not entry.slip and "sex" in self.slots:
-                self._conflicts.append(("sex", self.slots["sex"].turn or 0, entry.turn))
+            told = self.slots.get("sex")
+            # Of children, siblings and others there may be two.
+            if (
+                told
+                and fact.sex
+                and fact.sex != self._sex
+                and not entry.slip
+                and self.person not in ("child", "sibling", "other")
+            ):
+                self._conflicts.append(("sex", told.turn or 0, entry.turn))
             self._sex = fact.sex or self._sex
             self._stage = fact.stage or self._stage
             if fact.slot == "sex" and fact.sex is None:

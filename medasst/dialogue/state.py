@@ -134,6 +134,7 @@ class _Fold:
         self._run = 0  # the line from which on the conversation is about the current person
         self._named: dict[Person, int] = {}  # who was named, and in which turn first
         self._recent: dict[Person, Sex | None] = {}  # others spoken of, the latest last, with what their names tell
+        self._aged: set[Person] = set()  # those whose age was told
         self._open: list[QuestionRow] = []
         self._asked: list[Asked] = []
         self._answered: set[int] = set()
@@ -153,11 +154,13 @@ class _Fold:
         turn = self._tools.reader.read(text)
         number = len(self._turns)
         self._turns.append(turn)
-        answered = self._tools.questions.read(turn, self._open)
+        unasked: tuple[SlotName, ...] = ("age",) if self._current == "child" and "child" not in self._aged else ()
+        answered = self._tools.questions.read(turn, self._open, unasked)
         start = len(self._lines)
         self._settle(turn, answered, number)
         about = self._state(turn, answered, number)
         self._lines += [_Line(self._current, Entry(number, fact, turn.slip)) for fact in answered.facts]
+        self._aged |= {line.person for line in self._lines[start:] if _tells_age(line.entry.what)}
         if about != self._current:
             self._current, self._run = about, start
         self._note(answered)
@@ -285,6 +288,10 @@ def _weighs(what: Payload) -> bool:
             return what.assertion in ("present", "absent", "historical")
         return what.assertion in ("present", "possible", "absent", "historical")
     return isinstance(what, Told | Fact)
+
+
+def _tells_age(what: Payload) -> bool:
+    return isinstance(what, Fact) and what.slot == "age"
 
 
 def _of(what: Payload, person: Person) -> Payload:

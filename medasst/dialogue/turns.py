@@ -155,7 +155,7 @@ class TurnReader:
         whose = _Whose(said, markers)
         facts = [*self._wordings(said), *self._denials.find(said), *self._ages(said, markers)]
         hidden = [span for span, fact in facts if fact.slot in _HIDES]
-        statements = [Statement(span[0], whose.at(span[0]), fact) for span, fact in facts]
+        statements = [Statement(span[0], whose.within(*span) or whose.at(span[0]), fact) for span, fact in facts]
         statements += self._mentions(reading, script, whose, hidden)
         statements += self._values(reading, script, whose)
         statements += [Statement(m.start, m.who[-1:], Called(m.row.sex, m.row.stage)) for m in markers if m.row]
@@ -272,7 +272,7 @@ class TurnReader:
             before = said[max(0, place - _BEFORE) : place]
             if say["not_that"].search(before):
                 continue
-            who = whose.at(place)
+            who = whose.within(place, end) or whose.at(place)
             less = bool(say["less_than"].search(before))
             amount = _just_below(value.quantity, value.number) if less else value.number
             if value.quantity == "hours" and (say["often_after"].match(said, end) or say["often_before"].search(before)):
@@ -333,6 +333,11 @@ class _Whose:
             return None
         start = self._starts[after]
         return None if bisect_left(self._ends, place) < bisect_left(self._ends, start) else self.markers[after]
+
+    def within(self, start: int, end: int) -> tuple[Who, ...]:
+        """Of what names the person in its own words: 儿子才3个月."""
+        before = bisect_left(self._starts, end)
+        return self.markers[before - 1].who if before and self._stops[before - 1] > start else ()
 
     def at(self, place: int) -> tuple[Who, ...]:
         marker = self.marker(place)
