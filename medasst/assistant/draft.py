@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Text
-from medasst.assistant.question import Question
+from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Severity, Text
+from medasst.assistant.request import Request
 from medasst.assistant.vetted import NEAR, NEAR_SAME_SUBJECT, VettedAnswer, VettedAnswers
 from medasst.catalogue import Catalogue, Product, Section
-from medasst.safety import Alarm, Concern, Context, Rules
+from medasst.dialogue import Patient
+from medasst.rulebook import Level
+from medasst.safety import Alarm, Concern, Context, Facts, Rules
 from medasst.text import comparison_key, sentences
 
 _SHOWN = 3  # products of one reply
 _COMPARED = 4000  # characters of a question that are compared with vetted ones, which are twenty times shorter
+_ALARMS = 3  # alarms of one reply
+_SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
 _DENIES = ("不", "别", "勿", "避免", "禁", "慎")
 
 
@@ -50,30 +54,54 @@ class Drafter:
         self._say, self._shelf = rules.messages, catalogue.over_the_counter
         self._subjects = {answer: self._subject("。".join(answer.turns)) for answer in vetted.answers}
 
-    def draft(self, question: Question) -> Draft:
-        """Red flags, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
-        alarms = self.rules.red_flags(question.last, question.turns[:-1])
-        if any(alarm.flag.severity == "emergency" for alarm in alarms):
-            return self._emergency(alarms)
-        warnings = (*self._reminders(question), *map(_finding, alarms))
-        if question.prescription and not question.named:
-            draft = self._prescription(question)
-            return Draft((*warnings, *draft.body), draft.tail, "", "red_flag" if warnings else "prescription")
-        answer = self._vetted(question)
-        draft = self._from_vetted(question, answer) if answer else self._from_leaflets(question)
-        if question.facts.unread and draft.grounds:
+    def draft(self, request: Request) -> Draft:
+        """What is urgent, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
+        alarms = self.rules.alarms(request.told)
+        now = [alarm for alarm in alarms if alarm.turn in (None, request.told.turn)]
+        if any(alarm.level == "emergency" for alarm in now):
+            return self._emergency(now)
+        alarming = [alarm for alarm in now if alarm.level != "emergency"]
+        warnings = (*self._reminders(alarms, now), *self._alarms(alarming), *self._first(request))
+        wanted = any(act.want != "ask" for act in request.acts)
+        if request.acts and (wanted or not request.named):
+            draft = self._prescription(request)
+            reason: EndReason = "red_flag" if alarms else "prescription"
+            others = self._named(request).body if request.named and not alarms else ()
+            return Draft((*warnings, *draft.body, *others), draft.tail, "", reason)
+        if not alarms and (courtesy := self._say.courtesy(request.last)):
+            return Draft((Text(courtesy + "\n"),), (), "", "stop")
+        answer = self._vetted(request)
+        draft = self._from_vetted(request, answer) if answer else self._from_leaflets(request)
+        if request.facts.unread and draft.grounds:
             draft = self._unread(draft)
-        return self._cautious(warnings, draft) if warnings else draft
+        if alarming or any(alarm.level == "emergency" for alarm in alarms):
+            return self._cautious(warnings, draft)
+        return replace(draft, body=(*warnings, *draft.body))
 
     def _subject(self, text: str) -> _Subject:
         named = frozenset(match.product.sku for match in self._shelf.named(text))
-        return _Subject(frozenset(self._shelf.symptoms(text)), named, frozenset(self.rules.gate.mentions(text)))
+        complaints = frozenset(self._shelf.complaints(self.rules.lexicon.read(text)))
+        return _Subject(complaints, named, frozenset(self.rules.gate.mentions(text)))
 
     # Rules that speak first
 
     def _emergency(self, alarms: list[Alarm]) -> Draft:
-        closing = [Text(self._say.emergency)] if all(alarm.flag.closing for alarm in alarms) else []
-        return Draft((*map(_finding, alarms), *closing), (), "", "red_flag")
+        most = [alarm for alarm in alarms if alarm.level == "emergency"]
+        closing = [Text(self._say.emergency)] if all(alarm.rule.closing for alarm in most) else []
+        return Draft((*self._alarms(most), *closing), (), "", "red_flag")
+
+    def _alarms(self, alarms: Sequence[Alarm]) -> list[Event]:
+        """What alarms say: all emergencies, else only those of the highest level; at most three, none twice."""
+        shown = [alarm for alarm in alarms if alarm.level == alarms[0].level][:_ALARMS]
+        return _unique(
+            Finding(alarm.rule.id, _SEVERITY[alarm.level], alarm.rule.message + alarm.rule.first_aid, alarm.rule.version)
+            for alarm in shown
+        )
+
+    def _first(self, request: Request) -> list[Event]:
+        """What must be said before anything else: what doesn't go with a medicine that is taken or asked for."""
+        rows = self.rules.gate.warnings(request.told)
+        return [Finding("gate.warning", "warning", row.text, row.version) for row in rows]
 
     def _cautious(self, warnings: Sequence[Event], draft: Draft) -> Draft:
         """A draft after urgent warnings: no products, and where nothing is known the warning is the answer."""
@@ -87,113 +115,110 @@ class Drafter:
         warning = Finding("population.unread", "warning", self._say.unread, self._say.version)
         body = [event for event in draft.body if not isinstance(event, Card)]
         tail = [event for event in draft.tail if not isinstance(event, Ask)]
-        return Draft((warning, *body), (*tail, Ask(self._say.ask["unread"])), draft.grounds, draft.reason)
+        return Draft((warning, *body), (*tail, self._question("unread")), draft.grounds, draft.reason)
 
-    def _reminders(self, question: Question) -> list[Event]:
-        """An emergency of an earlier turn stays one: it is said again before anything else."""
-        say = self._say.emergency_before
-        return [
-            Finding(flag.id, "urgent", say.format(title=flag.title, message=flag.message), flag.version)
-            for flag in self.rules.emergencies(question.turns[:-1])
-        ]
+    def _reminders(self, alarms: Sequence[Alarm], now: Sequence[Alarm]) -> list[Event]:
+        """An emergency of an earlier turn stays one until it is resolved: it is said again before anything else."""
+        say, new = self._say.emergency_before, {alarm.rule.id for alarm in now}
+        before = [alarm.rule for alarm in alarms if alarm.level == "emergency" and alarm.rule.id not in new]
+        return _unique(
+            Finding(rule.id, "urgent", say.format(title=rule.name, message=rule.message), rule.version)
+            for rule in before[:_ALARMS]
+        )
 
-    def _prescription(self, question: Question) -> Draft:
+    def _prescription(self, request: Request) -> Draft:
         """The fixed way, or a vetted answer of that kind for the same drug."""
-        drug, data = question.prescription[0], self.rules.gate.data
+        act, data = request.acts[0], self.rules.gate.texts
+        drug = comparison_key(act.mention.words)
         vetted = self.vetted.nearest(
-            [question.topic],
+            [request.topic],
             lambda a, score: (
                 score >= NEAR_SAME_SUBJECT and a.kind == "prescription" and drug in comparison_key(a.turns[-1] + a.answer)
             ),
         )
         texts = self._checked(vetted.answer) if vetted else []
         if not vetted or any(text.replaced_by_rule for text in texts) or len(texts) < len(sentences(vetted.answer)):
-            texts = [Text(sentence) for sentence in self.rules.gate.answer(drug)]
+            texts = [Text(sentence) for sentence in self.rules.gate.answer(act)]
         hand_off = HandOff("prescription", self._say.ask_pharmacist_prescription)
         return Draft((*_paragraph(texts), Citation(data.document, data.section)), (hand_off,), "", "prescription")
 
     # What people wrote
 
-    def _vetted(self, question: Question) -> VettedAnswer | None:
+    def _vetted(self, request: Request) -> VettedAnswer | None:
         """The nearest vetted answer that was written for the same circumstances and the same product."""
-        asked = self._subject(question.topic)
+        asked = self._subject(request.topic)
 
         def fits(answer: VettedAnswer, score: float) -> bool:
             subject = self._subjects[answer]
-            heard = len(answer.turns) <= len(question.turns)  # a later turn answers what was asked back before it
-            same_age = answer.facts.child_months in (None, question.facts.child_months)
-            same_person = answer.facts.tags == question.facts.tags and set(answer.facts.drugs) <= set(question.facts.drugs)
+            heard = len(answer.turns) <= len(request.turns)  # a later turn answers what was asked back before it
+            same_age = answer.facts.child_months in (None, request.facts.child_months)
+            same_person = answer.facts.tags == request.facts.tags and set(answer.facts.drugs) <= set(request.facts.drugs)
             same_trouble = asked.symptoms == subject.symptoms or bool(asked.symptoms & subject.symptoms)
             near = score >= (NEAR_SAME_SUBJECT if any(asked) else NEAR)
             same_subject = same_trouble and asked[1:] == subject[1:]
             fitting = heard and near and same_age and same_person and same_subject
-            return fitting and not self._drugs_ignored(question, answer)
+            return fitting and not self._drugs_ignored(request, answer)
 
-        return self.vetted.nearest(["。".join(question.turns)[-_COMPARED:], question.topic[-_COMPARED:]], fits)
+        return self.vetted.nearest(["。".join(request.turns)[-_COMPARED:], request.topic[-_COMPARED:]], fits)
 
-    @staticmethod
-    def _drugs_ignored(question: Question, answer: VettedAnswer) -> bool:
-        """Whether the shopper takes a drug of which the answer knows nothing."""
-        text = comparison_key(answer.answer + "".join(answer.turns))
-        return any(comparison_key(drug) not in text for drug in question.facts.drugs)
+    def _drugs_ignored(self, request: Request, answer: VettedAnswer) -> bool:
+        """Whether the shopper takes a medicine of which the answer knows nothing."""
+        return any(self.rules.lexicon.broader(drug).isdisjoint(answer.medicines) for drug in request.facts.drugs)
 
-    def _from_vetted(self, question: Question, answer: VettedAnswer) -> Draft:
+    def _from_vetted(self, request: Request, answer: VettedAnswer) -> Draft:
         products = [self.catalogue[sku] for sku in sorted(answer.products) if sku in self.catalogue]
         texts = self._checked(answer.answer)
         body: list[Event] = [*_paragraph(texts), *(Citation(*source) for source in answer.sources)]
-        if answer.kind == "answer" and question.buys:
-            body += [self._card(p) for p in products if _advised(p, texts) and not self.rules.concerns(p, question.facts)][
+        if answer.kind == "answer" and request.buys:
+            body += [self._card(p) for p in products if _advised(p, texts) and not self.rules.concerns(p, request.facts)][
                 :_SHOWN
             ]
         grounds = answer.answer + "".join(s.text for p in products if not p.prescription for s in p.leaflet.values())
-        tail = [] if answer.kind != "answer" else self._ask(question)
+        tail = [] if answer.kind != "answer" else self._ask(request)
         return Draft(tuple(body), tuple(tail), grounds, "stop")
 
     # What leaflets say
 
-    def _from_leaflets(self, question: Question) -> Draft:
-        if question.named:
-            return self._named(question)
-        matches = [match for match in self._shelf.find(question.topic, 10) if match.how == "symptom"]
-        if matches:
-            return self._by_symptom(question, [match.product for match in matches], matches[0].words)
-        if courtesy := self._say.courtesy(question.last):
-            return Draft((Text(courtesy + "\n"),), (), "", "stop")
-        if self.catalogue.symptoms(question.topic):
-            return Draft((), (HandOff("prescription", self.rules.gate.data.by_symptom),), "", "prescription")
+    def _from_leaflets(self, request: Request) -> Draft:
+        if request.named:
+            return self._named(request)
+        if matches := self._shelf.suited(request.complaints):
+            return self._by_symptom(request, [match.product for match in matches], matches[0].words)
+        if self.catalogue.complaints(request.told.readings[-1]):
+            return Draft((), (HandOff("prescription", self.rules.gate.texts.by_symptom),), "", "prescription")
         return Draft((), (HandOff("unknown", self._say.unknown),), "", "hand_off")
 
-    def _named(self, question: Question) -> Draft:
+    def _named(self, request: Request) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""
-        products = [match.product for match in question.named][:_SHOWN]
-        concerns = {p.sku: self.rules.concerns(p, question.facts) for p in products}
+        products = [match.product for match in request.named][:_SHOWN]
+        concerns = {p.sku: self.rules.concerns(p, request.facts) for p in products}
         body: list[Event] = [self._warning(concern) for sku in concerns for concern in concerns[sku]]
-        together = question.prescription or len(products) > 1
+        together = request.acts or len(products) > 1
         for product in products:
-            keys = ["interactions"] if together else [question.section or "indications", "contraindications"]
+            keys = ["interactions"] if together else [request.section or "indications", "contraindications"]
             for key in dict.fromkeys(keys):
                 body += self._section(product, key)
         safe = not together and not any(concerns.values())
         if safe:
             body += [self._card(product) for product in products]
         body = _unique(body)
-        tail: list[Event] = self._ask(question) if safe else [HandOff("population", self._say.ask_pharmacist)]
+        tail: list[Event] = self._ask(request) if safe else [HandOff("population", self._say.ask_pharmacist)]
         return Draft(tuple(body), tuple(tail), _grounds(products), "stop")
 
-    def _by_symptom(self, question: Question, products: list[Product], symptoms: str) -> Draft:
+    def _by_symptom(self, request: Request, products: list[Product], symptoms: str) -> Draft:
         """Products for a complaint, those left out that the person may not simply take."""
-        meant = [p for p in products if question.facts.child or not p.for_children]
-        concerns = {p.sku: self.rules.concerns(p, question.facts) for p in meant}
+        meant = [p for p in products if request.facts.child or not p.for_children]
+        concerns = {p.sku: self.rules.concerns(p, request.facts) for p in meant}
         fit = [p for p in meant if not concerns[p.sku]][:_SHOWN]
         if not fit:
             warnings = [self._warning(concern) for p in meant[:2] for concern in concerns[p.sku][:1]]
-            ask = self._ask(question) if question.facts.child and question.facts.child_months is None else []
+            ask = self._ask(request) if request.facts.child and request.facts.child_months is None else []
             tail = [*ask, HandOff("population", self._say.ask_pharmacist)]
             return Draft(tuple(warnings), tuple(tail), _grounds(products), "stop")
         body: list[Event] = [Text(self._say.symptom_intro.format(symptoms=symptoms) + "\n")]
         body += [self._card(product) for product in fit]  # a card says what its product is for
         body.append(Text(self._say.see_doctor + "\n"))
-        return Draft(tuple(body), tuple(self._ask(question)), _grounds(fit), "stop")
+        return Draft(tuple(body), tuple(self._ask(request)), _grounds(fit), "stop")
 
     # Pieces
 
@@ -226,24 +251,30 @@ class Drafter:
         facts = (product.name, product.form, product.strength, product.pack, product.price, product.status)
         return Card(product.sku, reason, _cite(section), *facts)
 
-    def _ask(self, question: Question) -> list[Event]:
-        """The one thing that a careful pharmacist would ask next, if anything is still unknown."""
-        facts = question.facts
-        if facts.child is None and facts.pregnant is None and not facts.elderly:
+    def _ask(self, request: Request) -> list[Event]:
+        """The one thing that a careful pharmacist would ask next, if anything is still unknown and wasn't asked before."""
+        facts, patient = request.facts, request.told.current
+        if facts.child is None and facts.pregnant is None and not facts.elderly and patient.person in ("self", "other"):
             key = "who"
-        elif facts.child and facts.child_months is None:
+        elif facts.child and patient.slot("age").known == "unknown":
             key = "child_age"
-        elif not facts.child and not facts.elderly and facts.pregnant is None and facts.nursing is None:
+        elif self._may_be_pregnant(patient, facts):
             key = "pregnant"
-        elif not (facts.allergies or facts.chronic or facts.drugs):
+        elif all(patient.slot(name).known == "unknown" for name in ("allergies", "conditions", "drugs")):
             key = "history"
         else:
             return []
-        return [Ask(self._say.ask[key], self._say.options[key])]
+        asked = {asked.question.id for asked in request.told.asked}
+        return [] if key in asked else [self._question(key)]
 
+    @staticmethod
+    def _may_be_pregnant(patient: Patient, facts: Facts) -> bool:
+        unknown = facts.pregnant is None and facts.nursing is None
+        return unknown and not facts.child and not facts.elderly and patient.sex != "male"
 
-def _finding(alarm: Alarm) -> Finding:
-    return Finding(alarm.flag.id, alarm.flag.severity, alarm.flag.message, alarm.flag.version)
+    def _question(self, key: str) -> Ask:
+        row = self.rules.questions[key]
+        return Ask(row.text, row.options)
 
 
 def _unique(events: Iterable[Event]) -> list[Event]:

@@ -14,7 +14,7 @@ from medasst.errors import MedasstError
 from medasst.models import ChatModel, Completion, Decoding, Delta
 from medasst.models.base import Capability
 
-_DEPENDS_ON = ("samples/*", "safety/*.toml", "catalogue/*.toml")
+_DEPENDS_ON = ("samples/*", "rulebook/*.toml")
 _PATIENCE = 3600.0  # seconds: what an evaluation finds must not depend on how fast the machine is
 
 

@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from medasst.assistant import question, wording
+from medasst.assistant import request, wording
 from medasst.assistant.draft import Draft, Drafter
 from medasst.assistant.events import AI_LABEL, End, Event, Finding, Text, plain_text
 from medasst.assistant.lanes import Lanes
 from medasst.assistant.vetted import VettedAnswers
 from medasst.catalogue import Catalogue
 from medasst.conversation import Conversation
+from medasst.lexicon import Lexicon
 from medasst.models import Decoding
+from medasst.rulebook import Rulebook
 from medasst.safety import Rules
 
 if TYPE_CHECKING:
@@ -55,9 +57,15 @@ class Assistant:
         self._drafter, self._lanes = Drafter(catalogue, rules, vetted), Lanes()
 
     @classmethod
-    def from_samples(cls, model: ChatModel | None = None, decoding: Decoding | None = None) -> Assistant:
-        """The assistant of the imaginary pharmacy in `medasst/samples`."""
-        catalogue = Catalogue.from_samples()
+    def from_samples(
+        cls, model: ChatModel | None = None, decoding: Decoding | None = None, book: Rulebook | None = None
+    ) -> Assistant:
+        """The assistant of the imaginary pharmacy in `medasst/samples`.
+
+        Args:
+            book: its rulebook; None: that of this package.
+        """
+        catalogue = Catalogue.from_samples(Lexicon(book or Rulebook.load()))
         rules = Rules(catalogue)
         return cls(catalogue, rules, VettedAnswers.from_samples(rules), model, decoding)
 
@@ -70,7 +78,7 @@ class Assistant:
         Raises:
             DataError: there is no user turn to answer.
         """
-        return self._drafter.draft(question.read(conversation, self.catalogue, self.rules, unread=unread))
+        return self._drafter.draft(request.read(conversation, self.catalogue, self.rules, unread=unread))
 
     async def reply(self, conversation: Conversation, *, unread: bool = False) -> AsyncIterator[Event]:
         """The reply to the last user turn, event by event. Model failures never surface: the vetted part stands alone.

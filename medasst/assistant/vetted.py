@@ -35,6 +35,7 @@ class VettedAnswer:
         kind: answer, ask, refer or prescription (`medasst/samples/README.md`).
         products: the SKUs that it is about.
         facts: the circumstances that its user turns tell.
+        medicines: the medicines that it or its questions name, with every broader name.
     """
 
     turns: tuple[str, ...]
@@ -43,6 +44,7 @@ class VettedAnswer:
     products: frozenset[str]
     sources: tuple[Source, ...]
     facts: Facts
+    medicines: frozenset[str] = frozenset()
 
 
 class VettedAnswers:
@@ -100,6 +102,7 @@ def _answers(row: Mapping[str, Any], rules: Rules) -> list[VettedAnswer]:
                     products=frozenset(row.get("products", ())),
                     sources=tuple(dict.fromkeys(Source(fact["document"], fact["section"]) for fact in row.get("facts", ()))),
                     facts=rules.facts(turns),
+                    medicines=rules.medicines("。".join([*turns, message["content"]])),
                 )
             )
     return answers

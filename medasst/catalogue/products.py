@@ -13,11 +13,11 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medasst.catalogue.lay import LayWords, symptoms_said
-from medasst.catalogue.names import NameFinder
 from medasst.disk import package_file
 from medasst.errors import DataError
+from medasst.lexicon import Finder, Lexicon, Reading, plain
 from medasst.search import TextIndex
+from medasst.text import comparison_key
 
 SAMPLES = package_file("samples/products.jsonl")
 SECTIONS = (
@@ -101,28 +101,35 @@ class Match(NamedTuple):
 
 
 class Catalogue:
-    """The shop's products, found by name or alias first, then by lay symptom, then by likeness of wording.
+    """The shop's products, found by name or alias first, then by complaint, then by likeness of wording.
 
     Args:
         products: with distinct SKUs. Raises DataError otherwise.
+        lexicon: reads what each product is for.
     """
 
-    def __init__(self, products: Iterable[Product]) -> None:
-        self.products = tuple(products)
+    def __init__(self, products: Iterable[Product], lexicon: Lexicon) -> None:
+        self.products, self.lexicon = tuple(products), lexicon
         self._by_sku = {product.sku: product for product in self.products}
         if len(self._by_sku) < len(self.products):
             raise DataError("two products share a SKU; give each its own")
-        lay = LayWords.load()
-        self._by_name: NameFinder[Product] = NameFinder((name, product) for product in self.products for name in product.names)
-        self._by_symptom: dict[str, list[Product]] = defaultdict(list)
+        named: dict[str, list[Product]] = defaultdict(list)
+        self._concepts = {
+            product.sku: {medicine.concept for name in product.names for medicine in lexicon.medicines(name)}
+            for product in self.products
+        }
+        self._for: dict[str, list[Product]] = defaultdict(list)
         for product in self.products:
-            for symptom in dict.fromkeys(map(lay.canonical, product.symptoms)):
-                self._by_symptom[symptom].append(product)
-        self._wordings = lay.finder(self._by_symptom)
+            for name in dict.fromkeys(map(_key, product.names)):
+                named[name].append(product)
+            told = [mention for symptom in product.symptoms for mention in lexicon.read(symptom).findings()]
+            for concept in dict.fromkeys(mention.concept for mention in told):
+                self._for[concept].append(product)
+        self._by_name = Finder(named)
         self._texts = TextIndex([_wording(product) for product in self.products])
 
     @classmethod
-    def load(cls, path: Path | str) -> Catalogue:
+    def load(cls, path: Path | str, lexicon: Lexicon) -> Catalogue:
         """Read products from JSON lines.
 
         A catalogue with a bad row is refused as a whole: that row might be a prescription drug that the gate must know.
@@ -155,17 +162,17 @@ class Catalogue:
             raise DataError(problems[0][1] + more, path, problems[0][0])
         if not products:
             raise DataError("holds no product; add at least one JSON line", path)
-        return cls(products)
+        return cls(products, lexicon)
 
     @classmethod
-    def from_samples(cls) -> Catalogue:
+    def from_samples(cls, lexicon: Lexicon) -> Catalogue:
         """The imaginary pharmacy of `medasst/samples`."""
-        return cls.load(SAMPLES)
+        return cls.load(SAMPLES, lexicon)
 
     @cached_property
     def over_the_counter(self) -> Catalogue:
         """The part of the catalogue that may be shown and found."""
-        return Catalogue(product for product in self.products if not product.prescription)
+        return Catalogue((product for product in self.products if not product.prescription), self.lexicon)
 
     def __getitem__(self, sku: str) -> Product:
         return self._by_sku[sku]
@@ -174,38 +181,68 @@ class Catalogue:
         return sku in self._by_sku
 
     def named(self, text: str) -> list[Match]:
-        """Products called by name or alias in `text`, in order; of overlapping names the longest counts."""
+        """Products called by name or alias in `text`, in order, blind to blanks, marks and case; the longest name counts.
+
+        A name that is part of another medicine's (钙片 in 瑞舒伐他汀钙片) calls nothing.
+        """
         found: dict[str, Match] = {}
-        for span in self._by_name.find(text):
-            for product in span.values:
-                found.setdefault(product.sku, Match(product, "name", span.name, float(len(span.name))))
+        key = _key(text)
+        medicines = self.lexicon.medicines(key)
+        for hit in self._by_name.find(key):
+            around = [m.concept for m in medicines if m.start <= hit.start and hit.end <= m.end and m.words != hit.name]
+            for product in hit.value:
+                if not around or self._concepts[product.sku].intersection(around):
+                    found.setdefault(product.sku, Match(product, "name", hit.name, float(len(hit.name))))
         return list(found.values())
 
-    def symptoms(self, text: str) -> list[str]:
-        """The symptoms that `text` affirms and some product lists, one wording for each."""
-        return symptoms_said(text, self._wordings)
+    def complaints(self, reading: Reading) -> dict[str, str]:
+        """The complaints that a reading tells as present and some product is for: the concept, and the shopper's words."""
+        told: dict[str, str] = {}
+        for mention in reading.mentions:
+            if mention.kind == "drug":
+                # 退烧药 is asked for a fever.
+                kind = self.lexicon.book.classes.rows.get(mention.concept)
+                wanted = kind.treats if kind is not None and mention.assertion == "hypothetical" else ()
+            else:
+                concept = self._listed(mention.concept, mention.broader) if mention.current else None
+                wanted = (concept,) if concept else ()
+            for concept in wanted:
+                if concept in self._for:
+                    told.setdefault(concept, mention.words if mention.kind == "finding" else concept)
+        return told
 
     def find(self, query: str, k: int = 5) -> list[Match]:
-        """The `k` best products for a question, best first: by name, else by lay symptom, else by likeness of wording."""
-        return (self.named(query) or self._symptomatic(query) or self._alike(query, k))[:k]
+        """The `k` best products for a question, best first: by name, else by complaint, else by likeness of wording."""
+        return (self.named(query) or self.suited(self.complaints(self.lexicon.read(query))) or self._alike(query, k))[:k]
 
-    def _symptomatic(self, query: str) -> list[Match]:
-        """Products of the affirmed symptoms, those first that cover more and more special ones."""
+    def suited(self, complaints: Mapping[str, str]) -> list[Match]:
+        """Products for complaints (see `complaints`), those first that cover more and more special ones."""
         covers: dict[str, list[str]] = defaultdict(list)
-        for symptom in self.symptoms(query):
-            for product in self._by_symptom[symptom]:
-                covers[product.sku].append(symptom)
-        matches = [Match(self[sku], "symptom", "、".join(words), self._weight(words)) for sku, words in covers.items()]
+        for concept in complaints:
+            for product in self._for[concept]:
+                covers[product.sku].append(concept)
+        matches = [
+            Match(self[sku], "symptom", "、".join(complaints[concept] for concept in concepts), self._weight(concepts))
+            for sku, concepts in covers.items()
+        ]
         best = max((match.score for match in matches), default=0.0)
         return sorted((m for m in matches if m.score > _FAR * best), key=lambda match: (-match.score, match.product.sku))
 
+    def _listed(self, concept: str, broader: Iterable[str]) -> str | None:
+        """The concept, or a broader one, that products are for."""
+        return next((name for name in (concept, *sorted(broader)) if name in self._for), None)
+
     def _weight(self, symptoms: list[str]) -> float:
         """A symptom that few products list says more than one that many list."""
-        return sum(len(symptom) / math.sqrt(len(self._by_symptom[symptom])) for symptom in symptoms)
+        return sum(len(symptom) / math.sqrt(len(self._for[symptom])) for symptom in symptoms)
 
     def _alike(self, query: str, k: int) -> list[Match]:
         hits = self._texts.nearest(query, k)
         return [Match(self.products[hit.place], "text", "", hit.score) for hit in hits if hit.score >= _NEAR]
+
+
+def _key(text: str) -> str:
+    return plain(comparison_key(text)).text
 
 
 def _wording(product: Product) -> str:

@@ -11,7 +11,7 @@ from pypinyin import lazy_pinyin
 
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.script import Script, plain
-from medasst.rulebook import Composition, Rulebook, VerbRow
+from medasst.rulebook import Composition, Rulebook, StemRow, VerbRow
 
 _SYLLABLE_CODES = 0xE000  # private use: each syllable of pinyin becomes one character
 _APART = 10  # characters that may stand between a part of the body and what it feels
@@ -75,11 +75,7 @@ class Names:
         parts = list(self._composed.parts(text))
         found += self._composed.beside(text, parts)
         found += self._sounds.find(script)
-        found += [
-            Candidate(match.start(), match.end(), Name(match[0], "drug"), len(match[0]))
-            for pattern in self._stems
-            for match in pattern.finditer(text)
-        ]
+        found += self._by_stem(text, found)
         found += [_candidate(hit, more=1) for hit in self._ordinary.find(text) if self._in_company(text, hit)]
         found += list(self._for_findings(text, found))
         chosen = _chosen(found)
@@ -99,12 +95,33 @@ class Names:
         within = [one for one in drugs if taken.free(one.start, one.end) and any(_overlap(one, other) for other in exposures)]
         return _chosen(within)
 
-    def stem_class(self, word: str) -> tuple[str, str] | None:
-        """Class and status of a medicine that only its stem tells of."""
-        for row in self._book.stems:
-            if word.endswith(row.ending) if row.ending else word.startswith(row.starting):
-                return row.drug_class, row.status
-        return None
+    def medicines(self, script: Script) -> list[Candidate]:
+        """The medicines alone, whatever else their names may be part of.
+
+        For what is about to be said, where a name too many costs less than one too few.
+        """
+        text = script.text
+        found = [_candidate(hit) for hit in self._literal.find(text, script.blank_before) if hit.value.kind == "drug"]
+        found += [_candidate(hit) for hit in self._ordinary.find(text) if hit.start == 0 or self._in_company(text, hit)]
+        found += [one for one in self._sounds.find(script) if one.name.kind == "drug"]
+        return _chosen([*found, *self._by_stem(text, found)])
+
+    def _by_stem(self, text: str, found: Sequence[Candidate]) -> list[Candidate]:
+        """Unknown words with a known stem, where no known medicine stands (阿莫西林 in 来盒阿莫西林)."""
+        known = {place for one in found if one.name.kind == "drug" for place in range(one.start, one.end)}
+        matches = (match for pattern in self._stems for match in pattern.finditer(text))
+        return [
+            Candidate(match.start(), match.end(), Name(match[0], "drug"), len(match[0]))
+            for match in matches
+            if known.isdisjoint(range(match.start(), match.end()))
+        ]
+
+    def stem(self, word: str) -> StemRow | None:
+        """The stem that makes an unknown word a medicine."""
+        stems = self._book.stems
+        return next(
+            (row for row in stems if (word.endswith(row.ending) if row.ending else word.startswith(row.starting))), None
+        )
 
     def _for_findings(self, text: str, found: Iterable[Candidate]) -> Iterator[Candidate]:
         """Medicines told by what they are for: 治咳嗽的药, 湿疹膏."""

@@ -15,7 +15,7 @@ from medasst.lexicon.pairs import Pair, Pairs
 from medasst.lexicon.reading import Mention, Reading, Someone, Told
 from medasst.lexicon.script import Script, plain
 from medasst.lexicon.values import Value, Values
-from medasst.rulebook import Person, PersonRow, Quantity, Rulebook
+from medasst.rulebook import Person, PersonRow, Quantity, Rulebook, Status
 
 _NUMBER = re.compile(r"[0-9一二三四五六七八九]")
 _SENTENCE_ENDS = re.compile(r"[。！？!?\n]")
@@ -26,6 +26,15 @@ _LITTLE = 5  # characters of a clause that say nothing of their own
 _JUDGED = frozenset(
     {"temperature", "systolic", "diastolic", "glucose", "glucose_fasting", "hba1c", "haemoglobin", "oxygen", "pulse"}
 )
+
+
+class Medicine(NamedTuple):
+    """A medicine that a text names, as a concept and as it calls it, and where it does so."""
+
+    concept: str
+    words: str
+    start: int
+    end: int
 
 
 class _Written(NamedTuple):
@@ -110,6 +119,18 @@ class Lexicon:
         }
         return [value for value in told if value.quantity not in _JUDGED or value.end not in over]
 
+    def medicines(self, text: str) -> list[Medicine]:
+        """The medicines that a text names, in order, whatever it says of them; ordinary words that may be one count too."""
+        script = plain(text)
+        found = self._names.medicines(script)
+        spans = ((one.name.concept, *script.span(one.start, one.end)) for one in found)
+        return [Medicine(concept, text[start:end], start, end) for concept, start, end in spans]
+
+    def status(self, concept: str) -> Status | None:
+        """How the tables say that a medicine, a class, or a word with a known stem is sold; None: they don't know it."""
+        row = self.book.drugs.rows.get(concept) or self.book.classes.rows.get(concept) or self._names.stem(concept)
+        return row.status if row is not None else None
+
     def broader(self, concept: str) -> frozenset[str]:
         """A concept with every broader one."""
         if concept not in self._broader:
@@ -129,8 +150,8 @@ class Lexicon:
                 waiting += finding.is_a
             elif (drug := self.book.drugs.rows.get(name)) is not None and drug.drug_class:
                 waiting.append(drug.drug_class)
-            elif (stem := self._names.stem_class(name)) is not None:
-                waiting.append(stem[0])
+            elif (stem := self._names.stem(name)) is not None:
+                waiting.append(stem.drug_class)
             if name in self.book.classes.rows:
                 waiting.append(MEDICINE)
             for sense in self.book.composition.senses:

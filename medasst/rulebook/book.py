@@ -13,6 +13,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from medasst.config import Config
 from medasst.disk import package_file
 from medasst.errors import ConfigError
 from medasst.rulebook.rows import (
@@ -35,12 +36,21 @@ from medasst.rulebook.rows import (
     ValueRow,
     VerbRow,
 )
+from medasst.rulebook.texts import GateTexts, Leaflets, Messages, OutputTexts
 
 R = TypeVar("R", bound=Row)
+T = TypeVar("T", bound=Config)
 _HEADER = re.compile(r"^\s*\[\[(\w+)\]\]", re.MULTILINE)
 _FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml")
 _DRUGS = ("drugs.toml", "drugs_more.toml")
 _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
+# What an overlay may bring to a table that is one object: texts, and rows that add. Its patterns decide what is let through.
+_OPEN = {
+    "messages.toml": None,
+    "gate.toml": frozenset({"answer", "banned", "some_drug", "by_symptom", "document", "section", "warning"}),
+    "output.toml": frozenset({"check"}),
+    "leaflets.toml": frozenset(),
+}
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
 
 
@@ -198,6 +208,10 @@ class Rulebook:
     told: Table[ToldRow]
     wordings: Wordings
     talk: Talk
+    messages: Messages
+    gate: GateTexts
+    output: OutputTexts
+    leaflets: Leaflets
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
 
@@ -252,6 +266,10 @@ class Rulebook:
                 Wordings, base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}, _WORDINGS
             ),
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
+            messages=_texts(Messages, base, over, "messages.toml", _OPEN["messages.toml"]),
+            gate=_texts(GateTexts, base, over, "gate.toml", _OPEN["gate.toml"]),
+            leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
+            output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
             loosened=tuple(loosened),
             fingerprint=hashlib.sha256("".join([base.digest(), over.digest() if over else ""]).encode()).hexdigest(),
         )
@@ -446,6 +464,22 @@ def _numbered(table: Table[ValueRow], numbers: Mapping[str, Any]) -> Table[Value
             written[column] = text
         rows[key] = row.model_copy(update=written)
     return Table(rows, table.places)
+
+
+def _texts(kind: type[T], base: _Folder, over: _Folder | None, file: str, allowed: frozenset[str] | None) -> T:
+    """A table that is one object; an overlay's rows add to its lists of tables, its texts replace."""
+    values, path = dict(base.read(file)), base.folder / file
+    for column, value in (over.read(file) if over else {}).items():
+        if over and allowed is not None and column not in allowed:
+            may = ", ".join(sorted(allowed)) or "nothing"
+            raise ConfigError(f"{over.folder / file}: an overlay can't change {column}; it may bring {may}")
+        rows = isinstance(value, list) and value and isinstance(value[0], dict)
+        values[column] = [*values.get(column, []), *value] if rows else value
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 W = TypeVar("W", Wordings, Talk)

@@ -113,11 +113,16 @@ class DrugRow(Row):
 
 
 class ClassRow(Row):
-    """A class of medicines and the words for it."""
+    """A class of medicines and the words for it.
+
+    Attributes:
+        treats: the complaints, as findings.toml names them, that somebody has who asks for one.
+    """
 
     name: str
     words: Words
     status: Status
+    treats: Words = ()
 
 
 class StemRow(Row):
@@ -244,6 +249,7 @@ class TriageRow(Row):
         when: conditions in the rule's language (docs/assistant.md); one of them is enough.
         message: what the shopper reads; `first_aid`: what to do until help is there.
         never_resolved: whether a later 没事了 doesn't end it.
+        closing: whether the common closing sentence about buying medicine follows.
         seen_only: whether only a doctor's word ends it, and not that it is gone (a stroke that passed within minutes).
         must, must_not: messages that raise it and that don't; they are tried when the rulebook is loaded.
     """
@@ -256,6 +262,7 @@ class TriageRow(Row):
     message: str
     first_aid: str = ""
     never_resolved: bool = False
+    closing: bool = True
     seen_only: bool = False
     must: tuple[str, ...] = Field(min_length=8)
     must_not: tuple[str, ...] = Field(min_length=6)

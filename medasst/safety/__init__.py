@@ -1,9 +1,10 @@
-"""The shop's rules: data in TOML, pure functions over it. Knows no model."""
+"""The shop's rules: tables of the rulebook, and pure functions over what a dialogue has told. Knows no model."""
 
 from medasst.safety.facts import Facts
+from medasst.safety.gate import Act, Gate
 from medasst.safety.output import Context, Verdict, degenerate
 from medasst.safety.population import Concern
-from medasst.safety.red_flags import Alarm, RedFlag, RedFlags
 from medasst.safety.rules import Rules
+from medasst.safety.triage import Alarm, Triage
 
-__all__ = ["Alarm", "Concern", "Context", "Facts", "RedFlag", "RedFlags", "Rules", "Verdict", "degenerate"]
+__all__ = ["Act", "Alarm", "Concern", "Context", "Facts", "Gate", "Rules", "Triage", "Verdict", "degenerate"]

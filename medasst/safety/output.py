@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, NamedTuple
 
-from medasst import config
-from medasst.catalogue.lay import plain
-from medasst.config import Config
-from medasst.disk import package_file
+from medasst.lexicon import plain
+from medasst.rulebook.texts import OutputTexts
 from medasst.safety.doses import doses
-from medasst.safety.prescription import PrescriptionGate
+from medasst.safety.gate import Gate
 from medasst.text import comparison_key, sentences
 
 Author = Literal["person", "model"]
@@ -23,34 +20,6 @@ _HAN = re.compile(r"[\u4e00-\u9fff]")
 _DRUG_LIKE = re.compile(
     r"[\u4e00-\u9fff]{2,}(?:片|胶囊|颗粒|冲剂|口服液|合剂|丸|散剂|软膏|乳膏|药膏|凝胶|滴剂|滴眼液|眼药水|栓|糖浆|喷雾|喷剂|贴膏|洗剂|洗液|溶液|酊|注射液|霜|滴丸|灵(?![活敏])|唑|酮|啶|嗪|脲|胺|苷)"
 )
-
-
-class Check(Config):
-    """One rule of `output.toml`."""
-
-    id: str
-    model: bool
-    patterns: tuple[str, ...]
-    unless: tuple[str, ...]
-    examples: tuple[str, ...]
-
-
-class _Degenerate(Config):
-    care: tuple[str, ...]
-
-
-class OutputData(Config):
-    """What `output.toml` holds."""
-
-    version: str
-    check: tuple[Check, ...]
-    degenerate: _Degenerate
-
-    @classmethod
-    @cache
-    def read(cls) -> OutputData:
-        """The table of this package."""
-        return config.load(cls, package_file("safety/output.toml"))
 
 
 class Verdict(NamedTuple):
@@ -81,18 +50,18 @@ class OutputCheck:
 
     Args:
         gate: the prescription gate.
+        data: the checks.
         replacements: a sentence by rule, for people's sentences that are refused.
     """
 
-    def __init__(self, gate: PrescriptionGate, replacements: dict[str, str]) -> None:
+    def __init__(self, gate: Gate, data: OutputTexts, replacements: Mapping[str, str]) -> None:
         self._gate, self._replacements = gate, replacements
-        data = OutputData.read()
         self._checks = [(check, _compile(check.patterns), _compile(check.unless)) for check in data.check]
         self._care = _pairs("".join(data.degenerate.care))
 
     def check_sentence(self, sentence: str, context: Context) -> Verdict:
         """Whether `sentence` may reach a shopper."""
-        text = plain(sentence)
+        text = plain(sentence).text
         by_model = context.author == "model"
         if not self._gate.allows(sentence, by_model=by_model, about=context.about):
             return self._refused("prescription")
@@ -106,10 +75,10 @@ class OutputCheck:
         return self._model_rules(sentence, text, context) if by_model else Verdict(True)
 
     def _model_rules(self, sentence: str, text: str, context: Context) -> Verdict:
-        grounds = plain(context.grounds)
+        grounds = plain(context.grounds).text
         if doses(text):
             return self._refused("dose")
-        known = [name for name in self._gate.names(sentence) if name not in comparison_key(context.grounds)]
+        known = [one for one in self._gate.names(sentence) if one.words not in comparison_key(context.grounds)]
         if known or any(not _stands_in(name, grounds) for name in _DRUG_LIKE.findall(text)):
             return self._refused("unknown_drug")
         return Verdict(True) if self.grounded(sentence, context.grounds) else self._refused("ungrounded")

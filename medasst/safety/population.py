@@ -7,13 +7,13 @@ open, and what it makes depend on a doctor, goes to the pharmacist.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from medasst.catalogue import Product
-from medasst.catalogue.lay import plain
-from medasst.safety.facts import Facts, _number
-from medasst.safety.messages import Messages
+from medasst.lexicon import Lexicon, plain
+from medasst.lexicon.values import number
+from medasst.safety.facts import Facts
 from medasst.text import sentences
 
 _FORBIDS = re.compile(
@@ -23,26 +23,6 @@ _EXCESS = re.compile(r"不得(?:长期)?(?:过量|超量)(?:服用|使用)?")  #
 _ALLOWS = re.compile(r"(?<!不)可以?(?:使?用|服用|按|作为)|均可|(?<!不)适用于|本品用于|可用于")
 _BOUND = re.compile(r"([0-9]+|[一二两三四五六七八九十]+)(岁|个月|月龄)(?:以下|以内|内|及以下)|小于([0-9]+)(岁|个月)")
 _OVER = re.compile(r"([0-9]+)(岁)(?:及?以上|及以上)")
-_STEMS = {  # what a chronic disease is called in leaflets
-    "胃溃疡": "溃疡",
-    "肝病": "肝",
-    "肾病": "肾",
-    "心脏病": "心脏|心力|心衰|冠心|心律",
-    "前列腺增生": "前列腺",
-    "蚕豆病": "蚕豆病|葡萄糖-6|g6pd",
-    "血栓": "血栓|抗凝",
-    "凝血": "凝血|出血倾向",
-    "抑郁症": "抑郁",
-    "糖尿病": "糖尿病|含糖|蔗糖",
-}
-_KIN = {  # allergens that stand for a group of ingredients
-    "阿司匹林": "阿司匹林|水杨酸|非甾体|解热镇痛",
-    "布洛芬": "布洛芬|非甾体|解热镇痛|双氯芬酸|阿司匹林",
-    "碘": "碘",
-    "青霉素": "青霉素",
-    "头孢": "头孢",
-    "磺胺": "磺胺",
-}
 
 
 class Concern(NamedTuple):
@@ -52,26 +32,27 @@ class Concern(NamedTuple):
     message: str
 
 
-def concerns(product: Product, facts: Facts, messages: Messages) -> list[Concern]:
+def concerns(product: Product, facts: Facts, lexicon: Lexicon) -> list[Concern]:
     """What speaks against showing `product` to this person; empty if nothing that is known does."""
-    return [Concern(f"population.{rule}", message) for rule, message in _concerns(product, facts, messages)]
+    return [Concern(f"population.{rule}", message) for rule, message in _concerns(product, facts, lexicon)]
 
 
-def _concerns(product: Product, facts: Facts, messages: Messages) -> Iterator[tuple[str, str]]:
-    say = messages.population
+def _concerns(product: Product, facts: Facts, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
+    say, words = lexicon.book.messages.population, lexicon.book.leaflets
     text = _text(product, "pregnancy")
     for group in ("pregnant", "nursing"):
         if getattr(facts, group) and not _plainly_allowed(text):
             yield group, say[group].format(product=product.name, text=text or say["unknown"].format(product=product.name))
-    if facts.child and (words := child_text(product, facts.child_months)) is not None:
-        yield "child", say["child"].format(product=product.name, text=words or say["unknown"].format(product=product.name))
+    if facts.child and (against := child_text(product, facts.child_months)) is not None:
+        yield "child", say["child"].format(product=product.name, text=against or say["unknown"].format(product=product.name))
     if facts.elderly and _FORBIDS.search(text := _text(product, "elderly")):
         yield "elderly", say["elderly"].format(product=product.name, text=text)
     for allergen in facts.allergies:
-        if _related(product, allergen):
+        if _related(product, allergen, words.kin):
             yield "allergy", say["allergy"].format(product=product.name, what=allergen)
     for disease in facts.chronic:
-        if text := _warning(product, _STEMS.get(disease, disease)):
+        stems = [stem for name in lexicon.broader(disease) if (stem := words.disease.get(name))] or [re.escape(disease)]
+        if text := _warning(product, "|".join(sorted(stems))):
             yield "chronic", say["chronic"].format(product=product.name, what=disease, text=text)
     for drug in facts.drugs:
         text = _warning(product, re.escape(drug), ("interactions", "contraindications", "cautions"))
@@ -111,25 +92,25 @@ def _applies(sentence: str, months: int | None) -> bool:
     return months < max(bounds) or rest is not None or "其他" in sentence
 
 
-def _months(number: str, unit: str) -> int:
-    return _number(number) * (12 if unit == "岁" else 1)
+def _months(amount: str, unit: str) -> int:
+    return int(number(amount)) * (12 if unit == "岁" else 1)
 
 
 def _warning(product: Product, stem: str, keys: tuple[str, ...] = ("contraindications", "cautions", "interactions")) -> str:
     """The first leaflet sentence that warns of it."""
-    return next((s.strip() for key in keys for s in sentences(_text(product, key)) if re.search(stem, plain(s))), "")
+    return next((s.strip() for key in keys for s in sentences(_text(product, key)) if re.search(stem, plain(s).text)), "")
 
 
-def _related(product: Product, allergen: str) -> bool:
+def _related(product: Product, allergen: str, kinship: Mapping[str, str]) -> bool:
     """Whether the product holds what the shopper is allergic to, is named so, or its leaflet warns of that allergy."""
-    stem = next((kin for name, kin in _KIN.items() if name in allergen), re.escape(allergen))
+    stem = next((kin for name, kin in kinship.items() if name in allergen), re.escape(allergen))
     if allergen in ("", "本品"):
         return False
-    own = [plain(word) for word in (*product.names, *product.ingredients)]
+    own = [plain(word).text for word in (*product.names, *product.ingredients)]
     if any(re.search(stem, word) or (len(word) >= 2 and word in allergen) for word in own):
         return True
     return any(
         re.search(stem, s) and "过敏" in s
         for key in ("contraindications", "cautions")
-        for s in sentences(plain(_text(product, key)))
+        for s in sentences(plain(_text(product, key)).text)
     )

@@ -27,6 +27,11 @@ class Alarm:
         return self.rule.level
 
     @property
+    def turn(self) -> int | None:
+        """The newest user turn that has to do with it; None where only values raised it."""
+        return max((said.turn for said in self.because), default=None)
+
+    @property
     def words(self) -> str:
         """What was said that raised it."""
         return "、".join(said.mention.words for said in self.because)

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from medasst.config import Config
+from medasst.config import Config, FilePath
 from medasst.models import SystemConfig
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -61,6 +61,8 @@ class ServeConfig(Config):
         port: port to listen on; 0 takes a free one; None tries 8000 and takes a free one where that is busy.
         hosts: further names under which it may be called on a loopback address, e.g. that of a proxy in front of it.
         cors_origins: pages of other sites that may call it from a browser, e.g. "https://shop.example"; none by default.
+        rulebook: a folder of tables in place of this package's own (docs/assistant.md).
+        overlay: a folder of tables laid over them: the shop's own additions.
         model: the model that words answers, also reached alone as `medasst-bare`. None: vetted knowledge alone.
         places: answers that the model works on at a time.
         ping_seconds: silence after which a stream sends a comment, so that proxies keep it open.
@@ -72,6 +74,8 @@ class ServeConfig(Config):
     port: Port | None = None
     hosts: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    rulebook: FilePath | None = None
+    overlay: FilePath | None = None
     model: SystemConfig | None = None
     places: PlaceCounts = PlaceCounts()
     ping_seconds: Seconds = 10.0

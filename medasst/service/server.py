@@ -15,6 +15,7 @@ from medasst.assistant.reply import Assistant
 from medasst.models import ChatModel, open_model
 from medasst.models.places import Placed, Places
 from medasst.progress import Progress, silent
+from medasst.rulebook import Rulebook
 from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
@@ -79,8 +80,9 @@ class _Service:
         return server
 
     def _load(self) -> None:
+        book = open_rulebook(self._config)  # before the model: a slip in a table should not cost a minute
         model = _open_model(self._config, self._config.slots, self._progress)
-        assistant = Assistant.from_samples(Placed(model, self._places) if model else None)
+        assistant = Assistant.from_samples(Placed(model, self._places) if model else None, book=book)
         app = create_app(assistant, {BARE: model} if model else {}, self._config)
         self._closing.append(app.state.desk.close)
         sys.setswitchinterval(_SWITCH_SECONDS)
@@ -97,7 +99,15 @@ class _Service:
 
 def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
     """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
-    return Assistant.from_samples(_open_model(config, 1, progress))
+    return Assistant.from_samples(_open_model(config, 1, progress), book=open_rulebook(config))
+
+
+def open_rulebook(config: ServeConfig) -> Rulebook:
+    """The rules to serve by; what an overlay loosens is said. Raises ConfigError: a table isn't as it should be."""
+    book = Rulebook.load(config.rulebook, config.overlay)
+    for loosened in book.loosened:
+        log.warning("the overlay loosens a rule: %s", loosened)
+    return book
 
 
 def _open_model(config: ServeConfig, slots: int, progress: Progress) -> ChatModel | None:

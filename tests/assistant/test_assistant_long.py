@@ -11,7 +11,7 @@ import pytest
 
 from medasst.assistant import Ask, Assistant, Card, Event, Finding, plain_text
 from medasst.assistant.draft import Draft
-from medasst.conversation import Conversation
+from medasst.conversation import Conversation, Message
 from medasst.models import Decoding, Delta, ScriptedModel
 from medasst.models.places import Placed, Places
 
@@ -53,7 +53,7 @@ def test_what_was_said_six_hundred_turns_ago_still_counts() -> None:
     allergic = BARE.draft(users("我对布洛芬过敏", *chat, "头疼能吃布洛芬吗"))
     assert not [e for e in allergic.body if isinstance(e, Card)]
     danger = BARE.draft(users("胸口疼得厉害", *chat, "头疼吃什么药"))
-    assert isinstance(danger.body[0], Finding) and danger.body[0].rule == "chest_pain"
+    assert isinstance(danger.body[0], Finding) and danger.body[0].rule == "acute_coronary"
     assert [e for e in BARE.draft(users(*chat, "头疼吃什么药")).body if isinstance(e, Card)]
 
 
@@ -82,21 +82,23 @@ def test_a_list_of_allergies_that_never_ends_counts_as_unknown() -> None:
     assert few.allergies == ("花粉", "海鲜") and not few.unread
 
 
-def test_earlier_emergencies_are_those_that_each_turn_raised() -> None:
-    turns = ["宝宝两个月了", "胃口还行", "发烧了", "没有胸痛", "嗓子疼得口水都咽不下", "头有点晕"]
-    each = {
-        a.flag.id for n, t in enumerate(turns) for a in BARE.rules.red_flags(t, turns[:n]) if a.flag.severity == "emergency"
-    }
-    assert {flag.id for flag in BARE.rules.emergencies(turns)} == each != set()
+def emergencies(*turns: str) -> set[str]:
+    told = BARE.rules.state([Message("user", turn) for turn in turns])
+    return {alarm.rule.id for alarm in BARE.rules.alarms(told) if alarm.level == "emergency"}
 
 
-def test_words_that_follow_one_another_over_a_turn_are_read_together() -> None:
+def test_earlier_emergencies_stand_while_other_things_are_said() -> None:
+    turns = ["宝宝两个月了", "胃口还行", "发烧了", "没有胸痛", "头有点晕"]
+    first = emergencies(*turns[:3])
+    assert first and first <= emergencies(*turns)
+
+
+def test_what_is_said_over_two_turns_is_read_together() -> None:
     assert BARE.rules.facts(["孩子发烧", "3个月了"]).child_months == 3
 
 
-def test_denied_time_and_again_counts_as_said() -> None:
-    assert not BARE.rules.red_flags("没有胸痛，" * 3)
-    assert BARE.rules.red_flags("没有胸痛，" * 500)
+def test_denials_stay_denials_however_many() -> None:
+    assert not emergencies("没有胸痛，" * 3) and not emergencies("没有胸痛，" * 500)
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -12,9 +12,9 @@ import pytest
 from medasst.assistant import Assistant, Card, End, Event, Finding, HandOff, Text, VettedAnswers, plain_text
 from medasst.assistant.events import AI_LABEL, Ask, Citation
 from medasst.assistant.vetted import SAMPLES
-from medasst.catalogue.lay import plain
 from medasst.conversation import Conversation
 from medasst.errors import DataError
+from medasst.lexicon import plain
 from medasst.models import Decoding, Delta, ScriptedModel
 from medasst.safety import Context
 from medasst.safety.doses import has_dose
@@ -94,13 +94,13 @@ def test_a_person_in_despair_is_not_told_about_shopping() -> None:
 
 def test_an_urgent_finding_comes_first_and_shows_no_product() -> None:
     events = reply(BARE, "孩子8岁，发烧40度，用什么退烧药")
-    assert events[0].rule == "high_fever" and events[0].severity == "urgent"
+    assert events[0].rule == "high_fever_or_long_fever" and events[0].severity == "urgent"
     assert not of(Card, events) and events[-1].reason == "red_flag"
 
 
 def test_an_earlier_emergency_is_said_again() -> None:
     events = reply(BARE, "胸口疼得厉害", "请拨打120。", "那先给我来点布洛芬")
-    assert events[0].rule == "chest_pain" and "120" in events[0].message and not of(Card, events)
+    assert events[0].rule == "acute_coronary" and "120" in events[0].message and not of(Card, events)
 
 
 # The prescription gate
@@ -114,7 +114,7 @@ def test_no_prescription_advice_reaches_a_shopper(name: str) -> None:
         events = reply(leaking, asking.format(name))
         assert not {card.sku for card in of(Card, events)} & {product.sku for product in PRESCRIPTION}
         for text in of(Text, events):
-            assert not (BARE.rules.gate.mentions(text.sentence) and has_dose(plain(text.sentence))), text.sentence
+            assert not (BARE.rules.gate.mentions(text.sentence) and has_dose(plain(text.sentence).text)), text.sentence
             assert BARE.rules.check_sentence(text.sentence, Context()).ok, text.sentence
         assert "0.5g" not in plain_text(events) and "用于治疗感染" not in plain_text(events)
         assert "处方" in plain_text(events) or of(HandOff, events) or events[-1].reason == "red_flag"

@@ -9,15 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medasst.catalogue import Catalogue
-from medasst.catalogue.lay import plain
+from medasst.conversation import Message
+from medasst.lexicon import Lexicon, plain
+from medasst.rulebook import Rulebook
 from medasst.safety import Context, Facts, Rules, degenerate
 from medasst.safety.doses import has_dose
-from medasst.safety.output import OutputData
 from medasst.safety.population import child_text
-from medasst.safety.prescription import PrescriptionData
 from medasst.text import sentences
 
-SHOP = Catalogue.from_samples()
+BOOK = Rulebook.load()
+SHOP = Catalogue.from_samples(Lexicon(BOOK))
 RULES = Rules(SHOP)
 PRESCRIPTION = [p for p in SHOP.products if p.prescription]
 ADVICE = (
@@ -56,11 +57,15 @@ def test_free_forms_are_not_gated(name: str) -> None:
     assert RULES.gate.mentions(name) == []
 
 
-def test_families_and_dual_names() -> None:
-    data = PrescriptionData.read()
-    assert all(RULES.gate.mentions(name) for name in (*data.families, *data.kinds, *data.dual))
-    only = Rules(SHOP.over_the_counter)
-    assert only.gate.mentions("阿莫西林") and not only.gate.mentions("布洛芬")
+def test_the_stricter_of_table_and_shop_decides() -> None:
+    gate, only = RULES.gate, Rules(SHOP.over_the_counter).gate
+    assert gate.gated("阿莫西林") and only.gated("阿莫西林")  # the table says so, whatever is on the shelf
+    assert not gate.gated("布洛芬") and not gate.gated("红霉素软膏")
+    assert gate.status("奥美拉唑") == "rx"  # sold both ways, and this shop has none over the counter
+    assert gate.status("某某新药") is None
+    row = SHOP["OTC-001"].model_copy(update={"sku": "RX-1", "status": "rx"})
+    strict = Rules(Catalogue([*SHOP.products, row], SHOP.lexicon)).gate
+    assert strict.gated("布洛芬", "布洛芬缓释胶囊")  # this shop has one of that name on prescription
 
 
 @pytest.mark.parametrize(
@@ -96,20 +101,46 @@ def test_every_free_leaflet_passes_and_no_prescription_dose_does() -> None:
                 if not product.prescription:
                     passed += 1
                     assert ok, (product.sku, key, sentence)
-                elif key in ("indications", "dosage") and has_dose(plain(sentence)):
+                elif key in ("indications", "dosage") and has_dose(plain(sentence).text) and "不得" not in sentence:
                     refused += 1
                     assert not ok, (product.sku, key, sentence)
     assert passed > 700 and refused >= 10
 
 
-def test_told_and_asked() -> None:
-    gate = RULES.gate
-    assert gate.asked("我在吃华法林，头疼吃什么") == [] and gate.taken("我在吃华法林，头疼吃什么") == ["华法林"]
-    assert gate.asked("对青霉素过敏，嗓子疼") == []
-    assert gate.asked("有糖尿病吃二甲双胍，便秘") == []
-    assert gate.asked("刚换了降压药，叫依那普利，干咳") == []
-    assert gate.asked("给我来盒阿莫西林") == ["阿莫西林"]
-    assert gate.asked("吃阿莫西林行吗") == ["阿莫西林"]
+@pytest.mark.parametrize(
+    ("text", "acts"),
+    [
+        ("我在吃华法林，头疼吃什么", []),
+        ("对青霉素过敏，嗓子疼", []),
+        ("有糖尿病吃二甲双胍，便秘", []),
+        ("吃着优甲乐能不能喝咖啡啊", []),
+        ("激素药我不要，不含激素的湿疹膏有吗", []),
+        ("给我来盒阿莫西林", [("buy", "阿莫西林")]),
+        ("吃阿莫西林行吗", [("ask", "阿莫西林")]),
+        ("左氧氟沙星片一天吃几次", [("dose", "左氧氟沙星片")]),
+        ("我妈以前吃络活喜，帮我拿两盒", [("buy", "络活喜")]),
+        ("阿莫西林和布洛芬一起买，怎么吃", [("dose", "阿莫西林")]),
+        ("心里不安定，睡不着怎么办", []),
+        ("瑞舒伐他汀钙片一天吃几片", [("dose", "瑞舒伐他汀钙片")]),
+    ],
+)
+def test_what_is_wanted_of_a_prescription_medicine(text: str, acts: list[tuple[str, str]]) -> None:
+    assert [(act.want, act.mention.words) for act in RULES.gate.acts(RULES.lexicon.read(text))] == acts
+
+
+@pytest.mark.parametrize(
+    ("turns", "warned"),
+    [
+        (["头孢能和酒一起吗"], True),
+        (["我吃了头孢昨天，今天能喝啤酒吗"], True),
+        (["头孢怎么买"], False),
+        (["我有心绞痛", "想买万艾可"], True),
+        (["我爸有心绞痛", "我自己想买万艾可"], False),
+    ],
+)
+def test_what_must_be_said_first(turns: list[str], warned: bool) -> None:
+    told = RULES.state([Message("user", turn) for turn in turns])
+    assert bool(RULES.gate.warnings(told)) is warned
 
 
 @pytest.mark.parametrize(
@@ -129,12 +160,12 @@ def test_told_and_asked() -> None:
     ],
 )
 def test_doses(text: str) -> None:
-    assert has_dose(plain(text))
+    assert has_dose(plain(text).text)
 
 
 @pytest.mark.parametrize("text", ["多喝水", "过了3天没好转", "38度", "6岁以下", "两周后复诊", "请问第一次用吗", "一般来说"])
 def test_no_doses(text: str) -> None:
-    assert not has_dose(plain(text))
+    assert not has_dose(plain(text).text)
 
 
 @pytest.mark.parametrize(
@@ -191,10 +222,10 @@ def test_allergy_disease_and_other_drugs() -> None:
     assert concerned("OTC-027", Facts(drugs=("华法林",))) == ["population.drugs"]  # unknown is never safe
 
 
-@pytest.mark.parametrize(("rule", "text", "model"), [(c.id, e, c.model) for c in OutputData.read().check for e in c.examples])
+@pytest.mark.parametrize(("rule", "text", "model"), [(c.id, e, c.model) for c in BOOK.output.check for e in c.examples])
 def test_output_rules_by_their_examples(rule: str, text: str, model: bool) -> None:
     verdict = RULES.check_sentence(text, Context("model" if model else "person"))
-    assert not verdict.ok and verdict.rule == rule
+    assert not verdict.ok and verdict.rule in (rule, "prescription")  # some name a kind of medicine as well
 
 
 def test_vetted_samples_pass_but_for_a_handful() -> None:

@@ -1,15 +1,17 @@
-"""What a conversation asks: its last turn, what it is about, for whom."""
+"""What a conversation asks for: its last turn, what it is about, for whom."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from medasst.catalogue import Catalogue, Match
-from medasst.catalogue.lay import plain
 from medasst.conversation import Conversation
+from medasst.dialogue import DialogueState
 from medasst.errors import DataError
-from medasst.safety import Facts, Rules
+from medasst.lexicon import plain
+from medasst.safety import Act, Facts, Rules
 from medasst.text import comparison_key, says_nothing
 
 # The leaflet section that answers, by what is asked; the first that matches counts.
@@ -34,32 +36,32 @@ _INTENTS = (
 _BUY = re.compile(
     r"买|有没有|有吗|有卖|多少钱|价格|来(一)?(盒|瓶|支)|拿(一)?(盒|瓶|支)|推荐|吃什么|用什么|什么药|哪种|哪个|抹什么|涂什么|吃啥|用啥|啥药|怎么办|咋办|咋整"
 )
-
 _TOPIC = 2000  # characters after which no earlier turn is looked at any more
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A conversation as the rules read it.
+class Request:
+    """A conversation as the assistant answers it.
 
     Attributes:
         turns: every user turn.
+        told: what they and our questions have told so far.
         topic: the last turn, after the earlier ones that it needs to be understood (那一天吃几次).
-        facts: for whom, from all turns.
-        symptoms: what the topic complains of, in the catalogue's wordings.
+        facts: whom it is for.
+        complaints: what the topic complains of that products are for, with the shopper's words.
         named: over-the-counter products that the topic names.
-        prescription: prescription drugs that the topic asks for, as it calls them; not those that it only tells of
-            (在吃华法林, 对青霉素过敏).
+        acts: what the topic wants of prescription medicines.
         section: the leaflet section that would answer, or None.
         buys: whether a product is looked for.
     """
 
     turns: tuple[str, ...]
+    told: DialogueState
     topic: str
     facts: Facts
-    symptoms: frozenset[str]
+    complaints: Mapping[str, str]
     named: tuple[Match, ...]
-    prescription: tuple[str, ...]
+    acts: tuple[Act, ...]
     section: str | None
     buys: bool
 
@@ -69,7 +71,7 @@ class Question:
         return self.turns[-1]
 
 
-def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unread: bool = False) -> Question:
+def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unread: bool = False) -> Request:
     """Read what is asked.
 
     Args:
@@ -83,37 +85,42 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
     turns = tuple(m.content for m in conversation.messages if m.role == "user")
     if says_nothing(turns[-1]):
         raise DataError("the last user turn is empty; there is nothing to answer")
+    told = rules.state(conversation.messages)
     shelf = catalogue.over_the_counter
-    topic = _topic(turns, shelf, rules)
-    facts = rules.facts(turns, unread=unread)
-    named, symptoms = tuple(shelf.named(topic)), frozenset(shelf.symptoms(topic))
-    return Question(
+    first = _topic(told, shelf, rules)
+    topic = "。".join(turns[first:])
+    named = tuple(shelf.named(topic))
+    complaints: dict[str, str] = {}
+    for reading in told.readings[first:]:
+        for concept, words in shelf.complaints(reading).items():
+            complaints.setdefault(concept, words)
+    return Request(
         turns=turns,
+        told=told,
         topic=topic,
-        facts=facts,
-        symptoms=symptoms,
+        facts=Facts.of(told.current, unread=unread),
+        complaints=complaints,
         named=named,
-        prescription=tuple(rules.gate.asked(topic)),
+        acts=tuple(act for reading in told.readings[first:] for act in rules.gate.acts(reading)),
         section=_section(turns[-1], named),
-        buys=bool(_BUY.search(plain(turns[-1]))),
+        buys=bool(_BUY.search(plain(turns[-1]).text)),
     )
 
 
-def _topic(turns: tuple[str, ...], shelf: Catalogue, rules: Rules) -> str:
-    """The last turn, with those before it back to the nearest that asks for a drug or tells a symptom."""
-    parts: list[str] = []
+def _topic(told: DialogueState, shelf: Catalogue, rules: Rules) -> int:
+    """The turn that the topic begins with: the newest that asks for a medicine or tells a complaint."""
     size = 0
-    for turn in reversed(turns):
-        parts.append(turn)
-        size += len(turn)
-        if size > _TOPIC or rules.gate.asked(turn) or shelf.named(turn) or shelf.symptoms(turn):
-            break
-    return "。".join(reversed(parts))
+    for place in range(told.turn, -1, -1):
+        reading = told.readings[place]
+        size += len(reading.text)
+        if size > _TOPIC or rules.gate.acts(reading) or shelf.named(reading.text) or shelf.complaints(reading):
+            return place
+    return 0
 
 
 def _section(turn: str, named: tuple[Match, ...]) -> str | None:
     """The intent of a turn, read without the names in it: 左炔诺孕酮 asks nothing about 孕."""
-    text = comparison_key(plain(turn))
+    text = plain(comparison_key(turn)).text
     for match in named:
         text = text.replace(match.words, "")
     return next((key for key, pattern in _INTENTS if re.search(pattern, text)), None)

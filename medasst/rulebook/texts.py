@@ -1,0 +1,116 @@
+"""Tables that are one object each: the fixed sentences, the gate's texts and patterns, the checks of what is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from medasst.config import Config
+from medasst.rulebook.rows import Regex, Row, Words
+from medasst.text import comparison_key
+
+_COURTEOUS = 60  # letters of a turn that may still be a mere courtesy
+
+
+class SmallTalk(Config):
+    """A courtesy (a regular expression over the whole turn's letters) and its answer."""
+
+    pattern: Regex
+    answer: str
+
+
+class Messages(Config):
+    """The fixed sentences of `messages.toml`, a field each; `version` counts changes of their meaning."""
+
+    version: str
+    ai_label: str
+    emergency: str
+    emergency_before: str
+    urgent_note: str
+    unknown: str
+    unread: str
+    busy: str
+    ask_pharmacist: str
+    ask_pharmacist_prescription: str
+    symptom_intro: str
+    see_doctor: str
+    card_reason: str
+    replaced: Mapping[str, str]
+    population: Mapping[str, str]
+    small_talk: tuple[SmallTalk, ...]
+
+    def courtesy(self, turn: str) -> str | None:
+        """The answer to a turn that is nothing but a courtesy."""
+        letters = comparison_key(turn)
+        if len(letters) > _COURTEOUS:
+            return None
+        return next((talk.answer for talk in self.small_talk if re.fullmatch(talk.pattern, letters)), None)
+
+
+class WarningRow(Row):
+    """What must be said first where a medicine of `drugs` meets something of `with`: a medicine, a finding, or a bare word."""
+
+    drugs: Words
+    company: Words = Field(alias="with")
+    text: str
+
+
+class GateTexts(Config):
+    """The prescription gate's texts and patterns (`gate.toml`; its comments say what each is for)."""
+
+    version: str
+    buy: Regex
+    dose: Regex
+    answer: tuple[str, ...]
+    banned: tuple[str, ...]
+    some_drug: str
+    by_symptom: str
+    document: str
+    section: str
+    caution: tuple[Regex, ...]
+    indication: tuple[Regex, ...]
+    warning: tuple[WarningRow, ...] = ()
+
+
+class CheckRow(Config):
+    """One check of `output.toml`.
+
+    Attributes:
+        model: whether only sentences that a model wrote are checked for it.
+        patterns, unless: what a sentence may not hold, and what excuses it; over a plain text.
+        examples: sentences that it must refuse.
+    """
+
+    id: str
+    model: bool
+    patterns: tuple[Regex, ...]
+    unless: tuple[Regex, ...]
+    examples: tuple[str, ...]
+
+
+class Degenerate(Config):
+    """What an answer that isn't one is told by."""
+
+    care: tuple[str, ...]
+
+
+class OutputTexts(Config):
+    """The checks of what is about to be said (`output.toml`)."""
+
+    version: str
+    check: tuple[CheckRow, ...]
+    degenerate: Degenerate
+
+
+class Leaflets(Config):
+    """How leaflets speak of what a shopper tells (`leaflets.toml`).
+
+    Attributes:
+        disease: a disease, or a broader one → what leaflets call it.
+        kin: an allergen → the names of its group.
+    """
+
+    disease: Mapping[str, Regex]
+    kin: Mapping[str, Regex]

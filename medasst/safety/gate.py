@@ -1,0 +1,197 @@
+"""The prescription gate: which medicines need one, what a shopper wants of them, and what a sentence may say of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal, NamedTuple
+
+from medasst.catalogue import Catalogue
+from medasst.dialogue import DialogueState
+from medasst.lexicon import Lexicon, Mention, Reading
+from medasst.lexicon.script import plain
+from medasst.rulebook import STRICTNESS, Rulebook, Status
+from medasst.rulebook.texts import WarningRow
+from medasst.safety.doses import has_dose
+from medasst.text import comparison_key
+
+Want = Literal["ask", "buy", "dose"]
+_NOT_A_DOSE = re.compile(r"不要|不可|不得|不能|切勿|勿|别")  # 不要自行加量
+_CLAUSES = re.compile(r"[^，。！？；,.!?;\n]+")
+
+
+class Act(NamedTuple):
+    """What a turn wants of a prescription medicine: to know of it, to have it, to be told how much.
+
+    `status` is "rx" or "banned_online".
+    """
+
+    want: Want
+    mention: Mention
+    status: Status
+
+
+class Named(NamedTuple):
+    """A medicine that a text names: as it calls it, and how it is sold (None: nobody knows)."""
+
+    words: str
+    concept: str
+    status: Status | None
+
+
+class Gate:
+    """Knows prescription medicines by the rulebook's tables and by this shop's catalogue: the stricter of both decides.
+
+    Args:
+        book: the tables.
+        lexicon: reads by the same tables.
+        catalogue: a name of one of its prescription products is gated, whatever the tables say; a medicine that is sold both
+            ways needs a prescription unless the catalogue has it over the counter.
+    """
+
+    def __init__(self, book: Rulebook, lexicon: Lexicon, catalogue: Catalogue) -> None:
+        self.texts = book.gate
+        self._book, self._lexicon, self._catalogue = book, lexicon, catalogue
+        self._buy, self._dose = re.compile(book.gate.buy), re.compile(book.gate.dose)
+        self._caution, self._indication = _any(book.gate.caution), _any(book.gate.indication)
+        self._shop: dict[str, set[bool]] = {}  # concept or name → whether products of it need a prescription
+        for product in catalogue.products:
+            own = [comparison_key(name) for name in product.names]
+            concepts = [one.concept for name in (*product.names, *product.ingredients) for one in lexicon.medicines(name)]
+            alone = concepts if product.prescription or len(product.ingredients) < 2 else []
+            for key in (*own, *alone):
+                self._shop.setdefault(key, set()).add(product.prescription)
+
+    def status(self, concept: str, words: str = "") -> Status | None:
+        """How a medicine is sold here; None: neither tables nor catalogue know it."""
+        table = self._lexicon.status(concept)
+        sold = self._shop.get(comparison_key(words)) or self._shop.get(concept, set())
+        if table == "dual":
+            return "otc" if sold == {False} else "rx"
+        shop: Status | None = ("rx" if True in sold else "otc") if sold else None
+        told = [status for status in (table, shop) if status is not None]
+        return max(told, key=STRICTNESS.index) if told else None
+
+    def gated(self, concept: str, words: str = "") -> bool:
+        """Whether it needs a prescription or may not be sold online."""
+        return self.status(concept, words) in ("rx", "banned_online")
+
+    def acts(self, reading: Reading) -> list[Act]:
+        """What a turn wants of prescription medicines. What is only told of (在吃华法林, 对青霉素过敏) isn't wanted."""
+        found: list[Act] = []
+        for clause, drugs in self._clauses(reading):
+            for drug in drugs:
+                status = self.status(drug.concept, drug.words)
+                if status not in ("rx", "banned_online"):
+                    continue
+                text = clause.replace(plain(drug.words).text, "")
+                taken = drug.assertion in ("present", "historical")
+                if drug.assertion in ("absent", "someone_else"):
+                    continue
+                if self._dose.search(text):
+                    found.append(Act("dose", drug, status))
+                elif self._buy.search(text) and drug.assertion != "present":
+                    found.append(Act("buy", drug, status))
+                elif not taken:
+                    found.append(Act("ask", drug, status))
+        return found
+
+    def warnings(self, told: DialogueState) -> list[WarningRow]:
+        """What must be said first: a medicine of the last turn together with what was told of the same person."""
+        return [row for row in self.texts.warning if self._meet(row, told)]
+
+    def answer(self, act: Act) -> list[str]:
+        """The fixed way: a prescription, a doctor, a pharmacist."""
+        known = act.mention.concept in self._book.drugs.rows
+        called = act.mention.words if known else self.texts.some_drug
+        return [
+            sentence.format(drug=called)
+            for sentence in (self.texts.banned if act.status == "banned_online" else self.texts.answer)
+        ]
+
+    # Sentences that are about to be said
+
+    def names(self, text: str) -> list[Named]:
+        """Every medicine that a text names, however it is disguised by blanks and marks."""
+        found = [
+            Named(one.words, one.concept, self.status(one.concept, one.words))
+            for one in self._lexicon.medicines(comparison_key(text))
+        ]
+        known = {comparison_key(one.words) for one in found}
+        shop = (match for match in self._catalogue.named(text) if match.product.prescription and match.words not in known)
+        return [*found, *(Named(match.words, match.product.name, "rx") for match in shop)]
+
+    def mentions(self, text: str) -> list[str]:
+        """The prescription medicines, and kinds of them, that a text names, as it calls them."""
+        return [one.words for one in self.names(text) if _strict(one)]
+
+    def subject(self, text: str) -> bool | None:
+        """Whether the medicine named last in a text needs a prescription; None if it names none."""
+        named = self.names(text)
+        return _strict(named[-1]) if named else None
+
+    def allows(self, sentence: str, *, by_model: bool, about: bool | None = None) -> bool:
+        """Whether the sentence may reach a shopper.
+
+        It may if it names no prescription medicine, or, written by a person, only warns of one. A dose right after talk
+        of a prescription medicine is that medicine's.
+
+        Args:
+            about: whether the medicine named last before this sentence needs a prescription.
+        """
+        strict = [one for one in self.names(sentence) if _strict(one)]
+        if by_model and strict:
+            return False
+        text = plain(sentence).text
+        if self._doses(text, about):
+            return False
+        if not strict:
+            return True
+        cautious = all(one.concept in self._book.classes.rows for one in strict) or self._caution.search(text)
+        return bool(cautious) and not self._indication.search(text)
+
+    def _doses(self, text: str, about: bool | None) -> bool:
+        """Whether a clause gives a dose while its talk is of a prescription medicine."""
+        for clause in _CLAUSES.findall(text):
+            if (named := self.subject(clause)) is not None:
+                about = named or bool(self.mentions(clause))
+            if about and has_dose(clause) and not _NOT_A_DOSE.search(clause):
+                return True
+        return False
+
+    def _clauses(self, reading: Reading) -> Iterator[tuple[str, list[Mention]]]:
+        """Each clause with its medicines; one without any (家里备两盒) belongs to those named before it."""
+        drugs = list(reading.drugs())
+        before: list[Mention] = []
+        pending = ""
+        for match in _CLAUSES.finditer(reading.text):
+            inside = [drug for drug in drugs if match.start() <= drug.start < match.end()]
+            clause = plain(match[0]).text
+            if inside:
+                if before:
+                    yield pending, before
+                before, pending = inside, clause
+            else:
+                pending += "，" + clause if before else ""
+        if before:
+            yield pending, before
+
+    def _meet(self, row: WarningRow, told: DialogueState) -> bool:
+        last = told.readings[-1]
+        for drug in (m for m in last.drugs() if m.assertion not in ("absent", "someone_else")):
+            if not any(name in drug.broader or drug.concept.startswith(name) for name in row.drugs):
+                continue
+            if any(word in last.plain for word in row.company):
+                return True
+            said = [s.mention for patient in told.patients if patient.person == drug.person for s in patient.said]
+            if any(m.broader & set(row.company) and m.assertion in ("present", "possible") for m in said):
+                return True
+        return False
+
+
+def _strict(one: Named) -> bool:
+    return one.status in ("rx", "banned_online")
+
+
+def _any(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
