@@ -67,6 +67,8 @@ class Gate:
         table = self._lexicon.status(concept)
         sold = self._shop.get(comparison_key(words)) or self._shop.get(concept, set())
         if table == "dual":
+            if concept in self._book.classes.rows:  # some of them are free
+                return "otc"
             return "otc" if sold == {False} else "rx"
         shop: Status | None = ("rx" if True in sold else "otc") if sold else None
         told = [status for status in (table, shop) if status is not None]

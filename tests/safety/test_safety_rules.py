@@ -104,7 +104,7 @@ def test_every_free_leaflet_passes_and_no_prescription_dose_does() -> None:
                 elif key in ("indications", "dosage") and has_dose(plain(sentence).text) and "不得" not in sentence:
                     refused += 1
                     assert not ok, (product.sku, key, sentence)
-    assert passed > 700 and refused >= 10
+    assert passed > 700 and refused >= 9
 
 
 @pytest.mark.parametrize(
