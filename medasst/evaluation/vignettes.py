@@ -122,7 +122,7 @@ def _unknown(problem: Any) -> str:
 
 
 def _reason(problem: Any) -> str:
-    return "missing_field" if problem["type"] == "missing" else "bad_field"
+    return "no_field" if problem["type"] == "missing" else "bad_field"
 
 
 def _explain(problem: Any, value: JSON) -> str:

@@ -214,7 +214,7 @@ def test_lines_that_are_no_vignettes_are_set_aside_and_counted(suite: Callable[.
     (task,) = report.tasks
     assert (task.rows.read, task.rows.lost, task.n) == (6, 5, 1)
     by_reason = {part.reason: part for part in task.rows.set_aside}
-    assert (by_reason["missing_field"].line, by_reason["missing_field"].detail) == (3, "a: turns: Field required")
+    assert (by_reason["no_field"].line, by_reason["no_field"].detail) == (3, "a: turns: Field required")
     assert (by_reason["bad_field"].line, by_reason["bad_field"].count) == (4, 3)
     assert by_reason["bad_field"].detail.startswith("c: turns.0: ")
 
