@@ -167,7 +167,7 @@ class ReplyReader:
         self._condition, self._later, self._own = _any(advice.condition), _any(advice.later_condition), _any(advice.own)
         self._instruction = _any(advice.instruction)
         self._neutral, self._denied, self._visit = _any(advice.neutral), _any(advice.denied), _any(advice.prescription_visit)
-        self._label, self._quoted = _any(table.label), _any(table.quoted, re.MULTILINE)
+        self._label, self._quoted = _any(table.label, re.MULTILINE), _any(table.quoted, re.MULTILINE)
         self._leads, self._no_question = _any(table.question.leads), _any(table.question.except_)
         self._gate, self._no_gate = _any(table.gate.patterns), _any(table.gate.except_)
         self._asked = {slot: _any(asked.patterns) for slot, asked in table.asked.items()}
