@@ -1,0 +1,97 @@
+"""Explanations of exam questions without what they say to the examinee: marks of options (A错), pages, tips for the exam.
+
+What is left explains the matter. A record is set aside where the explanation says that another option is right than the key,
+or explains other questions, and where the question is about a case that isn't told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from medasst.data.phrases import phrases
+from medasst.data.records import RecordError
+
+_NOTES = re.compile(phrases("exam", "notes"), re.MULTILINE)
+_SENTENCES = re.compile(phrases("exam", "sentences"))
+_OTHER = re.compile(phrases("exam", "other"))
+_CASELESS = re.compile(phrases("exam", "caseless"))
+_STUCK = re.compile(phrases("exam", "stuck"))
+_BROKEN = re.compile(phrases("exam", "broken"))
+_KEY = re.compile(phrases("exam", "key"))
+_MARK = re.compile(phrases("exam", "mark"))
+_BLANK = re.compile(r"(?<=[\u4e00-\u9fff]) +(?=[\u4e00-\u9fff])")
+_LEAST = 8  # letters of an explanation that says something
+_SEVERAL = re.compile(phrases("exam", "several"))
+_NEGATIVE = re.compile(r"不|错误|除|无|非|没有|禁|外|例外|慎|忌|最少|最低|少见")
+
+
+def explains(explanation: str) -> str:
+    """The explanation without notes to the examinee.
+
+    Raises:
+        RecordError: hardly anything is left, or it explains other questions.
+    """
+    if _OTHER.search(explanation):
+        raise RecordError("other_question", "the explanation speaks of other questions of the paper")
+    text = _NOTES.sub(lambda found: found[1] or "" if found.lastindex else "", explanation)
+    text = _SENTENCES.sub("", text)
+    text = _BLANK.sub("", text)
+    text = re.sub(r"[，、；;,]+([。！？])", r"\1", re.sub(r"([。！？；，])[。，；、]+", r"\1", text)).strip().lstrip("，。；、：:")
+    if text != explanation and len(_letters(text)) < _LEAST:
+        raise RecordError("no_answer", "the explanation only names the key")
+    return text
+
+
+def check_case(stem: str) -> None:
+    """Raises RecordError where the stem is about a case that isn't told, or isn't whole."""
+    if _CASELESS.search(stem):
+        raise RecordError("missing_case", "the question is about a case that the row doesn't tell")
+    if _STUCK.search(stem):
+        raise RecordError("broken_stem", "another heading of the paper stands in the question")
+    if _BROKEN.search(stem):
+        raise RecordError("broken_stem", "the beginning of the question or its picture is lost")
+
+
+def check_one_question(stem: str, right: Sequence[str], explanation: str) -> None:
+    """Raises RecordError where several options are right though the stem asks for one, and the explanation doesn't say them in
+    one breath: the questions that share those options were run together.
+
+    Args:
+        stem: the question.
+        right: texts of the options that the key names.
+        explanation: as it stands in the file.
+    """
+    if len(right) < 2 or _SEVERAL.search(stem):
+        return
+    texts = [_letters(text) for text in right]
+    said = [_letters(sentence) for sentence in re.split(r"[。；;\n—]", explanation)]
+    if not any(all(text in sentence for text in texts) for sentence in said):
+        raise RecordError("several_keys", "the key names options of other questions that share them")
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]", "", text)
+
+
+def check_key(stem: str, letters: Sequence[str], right: Sequence[str], explanation: str) -> None:
+    """Raises RecordError where the explanation calls other options right than the key does.
+
+    Args:
+        stem: the question, which may ask for the wrong one.
+        letters: of all options.
+        right: letters of the key.
+        explanation: as it stands in the file.
+    """
+    key = set(right)
+    named = [set(found[1]) & set(letters) for found in _KEY.finditer(explanation)]
+    if any(letters_ and letters_.isdisjoint(key) for letters_ in named):
+        raise RecordError("contradicts", "the explanation names another option than the key")
+    if _NEGATIVE.search(stem) or "正确答案" in explanation or "以上" in explanation:
+        return
+    good: set[str] = set()
+    bad: set[str] = set()
+    for found in _MARK.finditer(explanation):
+        (good if found[2] in ("对", "正确") else bad).update(set(found[1]) & set(letters))
+    if key & bad - good or (good and good.isdisjoint(key)):
+        raise RecordError("contradicts", "the explanation calls another option right than the key")
