@@ -1,30 +1,25 @@
-"""What is cut from users' turns: the labels of a site's form, a title that the text says again, talk about points."""
+"""What is cut from users' turns: the labels of a site's form, a title that the text says again."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import polars as pl
 
 from medasst.data.phrases import phrases
 
 _LABELS = phrases("asked", "labels")
-_TALK = phrases("asked", "talk")
 _OPTIONS = r"\n[A-E]\. "  # an exam question, whose words are its own
 _MARKS = "，。！？；：、,.!?;:…~～ \n"
+_OPEN = "，、,;；:： \n"
 _NO_LETTER = re.compile(r"[\W_]+")
 _TITLE = 6  # characters of the shortest title that counts
 
 
 def without_labels(texts: pl.Series) -> pl.Series:
-    """Texts without the labels of a form (病情描述：, 想得到怎样的帮助：); what stands under one and was said before goes with it."""
-    return _each(texts, _LABELS, _unlabelled)
-
-
-def without_talk(texts: pl.Series) -> pl.Series:
-    """Texts without clauses about points and praise (悬赏, 好评); a text of nothing else stays."""
-    return _each(texts, _TALK, lambda text: _or_whole(re.sub(_TALK, "", text), text))
+    """Texts without the labels of a form (病情描述：, 想得到怎样的帮助：); what one holds that was said before goes."""
+    places = (texts.str.contains(_LABELS) & ~texts.str.contains(_OPTIONS)).fill_null(value=False).arg_true()
+    return texts.scatter(places, [_unlabelled(text) for text in texts.gather(places)]) if len(places) else texts
 
 
 def without_title(texts: pl.Series) -> pl.Series:
@@ -34,25 +29,15 @@ def without_title(texts: pl.Series) -> pl.Series:
     return texts.scatter(places, [_untitled(text) for text in texts.gather(places)]) if len(places) else texts
 
 
-def _each(texts: pl.Series, sign: str, change: Callable[[str], str]) -> pl.Series:
-    places = (texts.str.contains(sign) & ~texts.str.contains(_OPTIONS)).fill_null(value=False).arg_true()
-    return texts.scatter(places, [change(text) for text in texts.gather(places)]) if len(places) else texts
-
-
-def _or_whole(cut: str, text: str) -> str:
-    return cut if _NO_LETTER.sub("", cut) else text
-
-
 def _unlabelled(text: str) -> str:
     said = ""
     for part in re.split(_LABELS, text):
         letters = _NO_LETTER.sub("", part)
         if not letters or letters in _NO_LETTER.sub("", said):
             continue
-        part = part.strip(" \n").lstrip(_MARKS)
-        said += ("。" if said and said[-1] not in "。！？!?" else "") + part
-        said = said.rstrip("，、,;；") if said[-1:] in "，、,;；" else said
-    return _or_whole(said, text)
+        said = said.rstrip(_OPEN)
+        said += ("。" if said and said[-1] not in "。！？!?." else "") + part.strip(" \n").lstrip(_MARKS)
+    return said.rstrip(_OPEN) or text
 
 
 def _title(text: str) -> int:
@@ -67,7 +52,7 @@ def _title(text: str) -> int:
 
 
 def _again(text: str | None) -> bool:
-    return bool(text) and len(text) >= 2 * _TITLE and "\nA. " not in text and _title(text) > 0
+    return text is not None and len(text) >= 2 * _TITLE and "\nA. " not in text and _title(text) > 0
 
 
 def _untitled(text: str) -> str:

@@ -1,8 +1,8 @@
 """The forms of question sites cut from answers: labels, greetings and good wishes that recur verbatim and say nothing.
 
 Cut are: labels of a form wherever they stand (病情分析：, 指导意见：; the commonest without a colon too), what the platform
-says (答非所问将会被通报, 点击首页…, 请采纳), courtesy before the first (您好，很高兴为您解答，根据您的描述，) and after the last
-(希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly, stays whole, as does the polite end of a
+says (答非所问将会被通报, 点击首页…, 请采纳), courtesy before the first (您好，很高兴为您解答，根据您的描述，) and after the
+last (希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly, stays whole, as does the polite end of a
 dialogue (不客气，祝您健康); the filter `placeholder` drops records in which no answer says more.
 """
 

@@ -146,7 +146,7 @@ def with_options(question: ExamQuestion) -> str:
 def explained(question: ExamQuestion) -> Record:
     """The question with lettered options → the right answer's text and the explanation. The split goes by the bare stem.
 
-    Options have the letters that they came with: explanations may speak of them. Notes to the examinee are left out and counted.
+    Options have the letters that they came with: explanations may speak of them. Notes to the examinee are left out, counted.
 
     Raises:
         RecordError: it has no explanation, or one of something else; its case isn't told.
@@ -156,7 +156,7 @@ def explained(question: ExamQuestion) -> Record:
     check_case(question.question)
     check_one_question(question.question, [question.options[i] for i in question.answers], question.explanation)
     check_key(question.question, question.letters, [question.letters[i] for i in question.answers], question.explanation)
-    explanation = explains(question.explanation)
+    explanation = explains(question.explanation, question.question)
     right = "；".join(f"{question.options[i]}（{question.letters[i]}）" for i in question.answers)
     turns: Turns = [("user", with_options(question)), ("assistant", f"答案：{right}\n解析：{explanation}")]
     left_out = ("note to the examinee",) if explanation != question.explanation else ()

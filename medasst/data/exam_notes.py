@@ -21,23 +21,31 @@ _BROKEN = re.compile(phrases("exam", "broken"))
 _KEY = re.compile(phrases("exam", "key"))
 _MARK = re.compile(phrases("exam", "mark"))
 _BLANK = re.compile(r"(?<=[\u4e00-\u9fff]) +(?=[\u4e00-\u9fff])")
+_TWO_MARKS = re.compile(r"([。！？；，])[。，；、]+")
+_OPEN_STOP = re.compile(r"[，、；;,]+([。！？])")
+_ASKS = re.compile(r"多少|哪|什么|何|几|除了|下列|以下")
+_STEM = 10  # letters by which a stem is known
 _LEAST = 8  # letters of an explanation that says something
 _SEVERAL = re.compile(phrases("exam", "several"))
 _NEGATIVE = re.compile(r"不|错误|除|无|非|没有|禁|外|例外|慎|忌|最少|最低|少见")
 
 
-def explains(explanation: str) -> str:
-    """The explanation without notes to the examinee.
+def explains(explanation: str, stem: str = "") -> str:
+    """The explanation without notes to the examinee, and without a first sentence that is the asking `stem` over again.
 
     Raises:
         RecordError: hardly anything is left, or it explains other questions.
     """
     if _OTHER.search(explanation):
         raise RecordError("other_question", "the explanation speaks of other questions of the paper")
-    text = _NOTES.sub(lambda found: found[1] or "" if found.lastindex else "", explanation)
+    text, before = explanation, ""
+    while text != before:  # 故（BC对）。 leaves 故。
+        before, text = text, _NOTES.sub(lambda found: found[found.lastindex] if found.lastindex else "", text)
     text = _SENTENCES.sub("", text)
+    if _ASKS.search(stem) and text.startswith(stem[:_STEM]):  # 不得超过多少日的常用量3日: the stem with the key behind it
+        text = text.partition("。")[2]
     text = _BLANK.sub("", text)
-    text = re.sub(r"[，、；;,]+([。！？])", r"\1", re.sub(r"([。！？；，])[。，；、]+", r"\1", text)).strip().lstrip("，。；、：:")
+    text = _OPEN_STOP.sub(r"\1", _TWO_MARKS.sub(r"\1", text)).strip().lstrip("，。；、：:")
     if text != explanation and len(_letters(text)) < _LEAST:
         raise RecordError("no_answer", "the explanation only names the key")
     return text

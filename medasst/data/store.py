@@ -41,7 +41,8 @@ def once(path: Path, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
 
 
 class Chunks:
-    """Records in chunk folders (`kept`, beside it `rejected`, `changed`, `left_out` and `mended`); `row` is a record's place in all."""
+    """Records in chunk folders (`kept`, beside it `rejected`, `changed`, `left_out` and `mended`). `row` is a record's place
+    in all."""
 
     def __init__(self, units: Sequence[Path]) -> None:
         self.folders = [folder for unit in units for folder in sorted(unit.iterdir()) if folder.is_dir()]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 StrictFilter = Callable[["CleanSettings"], pl.Expr]
 STRICT: dict[str, StrictFilter] = {}
 
+
 def _filter(function: StrictFilter) -> StrictFilter:
     STRICT[function.__name__] = function
     return function

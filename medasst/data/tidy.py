@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from medasst.data.asked import without_labels, without_talk, without_title
+from medasst.data.asked import without_labels, without_title
 from medasst.data.boilerplate import cut_boilerplate, cut_platform
 from medasst.data.phrases import slips
 from medasst.data.repeats import said_once
@@ -92,7 +92,6 @@ def tidied_turns(texts: pl.Series, roles: pl.Series, simplify: bool = True, boil
     told.step("blank between words", answers, _joined)
     if boilerplate:
         told.step("label of a form", asked, without_labels)
-        told.step("talk about points", asked, without_talk)
         told.step("title said again", asked, without_title)
         told.step("letters lost by a site", answers, _slips)
     _settle(told, answers, boilerplate)
