@@ -16,6 +16,7 @@ from pydantic import Field
 
 from medasst.config import Config
 from medasst.data.boilerplate import PLATFORM
+from medasst.data.exam_notes import KEY
 from medasst.data.markers import chat_markers
 from medasst.data.phrases import every, phrases
 from medasst.data.strict import STRICT
@@ -234,11 +235,13 @@ def _swaps() -> dict[str, list[str]]:
 def paraphrased(settings: CleanSettings) -> pl.Expr:
     """Machine paraphrase: marks of it, a clear one counting two, are more than `max_swaps` in 300 characters.
 
-    In untouched sets about one answer in a thousand has so many. Words of good Chinese count too: damage brings several.
+    In untouched sets about one answer in a thousand has so many. Words of good Chinese count too: damage brings several. Exams
+    write like an office, with many of them.
     """
     clear = pl.col("answer").str.extract_many(_swaps()["clear"]).list.n_unique()
     faint = pl.col("answer").str.extract_many(_swaps()["faint"]).list.n_unique()
-    return 2 * clear + faint > settings.max_swaps * (pl.col("answer").str.len_chars() / 300).clip(1)
+    many = 2 * clear + faint > settings.max_swaps * (pl.col("answer").str.len_chars() / 300).clip(1)
+    return many & ~pl.col("answer").str.starts_with(KEY)
 
 
 _UNIT = 8  # letters

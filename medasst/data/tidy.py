@@ -9,6 +9,7 @@ import polars as pl
 
 from medasst.data.asked import without_labels, without_title
 from medasst.data.boilerplate import cut_boilerplate, cut_platform
+from medasst.data.exam_notes import KEY
 from medasst.data.phrases import slips
 from medasst.data.repeats import said_once
 from medasst.data.simplified import simplified_series
@@ -142,7 +143,7 @@ def _decimals(texts: pl.Series) -> pl.Series:
 
 def _joined(texts: pl.Series) -> pl.Series:
     """Blanks between Han characters out, but for the first line of an exam's answer, which repeats an option."""
-    places = (texts.str.contains(_HAN_BLANK) & ~texts.str.starts_with("答案：")).fill_null(value=False).arg_true()
+    places = (texts.str.contains(_HAN_BLANK) & ~texts.str.starts_with(KEY)).fill_null(value=False).arg_true()
     if not len(places):
         return texts
     joined = texts.gather(places).str.replace_all(_HAN_BLANK, "${1}${2}").str.replace_all(_HAN_BLANK, "${1}${2}")

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medasst.data.asked import without_labels, without_title
+from medasst.data.exam_notes import asked as asked_of_exam
 from medasst.data.exam_notes import check_case, check_key, check_one_question, explains
 from medasst.data.filters import CleanSettings
 from medasst.data.recipes import read_conversations
@@ -148,6 +149,25 @@ def test_explanations_of_something_else_are_set_aside(reason: str, check: object
     assert caught.value.reason == reason
 
 
+def test_a_wrong_statement_that_only_a_mark_denies_is_set_aside() -> None:
+    options = {"A": "头痛时应当立即手术", "B": "头痛时应当先休息", "C": "输液"}
+    with pytest.raises(RecordError, match="contradicts"):
+        explains("头痛时应当立即手术（A错），多数头痛休息后缓解。", "说法正确的是", options)
+    said = "头痛时应当先休息（B对）。说法错误的是头痛时应当立即手术（A错，为本题正确答案）。输液（C错）用于脱水。"
+    assert explains(said, "说法错误的是", options) == "头痛时应当先休息。说法错误的是头痛时应当立即手术。输液用于脱水。"
+
+
+def test_what_a_paper_says_before_a_case_is_cut() -> None:
+    assert asked_of_exam("（122～123题共用题干）女，55岁。头痛三天") == "女，55岁。头痛三天"
+    assert asked_of_exam("3～5岁儿童头痛的常见原因是") == "3～5岁儿童头痛的常见原因是"
+
+
+def test_the_stem_with_its_key_is_no_explanation() -> None:
+    stem = "麻醉药品处方每次不得超过多少日的常用量"
+    assert explains(stem + "3日。处方应当专册登记，保存三年。", stem) == "处方应当专册登记，保存三年。"
+    assert explains("头痛首选的治疗是休息，再观察几天。", "头痛首选的治疗是") == "头痛首选的治疗是休息，再观察几天。"
+
+
 def test_sound_questions_pass() -> None:
     check_case("女，30岁。头痛三天，该患者首选的治疗是")
     check_case("处方中含有大量黄精，粉碎宜采用")
@@ -198,6 +218,8 @@ def test_records_that_cannot_be_mended_are_dropped(name: str, texts: list[str]) 
         ["孩子头痛", "痛了多久了？", "三天", ANSWER],
         ["孩子头痛", ANSWER, "好的", "还有其他问题吗？"],  # a question back ends many a good dialogue
         ["孩子拉肚子吃什么", "可以吃米粥、面包干，避免油腻，多喝水，观察两天。"],
+        ["传染病由谁预防", "答案：医院（A）\n解析：医院承担预防工作，救治患者，具备条件。"],
+        ["B超怎么看", "回声增强，可能有炎症、建议查一下血、结果出来再看，平时有无发热？"],
         ["做彩超要预约吗", "一般需要提前预约，也可以网上预约，按时去产检就可以了。"],
         ["什么是假药广告", "广告中不得写“安全无毒副作用”“无效退款”等内容，违者由市场监管部门处理。"],
         ["哮喘怎么治", "您之前在我科确诊为哮喘，按时治疗了吗？平时要避开过敏原，定期复查肺功能。"],
