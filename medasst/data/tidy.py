@@ -137,8 +137,12 @@ _HAN_BLANK = r"(\p{Han}) +(\p{Han})"
 
 
 def _decimals(texts: pl.Series) -> pl.Series:
+    places = texts.str.contains(_DECIMAL).fill_null(value=False).arg_true()
+    if not len(places):
+        return texts
     # Twice: of 4。5。7 the middle belongs to both.
-    return texts.str.replace_all(_DECIMAL, "${1}.${2}${3}").str.replace_all(_DECIMAL, "${1}.${2}${3}")
+    mended = texts.gather(places).str.replace_all(_DECIMAL, "${1}.${2}${3}").str.replace_all(_DECIMAL, "${1}.${2}${3}")
+    return texts.scatter(places, mended)
 
 
 def _joined(texts: pl.Series) -> pl.Series:
