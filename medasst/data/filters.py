@@ -50,10 +50,13 @@ def _filter(function: Filter) -> Filter:
 
 def drop_reason(settings: CleanSettings, strict: bool = False) -> pl.Expr:
     """The name of the first filter that drops the record; null where none does. `strict`: those for unchecked answers too."""
+    found = {name: drops(settings) for name, drops in FILTERS.items()}
+    if strict:
+        found |= {name: drops() for name, drops in STRICT.items()}
     reason = pl.lit(None, pl.String)
-    for name, drops in reversed((FILTERS | STRICT if strict else FILTERS).items()):
+    for name, drops in reversed(found.items()):
         if name not in settings.off:
-            reason = pl.when(drops(settings)).then(pl.lit(name)).otherwise(reason)
+            reason = pl.when(drops).then(pl.lit(name)).otherwise(reason)
     return reason
 
 

@@ -110,7 +110,7 @@ class PrepareConfig(Config):
             raise ValueError(f"the source name {twice[0]!r} is given twice; names must differ")
         if not any(source.enabled for source in self.sources):
             raise ValueError("no source is enabled")
-        known = FILTERS | STRICT
+        known = [*FILTERS, *STRICT]
         for name in self.clean.off:
             if name not in known:
                 raise ValueError(f"clean.off: no filter {name!r}{did_you_mean(name, known)}")

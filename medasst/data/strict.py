@@ -6,16 +6,12 @@ No pattern sees that an answer is wrong. These see where it is likelier, at the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import polars as pl
 
 from medasst.data.phrases import phrases
 
-if TYPE_CHECKING:
-    from medasst.data.filters import CleanSettings
-
-StrictFilter = Callable[["CleanSettings"], pl.Expr]
+StrictFilter = Callable[[], pl.Expr]
 STRICT: dict[str, StrictFilter] = {}
 
 
@@ -36,36 +32,36 @@ def _asked(name: str) -> pl.Expr:
 
 
 @_filter
-def names_medicine(_: CleanSettings) -> pl.Expr:
+def names_medicine() -> pl.Expr:
     """The answers name a medicine: without a formulary nobody can tell whether it is the right one."""
     return _said("medicine")
 
 
 @_filter
-def tradition(_: CleanSettings) -> pl.Expr:
+def tradition() -> pl.Expr:
     """A diagnosis of traditional medicine by text alone."""
     return _said("tradition")
 
 
 @_filter
-def beauty(_: CleanSettings) -> pl.Expr:
+def beauty() -> pl.Expr:
     """Praises beauty treatments and brands."""
     return _said("beauty")
 
 
 @_filter
-def in_person(_: CleanSettings) -> pl.Expr:
+def in_person() -> pl.Expr:
     """Speaks as in a consulting room: orders, prescriptions, earlier visits, what a machine or a picture showed."""
     return _said("in_person") | _asked("in_person")
 
 
 @_filter
-def no_alarm(_: CleanSettings) -> pl.Expr:
+def no_alarm() -> pl.Expr:
     """Told of what may be an emergency, it sends nobody to a hospital soon."""
     return _asked("alarm") & ~_said("sends")
 
 
 @_filter
-def open_end(_: CleanSettings) -> pl.Expr:
+def open_end() -> pl.Expr:
     """The last answer ends without a full stop."""
     return ~pl.col("texts").list.last().str.contains(r"[。！？!?”）)]$")
