@@ -239,7 +239,7 @@ def _closed(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    shows = any(pattern(first).search(text) for first, _ in signs().values())
+    shows = any(pattern(first).search(text) for first, _ in signs())
     return privacy.mask(text) if shows else text
 
 
