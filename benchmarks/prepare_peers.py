@@ -38,6 +38,7 @@ from medasst.config import load
 from medasst.conversation import turns_id
 from medasst.data import boilerplate, duplicates, filters, privacy, simplified, stages, tidy
 from medasst.data.job import check
+from medasst.data.phrases import every
 from medasst.data.privacy.signs import signs
 from medasst.data.raw import read
 from medasst.data.settings import PrepareConfig
@@ -238,7 +239,7 @@ def _closed(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    shows = any(pattern(first).search(text) for first, _ in signs().values())
+    shows = any(pattern(first).search(text) for first, _ in signs())
     return privacy.mask(text) if shows else text
 
 
@@ -256,7 +257,7 @@ def _reason(question: str, answer: str) -> str:
         "wrong_language": lambda: letters - _foreign(said) < SETTINGS.min_han * max(letters, 1),
         "placeholder": lambda: _is_placeholder(answer),
         "cut_off": lambda: _is_cut_off(answer),
-        "advertising": lambda: bool(pattern(filters._ADVERTISING).search(answer)),
+        "advertising": lambda: bool(pattern(every("advertising")).search(answer)),
         "paraphrased": lambda: _is_paraphrased(answer),
         "repetition": lambda: _is_repetition(answer, said),
     }

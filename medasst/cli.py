@@ -35,6 +35,7 @@ examples:
   medasst prepare configs/real/prepare.toml        raw Q&A → prepared set, in runs/real/data
   medasst train configs/real/train.toml --set lora.r=8
   medasst evaluate configs/real/evaluate.toml      base against tuned, in runs/real/evaluate
+  medasst evaluate configs/dialogue/evaluate.toml  what the assistant's replies tell, on vignettes
   medasst score predictions.jsonl                  BLEU-4 and ROUGE of any file with predict and label
   medasst fetch qwen2.5-coder-1.5b                 an embedded base, to use without a network later
   medasst chat configs/demo/serve.toml             talk in the terminal
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _address(demo)
     _command(commands, "prepare", _prepare, "raw medical Q&A → a clean, split, decontaminated prepared set")
     _command(commands, "train", _train, "a prepared set → a LoRA adapter")
-    _command(commands, "evaluate", _evaluate, "systems × tasks → predictions, scores, a report")
+    _command(commands, "evaluate", _evaluate, "systems × tasks (qa, choice, dialogue) → predictions, scores, a report")
     score = _command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
     score.add_argument("file", type=Path, metavar="FILE", help="JSON, JSONL, CSV, … with predict and label, id if there is one")
     fetch = _command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from medasst.assistant.events import End, plain_text
@@ -41,10 +42,12 @@ class GuardedModel:
         yield Delta("", "stop", done.prompt_tokens, done.completion_tokens)
 
     async def _answer(self, conversation: Conversation) -> Completion:
+        began = time.perf_counter()
         events = [event async for event in self.assistant.reply(conversation)]
+        seconds = time.perf_counter() - began
         usage = next((event.usage for event in events if isinstance(event, End)), {})
         counts = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-        return Completion(conversation.id, plain_text(events), "stop", *counts)
+        return Completion(conversation.id, plain_text(events), "stop", *counts, seconds=seconds)
 
     def close(self) -> None:
         """Let the model go that words the replies."""

@@ -1,14 +1,16 @@
 """The forms of question sites cut from answers: labels, greetings and good wishes that recur verbatim and say nothing.
 
 Cut are: labels of a form wherever they stand (病情分析：, 指导意见：; the commonest without a colon too), what the platform
-says (答非所问将会被通报, 点击首页…), courtesy before the first (您好，很高兴为您解答，根据您的描述，) and after the last
-(希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly, stays whole, as does the polite end of a
+says (答非所问将会被通报, 点击首页…, 请采纳), courtesy before the first (您好，很高兴为您解答，根据您的描述，) and after the
+last (希望我的回答对您有帮助，祝您早日康复). An answer that is nothing else, or nearly, stays whole, as does the polite end of a
 dialogue (不客气，祝您健康); the filter `placeholder` drops records in which no answer says more.
 """
 
 from __future__ import annotations
 
 import polars as pl
+
+from medasst.data.phrases import phrases
 
 _YOU = "(?:您|你)"
 _END = r"[，,、。.！!：:；;~～\s]*"
@@ -18,20 +20,16 @@ _LABEL = (
     "(?:病情分析|问题分析|病例分析|心理分析|指导意见|意见建议|指导建议|健康指导|心理指导"
     "|医生[询寻]问|生[活存]护理|生活调理|其[他它]提示)"
 )
+PLATFORM, _PRAISE = phrases("answers", "platform"), phrases("answers", "praise")
+_PLATFORM_SIGN = "将会被通|点击|关闭对话|服务|结束|采纳|评价|点赞|好评|追问"
 _GREETING = rf"(?:{_YOU}好[，,。.：:!！\s]*)?"
 # Labels that lost their colon: 注意清洗的指导意见你好，可以…. After some words it is one itself: 提供指导意见, 医生的指导意见.
 _BARE = "(?:指导意见|意见建议)+"
 _BARE_AFTER_STOP = "(?:指导意见|意见建议|病情分析|问题分析|病例分析)+"
-_NEW_SENTENCE = "([^如是为的和与及中有仅，,。、：:\\s])"
+_NEW_SENTENCE = "([^如是为的和与及中有仅，,。、：:\\s]|如[果堵需无]|有可能)"
 _AFTER_STOP = rf"(^|[。！？；!?;.…~\s）)\]】])[，,、]*{_BARE_AFTER_STOP}[，,、\s]*{_GREETING}{_NEW_SENTENCE}"
 _AFTER_WORD = (
     rf"([^生师家您你者]的|[\p{{Han}}A-Za-z0-9--的化下供具据]|[，,、])[\[【]?{_BARE}[\]】]?\s*{_GREETING}{_NEW_SENTENCE}"
-)
-_NOTICE = (
-    r"(?:请?根据患者[^。！!]{0,24}[，,])?(?:提供)?(?:合理化?(?:指导意见|分析)[，,])?(?:答?非?所?问、)?(?:敷衍、?)?(?:无意义)?(?:回复|分析)等?"
-    r"[，,]将会被通报?[。！!]?(?:见建议[:：])?"
-    # A platform's way back to the doctor.
-    r"|(?:再次找之前医生复诊方法：)?【?点击[“（]?首页[”）]?-[^，。\n]{2,20}，进去后点击[“”]?再次咨询[“”]?(?:并留言)?】?[，。]?"
 )
 _ABOUT = "(?:的|所|得|这种|这些|此|描述|叙述|讲述|讲解|陈述|提供|提问|讲|说|述|信息|情况|症状|病情|内容|问题)"
 _OPENINGS = (
@@ -56,9 +54,9 @@ _CLOSINGS = (
     rf"(?:(?:希望|期望|但愿|还?望){_MINE}?{_REPLY}?|{_MINE}{_REPLY}(?:希望|期望)?)(?:能够?|可以|会)?{_HELPS}",
     rf"以上(?:就?是|为)(?:我)?对[^\n]{{1,60}}?问题的{_REPLY}",
     rf"以上(?:的|{_REPLY}|内容)*(?:仅|只)?(?:供|可以?[做作]为)(?:{_YOU}|大家)?参考",
-    rf"(?:如果?|若){_YOU}?(?:还)?有(?:其他|其它|什么|任何|别的|不明白的?|方面的?)*(?:问题|疑问)(?:的话)?[，,]?(?:请|可以?|欢迎|也|您|你)*"
+    rf"(?:如果?|若){_YOU}?(?:还)?有(?:其他|其它|什么|任何|别的|不明白的?|方面的?|相关的?|更多的?|进一步的?|关于[^，。]{{1,20}}的)*(?:问题|疑问)(?:的话)?[，,]?(?:请|可以?|欢迎|也|您|你)*"
     rf"(?:随时|继续|再次|再)+(?:向我们?|和我|与我|来)?(?:咨询|提问|追问|联系我|告诉我)",
-    rf"(?:如果?|若)?{_YOU}?(?:还|如|再|若)?有(?:其他|其它|什么|任何)?(?:问题|疑问|事)[，,]?(?:请|可以?|您|你)*(?:随时|及时)(?:和|跟|与|向|找)?(?:我们?|医生)?"
+    rf"(?:如果?|若)?{_YOU}?(?:还|如|再|若)?有(?:其他|其它|什么|任何|相关的?|更多的?|进一步的?|关于[^，。]{{1,20}}的)*(?:问题|疑问|事)[，,]?(?:请|可以?|您|你)*(?:随时|及时)(?:和|跟|与|向|找)?(?:我们?|医生)?"
     r"(?:联系我?们?(?:或留言)?|沟通|留言)(?:[，,]我看到后会第一时间回复)?",
     rf"欢迎{_YOU}?(?:的|再来|再次|下次再?|继续|随时)*(?:咨询|提问|追问)",
     rf"(?:如果)?(?:满意|谢谢)?(?:请|望){_YOU}?(?:及时|点击)?采纳(?:为答案)?",
@@ -78,6 +76,17 @@ _GOES_ON = "^(?:以及|及|和|与|并且?|还有|而且)"  # 根据你说的，
 _LEAST = 4  # letters: what is shorter once cut (再见！, 可以。) stays whole too
 
 
+def cut_platform(texts: pl.Series) -> pl.Series:
+    """Answers without what a platform says in the doctor's name, and without requests for points; of nothing else they stay."""
+    places = texts.str.contains(_PLATFORM_SIGN).fill_null(value=False).arg_true()
+    if not len(places):
+        return texts
+    whole = texts.gather(places)
+    cut = whole.str.replace_all(PLATFORM, "").str.replace(_PRAISE, "").str.strip_chars()
+    said = cut.str.contains(r"[\p{L}\p{N}]")
+    return texts.scatter(places, whole.zip_with(~said, cut))
+
+
 def cut_boilerplate(texts: pl.Series) -> pl.Series:
     """Answers without the forms of question sites; what would be left empty stays whole. Twice changes nothing more."""
     places = texts.str.contains(_SIGN).fill_null(value=False).arg_true()
@@ -85,8 +94,7 @@ def cut_boilerplate(texts: pl.Series) -> pl.Series:
         return texts
     whole = pl.col("text")
     cut = (
-        whole.str.replace_all(_NOTICE, "")
-        .str.replace(_OPENING, "")
+        whole.str.replace(_OPENING, "")
         .str.replace_all(rf"([。！？；!?;.\n])[\s，,]*{_LABEL}\s*[:：]\s*(?:{_YOU}好{_PAUSE})?", "$1")
         .str.replace_all(rf"[\s，,、]*{_LABEL}\s*[:：]\s*(?:{_YOU}好{_PAUSE})?", "。")
         .str.replace_all(_AFTER_STOP, "$1$2")

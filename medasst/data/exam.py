@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from medasst.conversation import JSON
 from medasst.data.exam_answers import Habits, Told, right_letters
+from medasst.data.exam_notes import KEY, asked, check_case, check_key, check_one_question, explains
 from medasst.data.exam_options import Options, behind_question, find_options, key_of, read_options, squash
 from medasst.data.records import Record, RecordError, Turns
 from medasst.text import normalise
@@ -145,21 +146,24 @@ def with_options(question: ExamQuestion) -> str:
 def explained(question: ExamQuestion) -> Record:
     """The question with lettered options → the right answer's text and the explanation. The split goes by the bare stem.
 
-    Options have the letters that they came with: explanations speak of them.
+    Options have the letters that they came with: explanations may speak of them. Notes to the examinee are left out, counted.
 
     Raises:
-        RecordError: it has no explanation.
+        RecordError: it has no explanation, or one of something else; its case isn't told.
     """
     if not question.explanation:
         raise RecordError("no_answer", "the question has no explanation")
+    check_case(question.question)
+    check_one_question(question.question, [question.options[i] for i in question.answers], question.explanation)
+    check_key(question.question, question.letters, [question.letters[i] for i in question.answers], question.explanation)
+    options = dict(zip(question.letters, question.options, strict=True))
+    explanation = explains(question.explanation, question.question, options)
     right = "；".join(f"{question.options[i]}（{question.letters[i]}）" for i in question.answers)
-    turns: Turns = [
-        ("user", with_options(question)),
-        ("assistant", f"答案：{right}\n解析：{question.explanation}"),
-    ]
-    return Record(
-        turns, question.subject, {"exam": question.id, "stem": question.question}, question.question, question.question
-    )
+    shown = with_options(replace(question, question=asked(question.question)))
+    turns: Turns = [("user", shown), ("assistant", f"{KEY}{right}\n解析：{explanation}")]
+    left_out = ("note to the examinee",) if explanation != question.explanation else ()
+    meta = {"exam": question.id, "stem": question.question}
+    return Record(turns, question.subject, meta, question.question, question.question, left_out)
 
 
 def _first(row: Mapping[str, JSON], *names: str) -> str:

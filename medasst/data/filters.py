@@ -15,7 +15,11 @@ import polars as pl
 from pydantic import Field
 
 from medasst.config import Config
+from medasst.data.boilerplate import PLATFORM
+from medasst.data.exam_notes import KEY
 from medasst.data.markers import chat_markers
+from medasst.data.phrases import every, phrases
+from medasst.data.strict import STRICT
 from medasst.data.tidy import OPEN_END
 
 
@@ -44,12 +48,15 @@ def _filter(function: Filter) -> Filter:
     return function
 
 
-def drop_reason(settings: CleanSettings) -> pl.Expr:
-    """The name of the first filter that drops the record; null where none does."""
+def drop_reason(settings: CleanSettings, strict: bool = False) -> pl.Expr:
+    """The name of the first filter that drops the record; null where none does. `strict`: those for unchecked answers too."""
+    found = {name: drops(settings) for name, drops in FILTERS.items()}
+    if strict:
+        found |= {name: drops() for name, drops in STRICT.items()}
     reason = pl.lit(None, pl.String)
-    for name, drops in reversed(FILTERS.items()):
+    for name, drops in reversed(found.items()):
         if name not in settings.off:
-            reason = pl.when(drops(settings)).then(pl.lit(name)).otherwise(reason)
+            reason = pl.when(drops).then(pl.lit(name)).otherwise(reason)
     return reason
 
 
@@ -71,6 +78,7 @@ def views() -> list[pl.Expr]:
 
 HELPERS = ("question_letters", "answer_letters", "clauses")  # columns of `views` that only the filters need
 _NO_LETTER = r"[^\p{L}\p{N}]+"
+_ASKS = 400  # characters; a longer text that only asks is none
 
 
 def said_by(role: str) -> pl.Expr:
@@ -192,31 +200,32 @@ def cut_off(_: CleanSettings) -> pl.Expr:
     return at_limit | last.str.contains(OPEN_END)
 
 
-_ADVERTISING = "|".join(
-    (
-        # contact
-        r"(?:加|添加)(?:我|我们|医生|老师)?(?:的)?(?:微信|薇信|QQ|qq)|\[(?:微信|QQ)\]|关注(?:我们?的?)?微信",
-        r"(?:预约|免费)(?:热线|电话)|(?:拨打|致电).{0,12}\[电话\]|(?:网上|在线)预约|免费(?:咨询|预约|挂号|会诊)|欢迎(?:来电|在线咨询|前来)",
-        r"点击.{0,8}(?:咨询|链接|这里|进入|查看)|点.{0,6}(?:在线专家|咨询图标|专家图标)|咨询图标|(?:https?://|www\.)[A-Za-z0-9]",
-        # a hospital or its doctors
-        r"(?:我院|我们医院|我们?中心|本院|我科)[^没不无]{0,30}(?:专家|疗法|技术|预约|欢迎|治愈|采用|中药|治疗)|欢迎(?:您|你)?(?:来|到)(?:我院|我们|本院)",
-        r"立字据|签(?:约|协议)治|全额退款|包干|(?:国际|国内|世界)(?:领先|首创|先进).{0,8}(?:地位|技术|设备|水平|工艺|系统|疗法|介入)",
-        # a cure beyond belief
-        r"(?:独创|首创|独家).{0,16}(?:疗法|疗效|配方|体系)|包治|根治各种|无效退款|祖传.{0,4}(?:秘方|配方|中药|方)|奇方秘方|祖国医学.{0,20}独",
-        r"传统中药.{0,110}(?:配合|独[到特]|根治|自愈|治愈|转阴|存活)|(?:独[到特]).{0,4}(?:见解)?的?(?:疗效|配方|治疗方法|方剂)",
-        r"见效快[，,].{0,6}(?:疗效|效果)|(?:疗效|效果).{0,4}[，,]见效快|疗效(?:确切|独特)[，,].{0,12}患者|(?:安全|彻底).{0,6}无(?:任何)?毒?副作用|效果.{0,4}[，,]无(?:任何)?毒?副作用",
-        r"(?:彻底|快速|完全)(?:根治|自愈|治愈|清除).{0,12}不(?:会)?(?:再)?(?:病发|反冲|复发|反弹)|免疫.{0,6}(?:联合|四联|复肾).{0,3}疗法|[^三四二]联疗法",
-        r"已经逐渐被取代|摆脱病魔|长期带瘤生存|无需手术[，、](?:无需|化疗|放疗)",
-        # a product
-        r"经典国药|整体疗[肝肾]|目前最有效的保肝降酶|(?:长期|大量|高价|现金)(?:供求|收购|回收|求购|出售)",
-    )
-)
-
-
 @_filter
 def advertising(_: CleanSettings) -> pl.Expr:
     """Contact details, links, promotion of a hospital, of a product or of a miracle cure."""
-    return pl.col("answer").str.contains(_ADVERTISING)
+    return pl.col("answer").str.contains(every("advertising"))
+
+
+@_filter
+def platform_talk(_: CleanSettings) -> pl.Expr:
+    """What a platform says in the doctor's name is all that a turn holds, or stands where it couldn't be cut."""
+    return pl.col("answer").str.contains(PLATFORM)
+
+
+@_filter
+def rewritten(_: CleanSettings) -> pl.Expr:
+    """Whoever rewrote a dialogue left a note on the work, or blanks to be filled."""
+    return pl.col("answer").str.contains(phrases("rewritten", "notes"))
+
+
+@_filter
+def only_asks(settings: CleanSettings) -> pl.Expr:
+    """The answers only ask the patient back: what is said besides questions and courtesy is under `min_answer`."""
+    text = pl.col("answer")
+    asks = text.str.contains(r"[？?]|吗|呢|没有|多久|多大|几天")
+    left = pl.when(asks & (text.str.len_chars() < _ASKS)).then(text).otherwise(pl.lit(""))
+    left = left.str.replace_all(phrases("asks", "clause"), "").str.replace_all(phrases("asks", "polite"), "")
+    return asks & (text.str.len_chars() < _ASKS) & (left.str.replace_all(_NO_LETTER, "").str.len_chars() < settings.min_answer)
 
 
 @cache
@@ -229,11 +238,13 @@ def _swaps() -> dict[str, list[str]]:
 def paraphrased(settings: CleanSettings) -> pl.Expr:
     """Machine paraphrase: marks of it, a clear one counting two, are more than `max_swaps` in 300 characters.
 
-    In untouched sets about one answer in a thousand has so many. Words of good Chinese count too: damage brings several.
+    In untouched sets about one answer in a thousand has so many. Words of good Chinese count too: damage brings several. Exams
+    write like an office, with many of them.
     """
     clear = pl.col("answer").str.extract_many(_swaps()["clear"]).list.n_unique()
     faint = pl.col("answer").str.extract_many(_swaps()["faint"]).list.n_unique()
-    return 2 * clear + faint > settings.max_swaps * (pl.col("answer").str.len_chars() / 300).clip(1)
+    many = 2 * clear + faint > settings.max_swaps * (pl.col("answer").str.len_chars() / 300).clip(1)
+    return many & ~pl.col("answer").str.starts_with(KEY)
 
 
 _UNIT = 8  # letters

@@ -51,6 +51,8 @@ class PrepareReport:
         lines += [f"  {reason}: {count:,}" for reason, count in self.manifest["dropped"].items()]
         if left_out := self.manifest.get("left_out"):
             lines.append("left out of records: " + ", ".join(f"{what} {count:,}" for what, count in left_out.items()))
+        if mended := self.manifest.get("mended"):
+            lines.append("mended in records: " + ", ".join(f"{what} {count:,}" for what, count in mended.items()))
         lines.append(", ".join(f"{name} {counts[name]:,}" for name in ("train", "validation", "test")))
         return "\n".join(self.notes + lines + [f"warning: {warning}" for warning in self.manifest["warnings"]])
 
@@ -100,10 +102,12 @@ class Counts:
     Args:
         rejected: `source, stage, reason, len` of records that were dropped.
         left_out: `source, what, len` of pieces of conversations that records don't hold, such as turns of tools.
+        mended: `source, what, len` of records that a step of cleaning changed.
     """
 
     rejected: pl.DataFrame
     left_out: pl.DataFrame
+    mended: pl.DataFrame
 
 
 def build_manifest(job: Job, counts: Counts, kept: pl.DataFrame, splits: dict[str, Any], folder: Path) -> dict[str, JSON]:
@@ -137,6 +141,7 @@ def build_manifest(job: Job, counts: Counts, kept: pl.DataFrame, splits: dict[st
                 "read": int(lost["len"].sum()) + len(mine),
                 "dropped": reasons(lost),
                 "left_out": _by_kind(counts.left_out.filter(pl.col("source") == source.name)),
+                "mended": _by_kind(counts.mended.filter(pl.col("source") == source.name)),
                 "kept": {split: int((mine["split"] == split).sum()) for split in ("train", "validation", "test")},
             }
         )
@@ -151,6 +156,7 @@ def build_manifest(job: Job, counts: Counts, kept: pl.DataFrame, splits: dict[st
         "read": sum(s["read"] for s in sources),
         "dropped": reasons(counts.rejected),
         "left_out": _by_kind(counts.left_out),
+        "mended": _by_kind(counts.mended),
         "splits": splits,
         "sources": sources,
         "general_share": _general_share(job, splits["train"]),
@@ -161,8 +167,8 @@ def build_manifest(job: Job, counts: Counts, kept: pl.DataFrame, splits: dict[st
     }
 
 
-def _by_kind(left_out: pl.DataFrame) -> dict[str, int]:
-    return dict(left_out.group_by("what").agg(pl.col("len").sum()).sort("what").iter_rows())
+def _by_kind(counted: pl.DataFrame) -> dict[str, int]:
+    return dict(counted.group_by("what").agg(pl.col("len").sum()).sort("what").iter_rows())
 
 
 def _warnings(job: Job, sources: list[dict[str, Any]], splits: dict[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ BATCH = 5_000  # records of a chunk, and held as Python objects at once by each 
 UNIT = 64_000_000  # bytes of small files that are read as one
 SMALL = 20_000_000  # bytes in all that are cleaned before other processes would have started
 
-LEFT_OUT = {"source": pl.String, "what": pl.String, "len": pl.UInt32}
+COUNTED = {"source": pl.String, "what": pl.String, "len": pl.UInt32}
 Row = Good | Bad
 
 
@@ -43,13 +43,14 @@ class Unit(NamedTuple):
 
 
 class Cleaned(NamedTuple):
-    """A chunk: what goes on, what was dropped and why (in the order of the files), examples of what cleaning changed, and how
-    much of the records' conversations was left out (`source, what, len`)."""
+    """A chunk: what goes on, what was dropped and why (in the order of the files), examples of what cleaning changed, how
+    much of the records' conversations was left out, how many records each step of cleaning changed (`source, what, len`)."""
 
     kept: pl.DataFrame
     rejected: pl.DataFrame
     changed: pl.DataFrame
     left_out: pl.DataFrame
+    mended: pl.DataFrame
 
 
 class Place(NamedTuple):
@@ -164,14 +165,20 @@ def cleaned(config: PrepareConfig, source: Source, licence: str, rows: list[Row]
     if "chat_markers" not in config.clean.off:
         rows = [row if isinstance(row, Bad) else row._replace(record=unmarked(row.record)) for row in rows]
     raw = stages.to_frame(row for row in rows if not isinstance(row, Bad))
-    frame = stages.cleaned(raw, config.clean, config.privacy)
+    frame = stages.cleaned(raw, config.clean, config.privacy, source.strict)
     frame = stages.identified(frame, source, licence, config.split)
     bad = stages.bad_rows(source.name, [row for row in rows if isinstance(row, Bad)])
     dropped = stages.as_rejected(frame.filter(pl.col("reason").is_not_null()), "clean")
     left_out = Counter(what for row in rows if isinstance(row, Good) for what in row.record.left_out)
+    mended = Counter(frame["mended"].explode().drop_nulls().to_list())
     return Cleaned(
-        frame.filter(pl.col("reason").is_null()).drop("reason", "question", "answer", "key", "stem"),
+        frame.filter(pl.col("reason").is_null()).drop("reason", "question", "answer", "mended", "key", "stem"),
         pl.concat([bad, dropped]).sort("file", "line", maintain_order=True),
         stages.changed(raw, frame) if config.texts else stages.changed(raw.clear(), frame.clear()),
-        pl.DataFrame([(source.name, *pair) for pair in sorted(left_out.items())], schema=LEFT_OUT, orient="row"),
+        _counted(source.name, left_out),
+        _counted(source.name, mended),
     )
+
+
+def _counted(source: str, counts: Counter[str]) -> pl.DataFrame:
+    return pl.DataFrame([(source, *pair) for pair in sorted(counts.items())], schema=COUNTED, orient="row")

@@ -51,12 +51,14 @@ class Writer:
         splits: dict[str, JSON] = {}
         for split in ("train", "validation", "test"):
             splits[split] = self._split(kept.filter(pl.col("split") == split).sort("id"), split)
-        left_out = pl.concat([self.chunks.beside(chunk, "left_out") for chunk in range(len(self.chunks.folders))])
-        manifest = build_manifest(self.job, Counts(counts, left_out), kept, splits, self.folder)
+        left_out, mended = self._beside("left_out"), self._beside("mended")
+        manifest = build_manifest(self.job, Counts(counts, left_out, mended), kept, splits, self.folder)
         write_json(self.folder / "manifest.json", manifest, indent=1)
-        changed = pl.concat([self.chunks.beside(chunk, "changed") for chunk in range(len(self.chunks.folders))])
-        write_card(self.folder, manifest, changed, texts=self.job.config.texts)
+        write_card(self.folder, manifest, self._beside("changed"), texts=self.job.config.texts)
         return manifest
+
+    def _beside(self, name: str) -> pl.DataFrame:
+        return pl.concat([self.chunks.beside(chunk, name) for chunk in range(len(self.chunks.folders))])
 
     def _sorted_runs(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """One pass over the chunks: rejected-*.parquet are written, kept records go to runs that are sorted by id.

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from medasst.config import Config, Pattern
 from medasst.data.filters import FILTERS, CleanSettings
 from medasst.data.layouts import Mapped
+from medasst.data.strict import STRICT
 from medasst.registry import did_you_mean
 from medasst.text import bucket
 
@@ -28,6 +29,7 @@ class Source(Config):
     trust: int = 1  # of two equal records the one of higher trust is kept
     weight: float = Field(default=1.0, ge=0)  # expected copies in train
     cap: int | None = Field(default=None, ge=0)  # at most so many records in train
+    strict: bool = False  # nobody checked the answers: the filters of `strict` apply as well
     general: bool = False  # everyday conversations, no medicine: `general_share` counts them
     enabled: bool = True
 
@@ -108,7 +110,8 @@ class PrepareConfig(Config):
             raise ValueError(f"the source name {twice[0]!r} is given twice; names must differ")
         if not any(source.enabled for source in self.sources):
             raise ValueError("no source is enabled")
+        known = [*FILTERS, *STRICT]
         for name in self.clean.off:
-            if name not in FILTERS:
-                raise ValueError(f"clean.off: no filter {name!r}{did_you_mean(name, FILTERS)}")
+            if name not in known:
+                raise ValueError(f"clean.off: no filter {name!r}{did_you_mean(name, known)}")
         return self

@@ -83,14 +83,17 @@ def bad_rows(source: str, bad: Sequence[Bad]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=REJECTED, orient="row")
 
 
-def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool) -> pl.DataFrame:
-    """Texts tidied and masked; columns `question`, `answer` and `reason` (why it is to be dropped, or null) added."""
+def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool, strict: bool = False) -> pl.DataFrame:
+    """Texts tidied and masked; columns `question`, `answer`, `mended` (names of the steps that changed it) and `reason` (why
+    it is to be dropped, or null) added."""
     # All turns in one column: inside lists each record would call Python for itself.
     turns = frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), "roles", "texts").explode("roles", "texts")
-    texts = tidied_turns(turns["texts"], turns["roles"], settings.simplify, settings.boilerplate)
-    turns = turns.select("row", texts=masked_series(texts) if privacy else texts)
-    frame = frame.with_columns(turns.group_by("row", maintain_order=True).agg("texts")["texts"])
-    return frame.with_columns(*views()).with_columns(drop_reason(settings).alias("reason")).drop(HELPERS)
+    texts, steps = tidied_turns(turns["texts"], turns["roles"], settings.simplify, settings.boilerplate)
+    turns = turns.select("row", texts=masked_series(texts) if privacy else texts).with_columns(**steps)
+    by_record = turns.group_by("row", maintain_order=True).agg("texts", pl.col(list(steps)).any())
+    mended = pl.concat_list(pl.when(name).then(pl.lit(name)) for name in steps).list.drop_nulls()
+    frame = frame.with_columns(by_record["texts"], by_record.select(mended.alias("mended"))["mended"])
+    return frame.with_columns(*views()).with_columns(drop_reason(settings, strict).alias("reason")).drop(HELPERS)
 
 
 def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSettings) -> pl.DataFrame:

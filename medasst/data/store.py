@@ -41,7 +41,8 @@ def once(path: Path, make: Callable[[], pl.DataFrame]) -> pl.DataFrame:
 
 
 class Chunks:
-    """Records in chunk folders (`kept`, beside it `rejected`, `changed` and `left_out`); `row` is a record's place in all."""
+    """Records in chunk folders (`kept`, beside it `rejected`, `changed`, `left_out` and `mended`). `row` is a record's place
+    in all."""
 
     def __init__(self, units: Sequence[Path]) -> None:
         self.folders = [folder for unit in units for folder in sorted(unit.iterdir()) if folder.is_dir()]
@@ -57,7 +58,7 @@ class Chunks:
         return pl.read_parquet(path, columns=list(columns)).with_row_index("row", int(self.starts[chunk]))
 
     def beside(self, chunk: int, name: str) -> pl.DataFrame:
-        """What else the chunk holds: "rejected", "changed" or "left_out"."""
+        """What else the chunk holds: "rejected", "changed", "left_out" or "mended"."""
         return pl.read_parquet(self.folders[chunk] / f"{name}.parquet")
 
     def gather(self, rows: NDArray[np.uint32], columns: Sequence[str]) -> Iterator[pl.DataFrame]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import polars as pl
 
-from medasst.data.boilerplate import cut_boilerplate
+from medasst.data.asked import without_labels, without_title
+from medasst.data.boilerplate import cut_boilerplate, cut_platform
+from medasst.data.exam_notes import KEY
+from medasst.data.phrases import slips
 from medasst.data.repeats import said_once
 from medasst.data.simplified import simplified_series
 
@@ -63,25 +69,95 @@ def tidied(text: pl.Expr) -> pl.Expr:
     return normalised(text.str.strip_chars())
 
 
-def tidied_turns(texts: pl.Series, roles: pl.Series, simplify: bool = True, boilerplate: bool = True) -> pl.Series:
-    """The texts of turns tidied; the assistant's lose boilerplate and what they say twice, and their punctuation is mended."""
+class Tidied(NamedTuple):
+    """Texts of turns, and for each step that is counted which of them it changed."""
+
+    texts: pl.Series
+    steps: dict[str, pl.Series]
+
+
+Step = Callable[[pl.Series], pl.Series]
+
+
+def tidied_turns(texts: pl.Series, roles: pl.Series, simplify: bool = True, boilerplate: bool = True) -> Tidied:
+    """The texts of turns tidied; the users' lose the forms of sites, the assistant's boilerplate and what they say twice, and
+    their punctuation is mended."""
     texts = texts.to_frame("text").select(tidied(pl.col("text")))["text"]
     if simplify:
         texts = simplified_series(texts)
-    answers = (roles == "assistant").fill_null(value=False).arg_true()
-    return texts.scatter(answers, _settled(texts.gather(answers), boilerplate)) if len(answers) else texts
+    whole = pl.int_range(len(texts), eager=True)
+    asked = whole.filter((roles == "user").fill_null(value=False))
+    answers = whole.filter((roles == "assistant").fill_null(value=False))
+    told = _Told(texts)
+    told.step("decimal point", whole, _decimals)
+    told.step("blank between words", answers, _joined)
+    if boilerplate:
+        told.step("label of a form", asked, without_labels)
+        told.step("title said again", asked, without_title)
+        told.step("letters lost by a site", answers, _slips)
+    _settle(told, answers, boilerplate)
+    return Tidied(told.texts, told.steps)
 
 
-def _settled(answers: pl.Series, boilerplate: bool) -> pl.Series:
+class _Told:
+    """Texts on their way through the steps, and what each changed."""
+
+    def __init__(self, texts: pl.Series) -> None:
+        self.texts = texts
+        self.steps: dict[str, pl.Series] = {}
+
+    def step(self, name: str, places: pl.Series, change: Step) -> pl.Series:
+        """Change the texts at some places; returns the places of those that changed. A step without a name isn't counted."""
+        before = self.texts.gather(places)
+        after = change(before.clone())  # `scatter` writes in place
+        moved = places.filter((after != before).fill_null(value=False))
+        if len(moved):
+            self.texts = self.texts.clone().scatter(places, after)
+        if name:
+            known = self.steps.get(name, pl.repeat(False, len(self.texts), dtype=pl.Boolean, eager=True))
+            self.steps[name] = known.clone().scatter(moved, True) if len(moved) else known
+        return moved
+
+
+def _settle(told: _Told, places: pl.Series, boilerplate: bool) -> None:
     """Answers cut and mended until nothing moves: what is cut may uncover more. No step undoes another."""
-    places = pl.int_range(len(answers), eager=True)
     while len(places):
-        before = answers.gather(places)
-        after = before.clone()  # `scatter` writes in place
-        after = _mended(said_once(cut_boilerplate(after) if boilerplate else after))
-        answers = answers.scatter(places, after)
-        places = places.filter((after != before).fill_null(value=False))
-    return answers
+        moved: list[pl.Series] = []
+        if boilerplate:
+            moved.append(told.step("talk of the platform", places, cut_platform))
+            moved.append(told.step("courtesy and labels", places, cut_boilerplate))
+        moved.append(told.step("said twice", places, said_once))
+        moved.append(told.step("", places, _mended))
+        places = pl.concat(moved).unique().sort()
+
+
+# 38。5 for 38.5: a site turned every full stop into a Chinese one. Before a mark of a list (38。2、) the digit is its number.
+_DECIMAL = r"(\d)。(\d{1,2})([^\d、．.)）]|$)"
+_HAN_BLANK = r"(\p{Han}) +(\p{Han})"
+
+
+def _decimals(texts: pl.Series) -> pl.Series:
+    places = texts.str.contains(_DECIMAL).fill_null(value=False).arg_true()
+    if not len(places):
+        return texts
+    # Twice: of 4。5。7 the middle belongs to both.
+    mended = texts.gather(places).str.replace_all(_DECIMAL, "${1}.${2}${3}").str.replace_all(_DECIMAL, "${1}.${2}${3}")
+    return texts.scatter(places, mended)
+
+
+def _joined(texts: pl.Series) -> pl.Series:
+    """Blanks between Han characters out, but for the first line of an exam's answer, which repeats an option."""
+    places = (texts.str.contains(_HAN_BLANK) & ~texts.str.starts_with(KEY)).fill_null(value=False).arg_true()
+    if not len(places):
+        return texts
+    joined = texts.gather(places).str.replace_all(_HAN_BLANK, "${1}${2}").str.replace_all(_HAN_BLANK, "${1}${2}")
+    return texts.scatter(places, joined)
+
+
+def _slips(texts: pl.Series) -> pl.Series:
+    for pattern, right in slips():
+        texts = texts.str.replace_all(pattern, right)
+    return texts
 
 
 def _mended(answers: pl.Series) -> pl.Series:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
-from medasst.evaluation.metrics import Interval, bootstrap_ratio, paired_bootstrap
-from medasst.evaluation.task import AnyTask, Record, Scores
+from medasst.evaluation.metrics import Interval, paired_bootstrap
+from medasst.evaluation.task import AnyTask, Bootstrap, Record, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupResult(Result):
+    """A row of results over the items of one group, such as a category."""
+
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """The paired difference system - baseline of one metric over the same items, in percentage points."""
 
@@ -49,14 +56,6 @@ class Comparison:
     excludes_zero: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Bootstrap:
-    """How intervals are drawn."""
-
-    resamples: int
-    seed: int
-
-
 class Answered(NamedTuple):
     """What one system answered to one task, and what each answer scores; in the order of the task's items."""
 
@@ -68,22 +67,30 @@ class Answered(NamedTuple):
 AllAnswered = Mapping[tuple[str, str], Answered]
 
 
-def scored(task: AnyTask, records: Sequence[Record]) -> Iterator[Scores]:
-    """What each item's record scores, in order."""
-    for item, record in zip(task.items, records, strict=True):
-        yield task.scoring.score(item, record)
-
-
 def results(system: str, task: AnyTask, answered: Answered, how: Bootstrap) -> list[Result]:
     """The rows of one system on one task."""
     outcomes = Counter(record.finish_reason for record in answered.records)
+    counts = outcomes["unparsed"], outcomes["error"], outcomes["length"]
     rows = []
     for metric in task.scoring.metrics:
-        own = [score for score in answered.scores if metric.among(score)]
-        above, below = [metric.of(score) for score in own], [metric.per(score) for score in own]
-        found = _finite(bootstrap_ratio(above, below, resamples=how.resamples, seed=how.seed))
-        counts = outcomes["unparsed"], outcomes["error"], outcomes["length"]
-        rows.append(Result(system, task.name, metric.name, *found, len(own), task.asking.protocol, "ok", *counts))
+        found = metric.measure(answered.scores, how)
+        figures = _finite(found.interval)
+        rows.append(Result(system, task.name, metric.name, *figures, found.n, task.asking.protocol, "ok", *counts))
+    return rows
+
+
+def group_results(system: str, task: AnyTask, answered: Answered, how: Bootstrap) -> list[GroupResult]:
+    """The rows of each group of a task's items, in the order of the groups' names; none where a task has no groups."""
+    places: dict[str, list[int]] = {}
+    for place, item in enumerate(task.items):
+        places.setdefault(task.scoring.group(item), []).append(place)
+    places.pop("", None)
+    rows = []
+    for group in sorted(places):
+        records = [answered.records[place] for place in places[group]]
+        scores = [answered.scores[place] for place in places[group]]
+        own = results(system, task, Answered(records, scores), how)
+        rows += [GroupResult(**asdict(row), group=group) for row in own]
     return rows
 
 
@@ -98,9 +105,13 @@ def compare(system: str, baseline: str, task: AnyTask, answered: AllAnswered, ho
     found = []
     for metric in task.scoring.metrics:
         if metric.compared:
-            a, b = ([metric.of(score) for score in side] for side in (ours, theirs))
+            both = [(a, b) for a, b in zip(ours, theirs, strict=True) if metric.among(a) and metric.among(b)]
+            a, b = ([metric.of(pair[side]) for pair in both] for side in (0, 1))
             difference = paired_bootstrap(a, b, resamples=how.resamples, seed=how.seed)
-            found.append(Comparison(system, baseline, task.name, metric.name, *difference, len(ours), difference.excludes_zero))
+            if both:
+                found.append(
+                    Comparison(system, baseline, task.name, metric.name, *difference, len(both), difference.excludes_zero)
+                )
     return found
 
 

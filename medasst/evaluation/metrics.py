@@ -1,4 +1,4 @@
-"""The field's scores of a text against one reference, and bootstrap intervals.
+"""The field's scores of a text against one reference, and intervals.
 
 BLEU-4 counts characters, the ROUGEs count jieba words; the figures equal LLaMA-Factory's, its rounding and its way of
 cutting text included. Texts are scored raw: nothing is stripped or normalised.
@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from statistics import NormalDist
 from typing import NamedTuple
 
 import jieba
@@ -22,6 +23,7 @@ from rouge_chinese import Rouge
 jieba.setLogLevel(logging.WARNING)
 _rouge = Rouge()
 _smoothing = SmoothingFunction().method3
+_Z = NormalDist().inv_cdf(0.975)
 _BLOCK = 4_000_000  # drawn indices held at a time
 
 
@@ -119,6 +121,19 @@ def bootstrap_ratio(above: ArrayLike, below: ArrayLike, *, resamples: int = 10_0
         )
         low, high = np.percentile(ratios, [2.5, 97.5])
         return Interval(float(top.sum() / bottom.sum()), float(low), float(high))
+
+
+def wilson(hits: int, n: int) -> Interval:
+    """A share with its 95 % score interval (Wilson 1927, doi:10.1080/01621459.1927.10502953). NaN throughout for no items.
+
+    Unlike a bootstrap it says something where nothing, or everything, was hit: 0 of 100 is 0 to 0.037.
+    """
+    if not n:
+        return Interval(math.nan, math.nan, math.nan)
+    share, z2 = hits / n, _Z * _Z
+    middle, half = share + z2 / (2 * n), _Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    low, high = ((middle + side * half) / (1 + z2 / n) for side in (-1, 1))
+    return Interval(share, low if hits else 0.0, high if hits < n else 1.0)
 
 
 def _draws(n: int, resamples: int, seed: int) -> Iterable[NDArray[np.int64]]:

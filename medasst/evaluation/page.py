@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,6 +64,13 @@ class Example(NamedTuple):
     answers: list[tuple[str, str, float]]
 
 
+class Groups(NamedTuple):
+    """One system's figures for each group of the items."""
+
+    system: str
+    rows: list[tuple[str, list[Cell]]]
+
+
 class Section(NamedTuple):
     """One task."""
 
@@ -73,6 +80,7 @@ class Section(NamedTuple):
     compared: list[str]
     rows: list[tuple[str, list[Cell]]]
     differences: list[tuple[str, list[Cell]]]
+    groups: list[Groups]
     counts: list[Result]
     unsupported: list[str]
     examples: list[Example]
@@ -110,10 +118,23 @@ def _section(report: EvalReport, summary: TaskSummary, task: AnyTask, examples: 
             for system in answered
             if any(c.system == system for c in compared)
         ],
+        _groups(report, summary, answered, metrics),
         [row for row in done if row.metric == summary.headline],
         [row.system for row in rows if row.status == "unsupported"],
         examples,
     )
+
+
+def _groups(
+    report: EvalReport, summary: TaskSummary, systems: Sequence[str], metrics: Mapping[str, Metric[Any]]
+) -> list[Groups]:
+    found = {(row.system, row.group, row.metric): row for row in report.groups if row.task == summary.name}
+    names = list(dict.fromkeys(group for _, group, _ in found))
+
+    def cells(system: str, group: str) -> list[Cell]:
+        return [_cell(found[system, group, name], metric.digits, n=True) for name, metric in metrics.items()]
+
+    return [Groups(system, [(group, cells(system, group)) for group in names]) for system in systems if names]
 
 
 def _chart(found: dict[tuple[str, str], Result], systems: list[str], metrics: list[Metric[Any]], chance: float | None) -> Chart:
@@ -138,10 +159,13 @@ def _chart(found: dict[tuple[str, str], Result], systems: list[str], metrics: li
     return Chart(y + 16, _LEFT, groups, ticks, _LEFT + chance * scale if chance is not None else None)
 
 
-def _cell(row: Result, digits: int) -> Cell:
+def _cell(row: Result, digits: int, *, n: bool = False) -> Cell:
+    """The figure with its interval, and with `n` how many it is of, where that differs from cell to cell."""
     if row.value is None:
         return Cell("–")
     interval = f"{row.low:.{digits}f} to {row.high:.{digits}f}" if row.low is not None and row.high is not None else ""
+    if n:
+        interval = f"{interval} of {row.n}".strip()
     return Cell(f"{row.value:.{digits}f}", interval)
 
 
@@ -149,7 +173,9 @@ def _difference_cells(compared: Sequence[Comparison], system: str, metrics: Sequ
     by_metric = {c.metric: c for c in compared if c.system == system}
     return [
         Cell(f"{c.difference:+.1f}", f"{c.low:+.1f} to {c.high:+.1f}", "clear" if c.excludes_zero else "open")
-        for c in (by_metric[metric] for metric in metrics)
+        if c
+        else Cell("–")
+        for c in map(by_metric.get, metrics)
     ]
 
 

@@ -62,7 +62,7 @@ class Generating(Asking[QaItem, Record]):
                 yield self.failed(item, found.error or "the engine failed")
             else:
                 yield replace(
-                    self.failed(item, ""), predict=_writable(found.text), finish_reason=found.finish_reason, error=None
+                    self.failed(item, ""), predict=writable(found.text), finish_reason=found.finish_reason, error=None
                 )
 
     def failed(self, item: QaItem, why: str) -> Record:
@@ -74,7 +74,7 @@ class Generating(Asking[QaItem, Record]):
         return replace(record, predict=text.rstrip(), finish_reason="stop") if found else record
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
     """UTF-8 has no lone surrogates, but a JSON reply may: they become question marks."""
     return text.encode("utf-8", "replace").decode()
 
@@ -91,6 +91,10 @@ class Likeness(Scoring[QaItem, Record, QaScores]):
         Metric("unstopped", "Did not stop", lambda s: s.unstopped),
     )
     headline = "rouge_l"
+    note = (
+        "BLEU and ROUGE count characters and words shared with one reference answer. They tell whether an answer sounds like "
+        "the reference, not whether it is right or safe. Length ratio: characters of all answers over those of all references."
+    )
 
     def score(self, item: QaItem, record: Record) -> QaScores:
         found = score_text(record.predict, item.label)

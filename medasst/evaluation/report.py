@@ -7,9 +7,18 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from medasst.evaluation.config import EvaluateConfig
-from medasst.evaluation.measure import AllAnswered, Bootstrap, Comparison, Result, compare, results, unsupported
+from medasst.evaluation.measure import (
+    AllAnswered,
+    Comparison,
+    GroupResult,
+    Result,
+    compare,
+    group_results,
+    results,
+    unsupported,
+)
 from medasst.evaluation.rows import Rows
-from medasst.evaluation.task import AnyTask
+from medasst.evaluation.task import AnyTask, Bootstrap
 from medasst.models import Decoding
 
 SCHEMA_VERSION = 2
@@ -20,6 +29,7 @@ class TaskSummary:
     """What a task asked: `n` items of `available`, what became of the rows they were read from, and which were no items.
 
     `metrics` are the labels of its metrics by their names; `chance` is what guessing gets of the `headline`, in percent.
+    `note`: what to know about the figures.
     """
 
     name: str
@@ -35,6 +45,7 @@ class TaskSummary:
     chance: float | None
     headline: str
     metrics: Mapping[str, str]
+    note: str
 
     @classmethod
     def of(cls, task: AnyTask) -> TaskSummary:
@@ -53,6 +64,7 @@ class TaskSummary:
             chance=task.chance,
             headline=task.scoring.headline,
             metrics={metric.name: metric.label for metric in task.scoring.metrics},
+            note=task.scoring.note,
         )
 
     def without_texts(self) -> TaskSummary:
@@ -63,9 +75,10 @@ class TaskSummary:
 
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What `report.json` holds."""
+    """What `report.json` holds; `groups` are the results again, for each group of a task's items."""
 
     results: tuple[Result, ...]
+    groups: tuple[GroupResult, ...]
     comparisons: tuple[Comparison, ...]
     tasks: tuple[TaskSummary, ...]
     baseline: str
@@ -107,6 +120,7 @@ def build_report(
     """Rows, comparisons and task summaries of everything that was answered by the systems of these `names`."""
     how = Bootstrap(config.resamples, config.seed)
     rows: list[Result] = []
+    groups: list[GroupResult] = []
     comparisons: list[Comparison] = []
     for task in tasks:
         for system in names:
@@ -114,9 +128,10 @@ def build_report(
                 rows.append(unsupported(system, task))
                 continue
             rows += results(system, task, answered[system, task.name], how)
+            groups += group_results(system, task, answered[system, task.name], how)
             if system != baseline and (baseline, task.name) in answered:
                 comparisons += compare(system, baseline, task, answered, how)
     summaries = [TaskSummary.of(task) for task in tasks]
     shown = tuple(summary if config.texts else summary.without_texts() for summary in summaries)
     decoding = config.common.decoding
-    return EvalReport(tuple(rows), tuple(comparisons), shown, baseline, decoding, config.seed, config.resamples)
+    return EvalReport(tuple(rows), tuple(groups), tuple(comparisons), shown, baseline, decoding, config.seed, config.resamples)

@@ -13,6 +13,7 @@ _ADVICE = {
     "ambiguous_answer": "make letters of them in a copy of the file",
     "bad_options": "if other fields hold the options, name them with a mapping",
     "missing_field": "name the fields with a mapping",
+    "no_field": "benchmarks/suites/README.md says what a vignette holds",
     "no_question": "if another field holds the question, name it with a mapping",
 }
 

@@ -17,7 +17,7 @@ from medasst.disk import write_json, write_text
 from medasst.errors import ConfigError, Stopped
 from medasst.evaluation.ask import Run, Work, ask_all
 from medasst.evaluation.config import EvaluateConfig, baseline_of
-from medasst.evaluation.measure import Answered, scored
+from medasst.evaluation.measure import Answered
 from medasst.evaluation.page import write_page
 from medasst.evaluation.report import EvalReport, build_report
 from medasst.evaluation.systems import Guard, System, systems_of
@@ -83,7 +83,7 @@ def evaluate(
 def _scored(run: Run, system: str, task: AnyTask, records: Sequence[Record]) -> Answered:
     """The records with their items' scores, which are written down so that any figure can be traced to its items."""
     scores = []
-    for score in scored(task, records):
+    for score in task.scoring.scores(task.items, records):
         scores.append(score)
         run.progress(f"scoring {system}: {task.name}", len(scores), len(records))
     lines = (json.dumps({"id": record.id, **score._asdict()}) for record, score in zip(records, scores, strict=True))

@@ -1,21 +1,25 @@
 """What a task is made of: items, how they are asked, how the answers are scored.
 
-A kind of task is one file. It registers its settings under `kind`; they know how to make the task (`qa.py`, `choice.py`).
+A kind of task is one file. It registers its settings under `kind`; they know how to make the task (`qa.py`, `choice.py`,
+`dialogue.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
+import numpy as np
 from pydantic import Field, ModelWrapValidatorHandler, StringConstraints, ValidationInfo, model_validator
 
 from medasst.config import Config
 from medasst.errors import InputError
+from medasst.evaluation.metrics import Interval, bootstrap_ratio, wilson
 from medasst.evaluation.rows import Rows
 from medasst.models import ChatModel, Decoding
 from medasst.models.base import Capability
@@ -95,6 +99,21 @@ class Asking(ABC, Generic[I, R]):
 
 
 @dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals are drawn."""
+
+    resamples: int
+    seed: int
+
+
+class Measured(NamedTuple):
+    """A figure with its 95 % interval, NaN where there is none, over `n` things."""
+
+    interval: Interval
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class Metric(Generic[S]):
     """The sum of `of` over the sum of `per`, over the items that are `among` its own: by default a mean over all of them.
 
@@ -109,16 +128,60 @@ class Metric(Generic[S]):
     compared: bool = False
     digits: int = 1
 
+    def measure(self, scores: Iterable[S], how: Bootstrap) -> Measured:
+        """The figure over all of these scores."""
+        own = [score for score in scores if self.among(score)]
+        above, below = [self.of(score) for score in own], [self.per(score) for score in own]
+        return Measured(bootstrap_ratio(above, below, resamples=how.resamples, seed=how.seed), len(own))
+
+
+@dataclass(frozen=True, slots=True)
+class Share(Metric[S]):
+    """How many in a hundred: `of` is 0 or 100. The interval is Wilson's, which needs no resampling and is one for 0 too."""
+
+    def measure(self, scores: Iterable[S], how: Bootstrap) -> Measured:  # noqa: ARG002
+        own = [self.of(score) for score in scores if self.among(score)]
+        found = wilson(sum(value > 0 for value in own), len(own))
+        return Measured(Interval(*(100.0 * figure for figure in found)), len(own))
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile(Metric[S]):
+    """The `at`th percentile of all `values` of the items, without an interval; `of` is not used."""
+
+    values: Callable[[S], Sequence[float]] = lambda _: ()
+    at: float = 50.0
+
+    def measure(self, scores: Iterable[S], how: Bootstrap) -> Measured:  # noqa: ARG002
+        values = [value for score in scores for value in self.values(score)]
+        figure = float(np.percentile(values, self.at)) if values else math.nan
+        return Measured(Interval(figure, math.nan, math.nan), len(values))
+
 
 class Scoring(ABC, Generic[I, R, S]):
-    """How answers are scored. `headline` is the metric that a single line names."""
+    """How answers are scored.
+
+    Attributes:
+        headline: the metric that a single line names.
+        note: what a reader of the figures must know about them.
+    """
 
     metrics: tuple[Metric[S], ...]
     headline: str
+    note: str = ""
 
     @abstractmethod
     def score(self, item: I, record: R) -> S:
         """What one answer scores; one that isn't there scores what nothing scores."""
+
+    def scores(self, items: Sequence[I], records: Sequence[R]) -> Iterator[S]:
+        """What each item's answer scores, in order."""
+        for item, record in zip(items, records, strict=True):
+            yield self.score(item, record)
+
+    def group(self, item: I) -> str:  # noqa: ARG002
+        """What the item is reported with besides the whole, such as its category; "" for nothing."""
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +239,7 @@ class TaskConfig(Config):
     """Settings that every kind of task has. Validating picks the kind."""
 
     name: Name = Field(description="what results and files call it")
-    kind: str = Field(description='"qa" or "choice"')
+    kind: str = Field(description='"qa", "choice" or "dialogue"')
     limit: int | None = Field(None, ge=1, description="items at most; the job's limit by default")
 
     @model_validator(mode="wrap")

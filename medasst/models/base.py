@@ -45,7 +45,10 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer. With finish reason "error", `error` says what went wrong."""
+    """A whole answer. With finish reason "error", `error` says what went wrong.
+
+    `seconds` is the time it took, where the engine made it alone and not beside others.
+    """
 
     id: str
     text: str
@@ -53,6 +56,7 @@ class Completion:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     error: str | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

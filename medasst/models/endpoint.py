@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
@@ -80,13 +81,16 @@ class EndpointModel:
             yield from as_answered(lambda talk: self._complete(client, talk, decoding), conversations, self.parallel)
 
     def _complete(self, client: openai.OpenAI, conversation: Conversation, decoding: Decoding) -> Completion:
+        began = time.perf_counter()
         try:
             answer = client.chat.completions.create(**self._request(conversation, decoding))
             choice, usage = answer.choices[0], answer.usage
         except (openai.OpenAIError, IndexError, TypeError) as error:
             return Completion(conversation.id, "", "error", error=self._explain(error))
-        counts = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
-        return Completion(conversation.id, choice.message.content or "", _finish(choice.finish_reason), *counts)
+        counts: tuple[int, int] = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+        seconds = time.perf_counter() - began if self.parallel == 1 else None
+        text = choice.message.content or ""
+        return Completion(conversation.id, text, _finish(choice.finish_reason), *counts, None, seconds)
 
     def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
         with openai.OpenAI(**self._client) as client:

@@ -7,6 +7,7 @@ import ctypes
 import json
 import os
 import secrets
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -122,6 +123,7 @@ class LlamaCppModel:
             yield from as_answered(lambda talk: self._complete(client, talk, decoding), conversations, self.parallel)
 
     def _complete(self, client: httpx.Client, conversation: Conversation, decoding: Decoding) -> Completion:
+        began = time.perf_counter()
         try:
             response = client.post("/completion", json=self._request(conversation, decoding))
             if response.status_code != 200:
@@ -130,7 +132,9 @@ class LlamaCppModel:
         except (httpx.HTTPError, MedasstError) as error:
             return Completion(conversation.id, "", "error", error=str(error) or type(error).__name__)
         text, _ = cut_at(self.renderer.decode(self._answer(event)), decoding.stop)
-        return Completion(conversation.id, text, _finish(event), event["tokens_evaluated"], event["tokens_predicted"])
+        seconds = time.perf_counter() - began if self.parallel == 1 else None
+        counts = event["tokens_evaluated"], event["tokens_predicted"]
+        return Completion(conversation.id, text, _finish(event), *counts, seconds=seconds)
 
     def _answer(self, event: dict[str, Any]) -> list[int]:
         """The ids of an event without the one that ends the answer: text is made of ids here, as in every engine."""

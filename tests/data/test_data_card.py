@@ -19,6 +19,7 @@ from medasst.data.card import bins, compared, facts, word
 from medasst.data.filters import FILTERS
 from medasst.data.manifest import load_manifest
 from medasst.data.stages import CHANGED
+from medasst.data.strict import STRICT
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "a-source-with-a-name-that-no-drawing-has-room-for-" + "x" * 60
@@ -118,7 +119,7 @@ def test_every_reason_that_a_record_can_be_dropped_for_has_a_name_and_a_meaning(
     documented = (ROOT / "docs/data.md").read_text("utf-8").partition("| reason | what to do |")[2].partition("\n\n")[0]
     read = set(re.findall(r"`(\w+)`", "".join(row.split("|")[1] for row in documented.splitlines() if row.startswith("| `"))))
     assert len(read) > 20
-    for stage, names in (("read", read), ("clean", set(FILTERS))):
+    for stage, names in (("read", read), ("clean", {*FILTERS, *STRICT})):
         for name in sorted(names):
             said = word(stage, name)
             assert said.en != name and re.search(r"[\u4e00-\u9fff]", said.zh), f"card.toml lacks {stage}.{name}"

@@ -161,7 +161,7 @@ def test_boilerplate_is_cut_and_content_stays(raw: str, cut: str) -> None:
 
 def turns(texts: list[str], simplify: bool = True, boilerplate: bool = True) -> list[str]:
     roles = ["user", "assistant"] * (len(texts) // 2)
-    return [str(text) for text in tidied_turns(pl.Series(texts), pl.Series(roles), simplify, boilerplate)]
+    return [str(text) for text in tidied_turns(pl.Series(texts), pl.Series(roles), simplify, boilerplate).texts]
 
 
 def test_only_answers_lose_boilerplate_and_both_steps_can_be_switched_off() -> None:

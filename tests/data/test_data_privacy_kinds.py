@@ -40,15 +40,17 @@ def is_right(line: dict[str, str]) -> bool:
     return normalise(line["secret"]) not in masked if "secret" in line else masked == text
 
 
-@pytest.mark.parametrize("suite", ["found", "independent"])
-def test_recall_of_the_suites(suite: str) -> None:
+@pytest.mark.parametrize(
+    ("suite", "of_all", "of_each_kind"), [("found", 0.97, 0.85), ("independent", 0.97, 0.85), ("third", 0.93, 0.75)]
+)
+def test_recall_of_the_suites(suite: str, of_all: float, of_each_kind: float) -> None:
     right: dict[str, list[bool]] = defaultdict(list)
     for line in LINES:
         if line["suite"] == suite and "secret" in line:
             right[line["kind"]].append(is_right(line))
     everything = [each for kind in right.values() for each in kind]
-    assert sum(everything) >= 0.97 * len(everything)
-    assert all(sum(kind) >= 0.85 * len(kind) for kind in right.values())
+    assert sum(everything) >= of_all * len(everything)
+    assert all(sum(kind) >= of_each_kind * len(kind) for kind in right.values() if len(kind) > 4)
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if "secret" not in line], ids=lambda line: line["text"])
@@ -200,11 +202,47 @@ def test_names_of_other_peoples(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["高血压", "安静", "黄芪", "毛囊炎", "白领", "何首乌", "常年", "陈皮", "牛黄", "任何", "高中生"]
+    "word", ["高血压", "安静", "阳虚", "雷公藤", "黄芪", "毛囊炎", "白领", "何首乌", "常年", "陈皮", "牛黄", "任何", "高中生"]
 )
 def test_words_that_begin_with_a_surname_are_no_names(word: str) -> None:
     assert not is_name(word)
     assert mask(f"患者{word}，我是{word}") == f"患者{word}，我是{word}"
+
+
+@given(
+    st.from_regex(r"1[3-9][1-9]{9}", fullmatch=True),
+    st.sampled_from(
+        [
+            ("前三位", "，中间四位是", "，最后四位"),
+            ("开头是", "，后面是", "，再后面是"),
+            ("先记", "接着", "尾巴"),
+            ("", "然后", "然后"),
+        ]
+    ),
+    st.sampled_from([str, written(HAN), written(CIRCLED)]),
+)
+def test_mobile_numbers_told_in_parts(number: str, words: tuple[str, str, str], disguise: Callable[[str], str]) -> None:
+    groups = [disguise(number[:3]), disguise(number[3:7]), disguise(number[7:])]
+    masked = mask("我电话" + "".join(word + group for word, group in zip(words, groups, strict=True)) + "，谢谢")
+    assert not any(group in masked for group in groups)
+
+
+@given(
+    st.sampled_from(["🐧", "🐧：", "加🐧", "QQ裙", "企鹅群号"]),
+    st.from_regex(r"[1-9][1-9]{6,9}", fullmatch=True),
+    st.sampled_from([str, written(CIRCLED), written(HAN)]),
+)
+def test_pictures_and_slang_tell_accounts(cue: str, number: str, disguise: Callable[[str], str]) -> None:
+    assert disguise(number) not in mask(f"{cue}{disguise(number)}，发报告")
+
+
+@pytest.mark.parametrize("letters", ["Ⓐⓑ12_x9", "🅰🅱12_x9", "āb12_x9", "𝐚𝐛12_x9"])
+def test_letters_of_other_alphabets_and_in_circles_are_letters(letters: str) -> None:
+    assert letters not in mask(f"微信：{letters}")
+
+
+def test_a_name_that_a_cue_tells_goes_wherever_it_stands_again() -> None:
+    assert mask("患者王建国，男。王建国昨夜发热，建国路上堵车") == "患者[姓名]，男。[姓名]昨夜发热，建国路上堵车"
 
 
 # ---- what only looks like it -------------------------------------------------------------------------------------------

@@ -54,8 +54,18 @@ def test_every_recipe_says_where_its_set_comes_from_and_what_its_licence_is() ->
         ("medicalgpt-sft", "medicalgpt-sft-1k/*.gz", 1000, {}),
         ("dialmed", "dialmed/*.txt.gz", 1305, {"masked_answer": 685}),
         ("cmdd", "cmdd/*.gz", 1761, {}),
-        ("cmexam-explanations", "cmexam-val/*.gz", 2835, {"no_answer": 513, "bad_options": 2}),
-        ("pharmacist-explanations", "pharmacist-2022-2024/*.gz", 539, {"no_answer": 4}),
+        (
+            "cmexam-explanations",
+            "cmexam-val/*.gz",
+            2770,
+            {"no_answer": 529, "broken_stem": 25, "contradicts": 15, "missing_case": 5, "several_keys": 4, "bad_options": 2},
+        ),
+        (
+            "pharmacist-explanations",
+            "pharmacist-2022-2024/*.gz",
+            444,
+            {"several_keys": 44, "no_answer": 24, "missing_case": 22, "broken_stem": 9},
+        ),
     ],
 )
 def test_recipes_on_real_files(name: str, pattern: str, read: int, aside: dict[str, int]) -> None:

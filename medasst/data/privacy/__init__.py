@@ -35,7 +35,7 @@ def _numbers(text: str) -> str:
 
 
 def _put_together(text: str) -> str:
-    if not _MANY_GROUPS.search(text):
+    if not scattered.has_many(text):
         return text
     parts, done = list[str](), 0
     for number in scattered.spans(view_of(text, "numerals")):
@@ -45,12 +45,10 @@ def _put_together(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-_MANY_GROUPS = re.compile(scattered.SIGN)
 _FIGURES = [
     *numbers.papers("digits"),
     *accounts.qq("digits"),
     *numbers.phones("digits"),
-    *numbers.BEDS,
     *numbers.plates("digits"),
 ]
 _NUMERALS = [
@@ -63,32 +61,30 @@ _ACCOUNTS = [*accounts.GROUPS, *accounts.ACCOUNTS]
 # In this order: digits of a mail address are no telephone, and what a cue of WeChat is followed by may be one.
 _PARTS: dict[str, Callable[[str], str]] = {
     "mails": lambda text: _searched(text, accounts.MAILS),
-    "scattered": lambda text: _numbers(_put_together(text)),
+    "scattered": _put_together,
     "numbers": _numbers,
+    "beds": lambda text: _searched(text, numbers.BEDS),
     "accounts": lambda text: _searched(text, _ACCOUNTS),
     "places": lambda text: replaced(text, _free(text, places.spans(text)), "[地址]"),
-    "stated": lambda text: replaced(text, _free(text, names.stated(text)), "[姓名]"),
-    "of_people": lambda text: replaced(text, _free(text, names.of_people(text)), "[姓名]"),
-    "titled": lambda text: replaced(text, _free(text, names.titled(text)), "[姓名]"),
+    "stated": lambda text: _named(text, names.stated(text)),
+    "of_people": lambda text: _named(text, names.of_people(text)),
+    "titled": lambda text: _named(text, names.titled(text)),
 }
 
 
 _MOST_PASSES = 10
+_LEAST_AGAIN = 3  # letters of a name that is looked for where no cue tells it
 
 
 def mask(text: str) -> str:
     """The text with personal data replaced; masking twice changes nothing more."""
     # What is masked may bring a cue nearer to a secret behind it, so again, but not for ever.
-    for _ in range(_MOST_PASSES):
-        if (masked := _once(text)) == text:
+    unchanged = 0
+    for part in itertools.islice(itertools.cycle(_PARTS.values()), _MOST_PASSES * len(_PARTS)):
+        before, text = text, part(text)
+        unchanged = unchanged + 1 if text == before else 0
+        if unchanged == len(_PARTS):
             break
-        text = masked
-    return text
-
-
-def _once(text: str) -> str:
-    for part in _PARTS.values():
-        text = part(text)
     return text
 
 
@@ -107,6 +103,16 @@ def _searched(text: str, recognisers: Sequence[Recogniser]) -> str:
         masked = replaced(text, _free(text, spans), recogniser.label) if spans else text
         if masked != text:
             text, views, runs = masked, {"text": masked}, {}
+    return text
+
+
+def _named(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The names that were found replaced, the longer ones wherever they stand again."""
+    found = list(_free(text, spans))
+    again = sorted({text[start:end] for start, end in found if end - start >= _LEAST_AGAIN}, key=len, reverse=True)
+    text = replaced(text, found, "[姓名]")
+    for name in again:
+        text = text.replace(name, "[姓名]")
     return text
 
 
@@ -170,17 +176,16 @@ def mask_name(name: str) -> str:
 def masked_series(texts: pl.Series) -> pl.Series:
     """`mask` on each text; only the parts of it that a text shows a sign of go through Python."""
     rows: dict[int, list[str]] = {}
-    begun: dict[str, tuple[pl.Series, pl.Series]] = {}
-    for part, (first, then) in signs().items():
-        if first not in begun:
-            at = texts.str.contains(first).fill_null(value=False).arg_true()
-            begun[first] = at, texts.gather(at)
-        likely, some = begun[first]
-        for patterns in then:
-            found = reduce(or_, [some.str.contains(pattern) for pattern in patterns])
-            likely, some = likely.filter(found), some.filter(found)
-        for row in likely:
-            rows.setdefault(row, []).append(part)
+    for first, parts_then in signs():
+        at = texts.str.contains(first).fill_null(value=False).arg_true()
+        with_first = texts.gather(at)
+        for part, then in parts_then.items():
+            likely, some = at, with_first
+            for patterns in then:
+                found = reduce(or_, [some.str.contains(pattern) for pattern in patterns])
+                likely, some = likely.filter(found), some.filter(found)
+            for row in likely:
+                rows.setdefault(row, []).extend(_PARTS if part == "any" else [part])
     changed = {row: mask(text) for row, parts in rows.items() if _shows(text := texts[row], parts)}
     return texts.clone().scatter(list(changed), list(changed.values())) if changed else texts
 

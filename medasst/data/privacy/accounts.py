@@ -11,7 +11,7 @@ from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Re
 # From where it begins, so that a long run of letters is read once.
 _LOCAL = (
     rf"(?<![A-Za-z0-9])(?:[A-Za-z0-9]|[{NUMERALS}]{{5}})"
-    rf"(?:[A-Za-z0-9._%+-]|下划线|[{NUMERALS}]{{3}}|[{NUMERALS}](?=\s?[@＠])){{0,60}}"
+    rf"(?:[A-Za-z0-9._%+-]|下划线|[{NUMERALS}]{{3}}|[{NUMERALS}](?=[{NUMERALS}]{{0,3}}\s?(?:[@＠]|艾特|爱特|圈))){{0,60}}"
 )
 _HOST = (
     r"(?:vip\s?\.?\s?)?(?:[Qq]{2}|163|126|188|139|189|yeah|sina|sohu|tom|21cn|gmail|outlook|hotmail|foxmail|live|msn|aliyun"
@@ -21,7 +21,7 @@ _TOP = r"(?:com\.cn|com|cn|net|org|edu|gov|me|cc)(?![A-Za-z])"
 _PROVIDER = rf"(?:(?:网易|腾讯|新浪|搜狐|谷歌|阿里)?{_HOST}|网易|腾讯|新浪|搜狐|扣扣|[一幺]六三|[一幺]二六)"
 _DOT = r"\s?(?:[.．。·,，]|[\[(（【{<_-]?\s?(?:点|dot|DOT|Dot|D O T)\s?[\])）】}>_-]?|-(?=com|cn))\s?"
 _AT = (
-    r"\s?(?:[@＠]{1,2}|[#＃*&]|[\[(（【{<]\s?(?:at|AT|At|@|艾特|爱特|a|圈a|小老鼠)\s?[\])）】}>]|艾特|爱特|圈[aA]|小老鼠|[aA]圈|花a"
+    r"\s?(?:[@＠]{1,2}|[#＃*&]|[\[(（【{<]\s?(?:at|AT|At|@|艾特|爱特|a|圈a|小老鼠)\s?[\])）】}>]|艾特|爱特|圈[aA]|小老鼠|[aA]圈|圈[Aa]|花a|🅰️?"
     r"|\s(?:at|AT|At|在|A T)\s|[_.-]at[_.-]|AT(?=[a-z0-9])|@符号|在(?=[a-zA-Z0-9]{2,10}点))\s?"
 )
 _LABEL = rf"[A-Za-z0-9{HAN}](?:[A-Za-z0-9{HAN}-])*"
@@ -39,7 +39,7 @@ MAILS = [
     Recogniser(
         "[邮箱]",
         re.compile(
-            rf"(?:邮箱|邮件|伊妹儿|[Ee]-?[Mm]ail|[Mm]ail)(?:地址|账号|号)?(?:是|为|发到?|到|[:：\s“【])*(?P<secret>[A-Za-z0-9][A-Za-z0-9._-]{{4,}}(?:{_AT}{_PROVIDER})?)"
+            rf"(?:邮箱|邮件|信箱|伊妹儿|[✉📧📮📩📨]\ufe0f?|[Ee]-?[Mm]ail|[Mm]ail)(?:地址|账号|号)?(?:是|为|发到?|到|[:：\s“【])*(?P<secret>[A-Za-z0-9][A-Za-z0-9._-]{{4,}}(?:{_AT}{_PROVIDER})?)"
         ),
     ),
 ]
@@ -47,14 +47,16 @@ MAILS = [
 # ---- WeChat and its like ---------------------------------------------------------------------------------------------
 
 _JUNK = rf"[{SEPARATORS}\[\]]{{0,3}}"
-_WEI = "微薇威维唯围危徽溦巍魏葳韦喂崴徵卫胃味伟纬蔚"
+_WEI = "微薇威维唯围危徽溦巍魏葳韦喂崴徵卫胃味伟纬蔚惟帷猥玮炜尾萎"
+_XIN = "信芯❤♥💗💕💙💚🧡💛💜🖤心星新欣鑫讯馨昕忻伈锌幸杏兴"
 _WECHAT = (
-    rf"(?:(?:[{_WEI}]|(?<![A-Za-z])(?:[VvWw]|[Ww]ei)|\\/){_JUNK}(?:[信芯❤♥💗💕心星新欣鑫讯]|[xX]in|XIN|[xX](?![A-Za-z]))"
-    rf"|(?<![A-Za-z])[WwVv]{_JUNK}[XxＸ]|[Ww]e\s?[Cc]hat|WECHAT|[Ww]ei\s?[Xx]in|绿色(?:聊天)?软件|绿泡泡?|绿信|小绿|微博(?:号|[:：])|公众号|公号|订阅号|服务号|小程序|视频号"
+    rf"(?:(?:[{_WEI}]|(?<![A-Za-z])(?:[VvWw]|[Ww]ei)|\\/){_JUNK}(?:[{_XIN}]|[xX]in|XIN|[xX](?![A-Za-z]))"
+    rf"|(?<![A-Za-z])[WwVv]{_JUNK}[XxＸ]|[Ww]e\s?[Cc]hat|WECHAT|[Ww]ei\s?[Xx]in|[Ww][ēéěè]i\s?[Xx][īíǐì]n"
+    r"|绿色(?:图标|聊天|软件|泡泡|的|那个|[Aa][Pp][Pp]){1,4}|[绿🍃🟢]泡泡?|绿信|小绿(?:书|人)?|绿绿|[💬🗨🛰📡]|微博(?:号|[:：])|同[VvWw微威薇](?![A-Za-z])|公众号|公号|订阅号|服务号|小程序|视频号"
     r"|抖音号?|快手号?|小红书号?|钉钉号?|陌陌号?|飞机号|纸飞机|[Tt]elegram|[Ww]hats[Aa]pp|[Ll]ine(?=[:：])|支付宝(?:账号|账户|帐号|号)?)"
 )
 _ADD = (
-    r"(?:加|\+|➕|＋|佳|嘉|茄|家|搜|私聊|私信|联系)\s?(?:我|一下|下|医生|老师|个|她|他)?(?:的)?\s?"
+    r"(?:加|\+|➕|＋|佳|嘉|茄|家|搜|私聊|私信|联系)\s?(?:我|一下|下|医生|老师|个|她|他)?(?:的)?[:：\s]{0,2}"
     r"(?:[微薇威维徽卫围](?!生|创|量|[CBDE]\b)|[vV](?![A-Za-z]|[CBDE])|[Vv](?=[A-Za-z]*[0-9_]))"
 )
 _LONE = r"(?<![A-Za-z0-9])(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
@@ -69,14 +71,19 @@ _ACCOUNT = (
     rf"|\s(?=[A-Za-z]{{1,8}}\s?(?:下划线|[0-9_]))|\s(?=[0-9]{{2}})){{2,30}}|[A-Za-z]+_[A-Za-z0-9]{{1,20}}|[A-Za-z][0-9]{{3}}|[0-9]{{5,12}}[A-Za-z]{{0,10}}|[0-9]+[A-Za-z][A-Za-z0-9_]{{3,}}"
     r"|[A-Za-z0-9_](?:[\s.·][A-Za-z0-9_]){4,20})(?![-_－＿A-Za-z0-9])"
 )
+# 微信，我的是abc_1
+_TOLD = r"(?:，(?:账?号|我|您|搜|加|就)[^A-Za-z0-9，。；\n\[\]]{0,5})?"
+_MIXED = r"(?=[A-Za-z0-9_-]*[A-Za-z_])(?=[A-Za-z0-9_-]*[0-9_])"  # letters and figures
+_NO_UNIT = r"(?!\s?(?:元|块|步|次|分|天|年|岁|人|粒|片|单位|%))"
 _NO_ACCOUNT = re.compile(
-    r"(?:wechat|weixin|https?|online|doctor|health|group|iphone|android|apple|hospital|covid.*|vitamin.*|pay.*|app)$",
+    r"(?:wechat|weixin|https?|online|doctor|health|group|iphone|android|apple|hospital|covid.*|vitamin.*|pay.*|app"
+    r"|(?:hpv|hbv|hcv|hiv|ebv|ca|afp|cea|hcg|il|cd|vit|vb|vd|b|d|k|bmi|igg|ige|igm|ct|kn|n|dha|coq|q|hp|tp|t|ft|sars|omega)[-_]?[0-9]{1,3})$",
     re.IGNORECASE,
 )
 
 
 def _is_account(text: str) -> bool:
-    return not _NO_ACCOUNT.match(text) and (len(text) > 4 or _has_figure(text))
+    return not _NO_ACCOUNT.match(text) and (len(text) > 4 or (len(text) > 3 and _has_figure(text)))
 
 
 def _has_figure(text: str) -> bool:
@@ -87,7 +94,7 @@ ACCOUNTS = [
     Recogniser(
         "[微信]",
         re.compile(
-            rf"(?:(?:{_WECHAT}|{_ADD})(?:{_SAYS}|[^A-Za-z0-9，。；\n\[\]]{{0,7}}(?=[A-Za-z0-9_-]*[0-9_]))|{_LONE}{_SAYS}){_ACCOUNT}"
+            rf"(?:(?:{_WECHAT}|{_ADD})(?:{_SAYS}|[^A-Za-z0-9，。；\n\[\]]{{0,9}}{_TOLD}{_MIXED})|{_LONE}{_SAYS}){_ACCOUNT}{_NO_UNIT}"
         ),
         _is_account,
         view="digits",
@@ -103,6 +110,7 @@ ACCOUNTS = [
             rf"(?<![-_A-Za-z0-9@.])(?P<secret>[A-Za-z][-_－＿A-Za-z0-9]{{3,19}}|[A-Za-z]*_[A-Za-z0-9]+)[”\"」】）)]?[，,\s（(]{{0,2}}(?:这个|这是|就是|是|为)?(?:我的?|本人|医生的?)?的?\s?{_WECHAT}"
         ),
         _has_figure,
+        view="digits",
     ),
     Recogniser(
         "[微信]",
@@ -115,18 +123,19 @@ ACCOUNTS = [
 # ---- QQ --------------------------------------------------------------------------------------------------------------
 
 _QQ = (
-    r"(?:(?<![A-Za-z])[Qq]\W{0,2}[Qq](?![A-KM-Za-km-z])|[扣叩抠寇蔻]{2}|口口|球球|秋秋|丘丘|圈圈|企鹅|企娥|小企鹅|鹅号|鹅厂|腾讯"
+    r"(?=[Qq扣叩抠寇蔻口球秋丘圈企小🐧鹅扌才Kk腾👗裙羣病进加君Tt群+➕搜我是联])(?:(?<![A-Za-z])[Qq]\W{0,2}[Qq](?![A-KM-Za-km-z])|[扣叩抠寇蔻]{2}|口口|球球|秋秋|丘丘|圈圈|企鹅|企鵝|企娥|小企鹅|🐧|(?i:qiu\s?qiu|kou\s?kou)|[扌才]口|鹅号|鹅厂|腾讯|[👗裙](?:号|號)?(?=[:：]?\s?[0-9]{6})|[裙羣]号|[病进加]裙|君羊号?"
     r"|[Tt][Xx]号|群号|加群|群(?=[:：]?\s?[0-9]{6})"
-    r"|(?:加|\+|➕|搜|我的?|是|联系)\s?(?:我|一下|下)?的?\s?[Qq扣](?![A-Za-z])|(?<![A-Za-z])[Qq](?=群|号|[:：])"
+    r"|(?:加|\+|➕|搜|我的?|是|联系)\s?(?:我|一下|下)?的?\s?[Qq扣鹅](?![A-Za-z])|(?<![A-Za-z])[Qq](?=群|号|我|[:：])"
     r"|[扣叩抠](?=[:：我号群])|(?<![应折克])[扣叩抠](?=\s?[0-9]{6})"
     r"|(?<![A-Za-z])[Qq](?=\s?[1-9][0-9]{5}|\s?[1-9](?:[-*·._ ]?[0-9]){6}))"
 )
 _QQ_SAYS = (
-    r"(?:群|(?<=扣)我|号码|账号|帐号|号|同号|邮箱|[Ii][Dd]|搜|加|就是|是|为|我|也|的|[:：→>=\-—\s“\"'‘【「（(]|➡️?|👉){0,6}"
+    r"(?:[群裙]|(?<=扣)我|号码|账号|帐号|号|號|同号|邮箱|[Ii][Dd]|搜|加|就是|是|为"
+    r"|我|也|的|[:：→>=\-—\s“\"'‘【「（(\ufe0f❤]|，(?=号|我|是)|吗[？?，]?(?=我|号)|➡️?|👉){0,6}"
 )
 
 
-_QQ_CUES = (*"Qq扣企球秋丘叩抠寇蔻鹅群", "口口", "腾讯", "TX", "tx", "圈圈")
+_QQ_CUES = (*"Qq扣企球秋丘叩抠寇蔻鹅群裙羣👗🐧", "扌口", "才口", "kou", "Kou", "君羊", "口口", "腾讯", "TX", "tx", "圈圈")
 # 123（去掉）456（我）789
 _JOIN = r"(?:[（(【][^）)】0-9]{1,4}[）)】]|[哈啊呀哦嘿嘻呵])?"
 
@@ -160,6 +169,7 @@ GROUPS = [
             rf"{_QQ}{_QQ_SAYS}(?:[“\"「【《][^”\"」】》\n]{{1,15}}[”\"」】》]\s?[:：]?)?(?P<secret>[A-Za-z][-_－＿A-Za-z0-9]*[_0-9][-_－＿A-Za-z0-9]{{3,}})"
         ),
         _has_figure,
+        cues=_QQ_CUES,
     ),
 ]
 
@@ -168,13 +178,15 @@ GROUPS = [
 _ANY_ID = "[A-Za-z0-9_]"
 _NOTHING = rf"[{SEPARATORS}\[\]]*"
 _CHAT = (
-    rf"(?:[{_WEI}VvWw]|[Ww]ei|\\/){_NOTHING}(?:[信芯❤♥💗💕心星新欣鑫讯]|[xXＸ](?:in|IN)?)|[Cc]hat|CHAT|wxid_|gh_|[Tt]elegram|[Ww]hats|[Ll]ine[:：]"
-    r"|绿色软|绿色聊|绿泡|绿信|小绿|微博|公众号|公号|订阅号|服务号|小程序|视频号|抖音|快手|小红书|钉钉|陌陌|飞机|支付宝|(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
+    rf"(?:[{_WEI}VvWw]|[Ww]ei|\\/){_NOTHING}(?:[{_XIN}]|[xXＸ](?:in|IN)?)|[Ww][ēéěè]i\s?[Xx][īíǐì]n|[Cc]hat|CHAT|wxid_|gh_|[Tt]elegram|[Ww]hats|[Ll]ine[:：]"
+    r"|绿色|绿泡|绿信|小绿|绿绿|同[VvWw微威薇]|微博|公众号|公号|订阅号|服务号|小程序|视频号|抖音|快手|小红书|钉钉|陌陌|飞机|支付宝|(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
 )
 _APART = r"[^A-Za-z0-9，。；\n\[\]]*"
 _ADDED = rf"(?:[加+➕＋佳嘉茄家搜]|私聊|私信|联系|查找|添加|关注){_APART}(?:[vVqQ]{_APART})?[A-Za-z0-9_]{{4}}"
-_PENGUIN = "[Qq]|[扣叩抠寇蔻]|企[鹅娥]|球球|秋秋|丘丘|鹅[号厂]|群号|加群|群[:：]?\\s?[0-9]|口口|圈圈|腾讯|[Tt][Xx]号"
-FIRST_SIGN = rf"{_CHAT}|{_ADDED}|(?:{_PENGUIN})[^，。；\n]*[A-Za-z0-9]"
+_PENGUIN = (
+    "[Qq]|[扣叩抠寇蔻裙]|企[鹅鵝娥]|[扌才]口|[Kk]ou|球球|秋秋|丘丘|鹅"
+    "|群号|君羊|[裙羣]号|加群|群[:：]?\\s?[0-9]|口口|圈圈|腾讯|[Tt][Xx]号"
+)
 _NO_ID = r"[^A-Za-z0-9。；\n]*"
 _SOME_ID = rf"{_ANY_ID}(?:[\s.·_-]?{_ANY_ID}){{2}}"
 SIGN = "|".join(
@@ -187,6 +199,6 @@ SIGN = "|".join(
 _DIGITS = rf"[0-9OoIl{SIGNS}{NUMERALS}](?:[^0-9A-Za-z。；\n]*[0-9OoIl{SIGNS}{NUMERALS}]){{4}}"
 QQ_SIGN = rf"(?:{_PENGUIN})[^。；\n]*{_DIGITS}|{_DIGITS}[^0-9A-Za-z。；\n]*(?:{_PENGUIN})"
 MAIL_SIGN = (
-    r"[@＠]|邮箱|邮件|伊妹儿|[Mm]ail|-com|-cn"
+    r"[@＠]|邮箱|邮件|信箱|伊妹儿|[Mm]ail|-com|-cn"
     r"|(?i:(?:[.．。·,，]|点|dot|d o t)\s?[\])）】}>_-]?\s?(?:com|cn|net|org|edu|gov|me|cc))"
 )

@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Callable
 
-from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Recogniser, View, always, any_of, words
+from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Recogniser, View, always, any_of, led_by, words
 
 _WORDS = words()["numbers"]
 # What people put between the digits of a number. Commas and stops part numbers from each other.
@@ -18,14 +18,14 @@ _UNIT = (
     r"|[mμ]?g(?![A-Za-z])|m[Ll](?![A-Za-z])|毫|活菌))"
 )
 _BEGIN = r"(?<![0-9])(?<![0-9]\.)(?<![A-Za-z]-)"
-_LINK = r"(?:号码|编号|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(]|就是|的|尾号|填|写|呢){0,5}"
+_LINK = r"(?:号码|编号|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(\ufe0f]|就是|的|尾号|填|写|呢){0,5}"
 # What is counted or traded, no person: batches, approvals, books.
 _THING = re.compile(
     r"(?:批号|批次|批准文号|[Ll][Oo][Tt]|[Bb]atch|货号|商品条码|药品条码|商品码|监管码|追溯码|国药准字|准字|注册证|注册号|备案号|备案|许可证|机构|ISBN|ISSN|DOI|PMID|NCT|页"
     r"|经营许可|生产许可|标准号|型号|版本|效价|活菌数?|含量|乳杆菌|乳酸菌|双歧杆菌|拷贝|[Cc]opies|[Cc][Aa][Ss])(?:编?号|码)?(?:为|是)?[\s:：(（A-Za-z.]*$"
 )
 _PHONE_CUE = re.compile(
-    r"电话|手机|联系|号码|致电|来电|拨|打|微信|[Tt][Ee][Ll]|[Pp]hone|[Cc]all|短信|咨询|找我|加我|热线|同号|呼|本机|移动|联通|电信|[Mm]obile|☎|📞|📱|我的?号|留.?号|V|v"
+    r"电话|手机|联系|号码|致电|来电|拨|打|微信|[Tt][Ee][Ll]|[Pp]hone|[Cc]all|短信|咨询|找我|加我|热线|同号|呼|本机|移动|联通|电信|[Mm]obile|☎|📞|📱|📲|☏|🤙|📟|我的?号|留.?号|V|v"
 )
 _MIDDLE = r"(?:[（(【][^）)】0-9]{1,6}[）)】]|接着|还有|然后|再|接着|后面是?|中间是?|最后是?|空格?|杠|横杠?|减|加|点|跟|和|到)"
 _FAR = rf"{_GAP}(?:{_MIDDLE}{_GAP})?"
@@ -115,6 +115,8 @@ def is_luhn(number: str) -> bool:
 
 def _is_card(text: str) -> bool:
     number = _digits(text)
+    if len(set(_gaps(text))) > 1:
+        return False  # 36.8 37.2 38.5 39.1
     union = number.startswith("62") and (len(_gaps(text)) >= 3 or is_luhn(number))
     return union or (number[0] in "3456" and is_luhn(number) and not number.endswith("00000"))
 
@@ -147,10 +149,14 @@ def _is_parted_landline(text: str) -> bool:
 
 
 _AREA = r"(?:10|2[0-9]|[3-9][0-9]{2})"
+_AREA_DIGITS = rf"(?:1{_GAP}0|2{_GAP}[0-9]|[3-9]{_GAP}[0-9]{_GAP}[0-9])"
 _CALLED = (
     r"(?:座机|固话|固定电话|家里电话|宅电|办公室?电话|电\s?话|手\s?机|热线|联系方式|联系|传真|[Ff]ax|[Tt][Ee][Ll]|[Pp]hone"
-    r"|致电|拨打|请拨|请打|拨|(?<![击拍敲])打|总机|小灵通|专线|号码|☎|📞|📱)"
+    r"|致电|拨打|请拨|请打|拨|(?<![击拍敲])打|总机|小灵通|专线|号码|☎|📞|📱|📲|☏|🤙|📟)"
 )
+# An area code apart from its number: 零七三一，八四五六七二一三; 区号0512 后面是65273318.
+_AREA_CUE = "区号|座机|固话|固定电话|宅电|电话|总机|拨|打|致电|传真|☎|📞|☏"
+_APART = r"[^0-9A-Za-z。；;！!？?\n\[\]]{1,10}"
 _MINE = (
     r"(?=\s?(?:这个|是|为)?(?:我|我家|家里|本人|他|她|家属|孩子|我妈|我爸|我老公|我老婆)?的?"
     r"(?:手机|电话|号码|联系方式|座机|联系电话|号能|这个号))"
@@ -189,6 +195,10 @@ def phones(view: View) -> list[Recogniser]:
             rf"(?P<secret>(?:1010{_NARROW}[0-9]{{4}}|95[0-9]{{2}}{_NARROW}[0-9]{{1,9}}|96[0-9]{{3,4}}|106[0-9]{{5,17}}|1259[0-9]|116114|12580)){_END}{_UNIT}",
         ),
         phone(12, rf"{_BEGIN}106[0-9]{{9,17}}{_END}{_UNIT}"),
+        phone(
+            7,
+            rf"(?:{_AREA_CUE})[^0-9\n。，\[\]]{{0,6}}(?P<secret>0{_GAP}{_AREA_DIGITS}{_APART}[2-8](?:{_GAP}[0-9]){{6,7}}){_END}{_UNIT}",
+        ),
         phone(10, rf"{_BEGIN}0(?:{_GAP}[0-9]){{9,11}}{_END}{_UNIT}", _is_parted_landline),
         phone(7, rf"{_CALLED}{_LINK}(?P<secret>\+?[0-9](?:{_GAP}[0-9]){{6,13}}){_END}{_UNIT}", _is_stated_phone),
         phone(7, rf"{_BEGIN}(?P<secret>[2-8][0-9]{{2,3}}{_NARROW}[0-9]{{4}}){_END}{_MINE}"),
@@ -199,7 +209,8 @@ def phones(view: View) -> list[Recogniser]:
 # ---- papers and hospital numbers -------------------------------------------------------------------------------------
 
 _NUMBER = (
-    rf"(?P<secret>(?:[A-Za-z]{_GAP}){{0,4}}[(（]?[0-9](?:{_GAP}[0-9A-Z()（）]){{least,most}}[0-9A-Za-z]?[)）]?)(?![0-9A-Za-z])"
+    rf"(?P<secret>(?:[A-Za-z]{_GAP}){{0,4}}[(（]?[0-9](?:{_GAP}[0-9A-Z()（）]){{least,most}}[0-9A-Za-z]?[)）]?)"
+    r"(?![0-9A-Za-z]|\.[0-9])"
 )
 
 
@@ -214,6 +225,7 @@ def _has_digits(least: int) -> Callable[[str], bool]:
 _NOT_PAPER = re.compile(r"(?:批准|国药|生产|经营|注册|备案|(?<!居留)许可|机构|商品|药品|产品|试剂|疫苗)[^，。]{0,6}$|\[$")
 
 
+_HOSPITAL_FIRSTS = "".join(sorted({word[0] for word in _WORDS["hospital"].split()} | set("条流I")))
 _BANK_CUES = "行 卡 账 帐 款 信用社 农信 农商 浦发 民生 光大 兴业 中信 平安 华夏 广发 存折 打到 转到 支付宝 储"
 _PAPER_CUES = "证 护照 居留 驾照 绿卡 户口 assport"
 _INSURANCE_CUES = "保 医疗 农合 合疗 公积金 凭证 个人编号 特病 慢病"
@@ -225,15 +237,15 @@ def papers(view: View) -> list[Recogniser]:
 
     identity = rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx×]{_END}"
     hospital = (
-        rf"(?:(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|登记|申请|流水)?(?:号码|编号|条码|单号|序号|流水号?|号|ID|id|[Nn][Oo][.．]?)"
+        rf"(?=[{_HOSPITAL_FIRSTS}])(?:(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|登记|申请|流水)?(?:号码|编号|条码|单号|序号|流水号?|号|ID|id|[Nn][Oo][.．]?)"
         rf"|条形?码|流水号|(?<![A-Za-z])ID)"
         rf"(?:码)?(?:是|为|[:：=→\s“\"【（(]|的){{0,4}}"
     )
-    paper = rf"(?:{any_of(_WORDS['papers'])}|[Pp]assport){_LINK}"
+    paper = rf"(?:{led_by(_WORDS['papers'])}|[Pp]assport){_LINK}"
     other = r"(?<![保验论辨见求认确])证(?:件)?(?:号码|编号|号|码|上号码){0,2}[是为:：=→\s]{0,3}"
-    insurance = rf"(?:{any_of(_WORDS['insurance'])}){_LINK}"
+    insurance = rf"{led_by(_WORDS['insurance'])}{_LINK}"
     visit = rf"(?:住院登记|入院登记|就诊卡|病历|病案){_LINK}"
-    bank = rf"(?:{any_of(_WORDS['banks'])})"
+    bank = led_by(_WORDS["banks"])
     corps = rf"(?:[军政海空陆武警士文参后装联兵南北沈兰济广成京战火]|证|证号)[:：\s]{{0,2}}[{HAN}]?字第?"
     card = rf"(?P<secret>[0-9](?:{_FAR}[0-9]){{11,20}}){_END}"
     said = r"[^A-Za-z，。；\n\[\]]{0,6}?"  # words between, where the number is a long one
@@ -325,19 +337,15 @@ _ANY_GAP = rf"[{SEPARATORS}\[\]]*"
 _ANY_FAR = rf"(?:{_ANY_GAP}(?:{_MIDDLE}{_ANY_GAP})?)"
 _FIGURE = rf"[0-9OoIlSsBZz{SIGNS}]"
 _NUMERAL = rf"[0-9OoIl{SIGNS}{NUMERALS}]"
-# Few digits are enough in these.
-_FEW = "|".join(
+BED_SIGN = r"[0-9一二三四五六七八九十]\s?号?病?床|床[号位头]"
+# Seven digits, with whatever people put between them; fewer beside the words for what they number.
+FIRST_SIGN = "|".join(
     [
-        r"[0-9一二三四五六七八九十]\s?号?病?床|床[号位头]",
-        r"(?:分机|内线|总机转|\]\s?转)",
+        rf"{_NUMERAL}(?:{_ANY_GAP}{_NUMERAL}){{6}}|字第?\s?{_FIGURE}|9[56][0-9]{{3}}|1259[0-9]|12580|116114|分机|内线|总机转|\]\s?转",
         rf"(?:[号码证照保合疗历案卡记单金许可险本口簿流水]|[Ii][Dd]|[Nn][Oo][.．]?|assport)[是为:：=→\s“\"【（(的就尾填写呢#‘「>＝]*[A-Za-z]*{_ANY_GAP}{_NUMERAL}",
-        rf"字第?\s?{_FIGURE}",
         rf"[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9{SIGNS}{NUMERALS}]|车牌|车号|牌照|号牌|车子?[^，。\n]*[A-Za-z]|WJ",
-        r"9[56][0-9]{3}|1259[0-9]|12580|116114",
     ]
 )
-# Seven digits, with whatever people put between them.
-FIRST_SIGN = rf"{_NUMERAL}(?:{_ANY_GAP}{_NUMERAL}){{6}}|{_FEW}"
 # The last letters of what tells a paper, a card or a number of a hospital.
 _CUE_ENDS = "[号码证照卡簿本可保险障金册疗合记历案单]|[Ii][Dd]|[Nn][Oo]|assport"
 _FOUR = rf"{_NUMERAL}(?:{_ANY_GAP}[A-Za-z]?{_ANY_GAP}{_NUMERAL}){{3}}"
@@ -347,7 +355,6 @@ SIGNS_OF_NUMBERS = (
         [
             rf"{_FIGURE}(?:{_ANY_FAR}{_FIGURE}){{6}}",
             rf"{_NUMERAL}(?:{_ANY_FAR}{_NUMERAL}){{6}}",
-            r"[0-9一二三四五六七八九十]\s?号?病?床|床[号位头]",
             rf"字第?\s?{_FIGURE}",
             rf"[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9{SIGNS}{NUMERALS}]|车牌|车号|牌照|号牌|车子?[^，。\n]*[A-Za-z]|WJ",
             r"9[56][0-9]{3}|1259[0-9]|12580|116114",

@@ -1,13 +1,14 @@
 """What a kind of secret looks like, and how texts are searched for it: a pattern with its cues, then a check.
 
 Numbers are looked for in a *view* of the text: the same length, every sign that people write for a digit (３ ③ 叁 三 幺 O l) in
-its place as a digit, so that a span of the view is a span of the text.
+its place as a digit and letters in circles or boxes as plain ones, so that a span of the view is a span of the text.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,29 +17,49 @@ from typing import Any, Literal
 from medasst.disk import package_file
 
 HAN = "\u4e00-\u9fff\u3400-\u4dbf〇"
-NUMERALS = "零〇一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖"
+NUMERALS = "零〇一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖洞拐勾"  # the last as soldiers say them
 # What people put between the digits of a number or the letters of an account; commas and stops part numbers from each other.
 SEPARATORS = (
-    r" \t\u00a0\u3000\-#$%&'()*+./<=>@\\^_`{|}~\"·\u2000-\u206f\u2190-\u245f\u2500-\u2775\u2794-\u2bff\u3008-\u3011\ufe0f"
+    r" \t\u00a0\u3000\-#$%&'()*+./<=>@\\^_`{|}~\"·\u2000-\u206f\u20d0-\u20ff\u2190-\u245f"
+    r"\u2500-\u2775\u2794-\u2bff\u3008-\u3011\ufe0f"
     r"（）＊＋－．／＝＿｜～＃＆＠\U0001f000-\U0001faff"
 )
 View = Literal["text", "digits", "numerals"]
 
-_FIGURES = {"0": "⓪⓿О", "O": "Ο○◯"} | {
-    str(n): "".join(chr(start + n - 1) for start in (0x2460, 0x2474, 0x2488, 0x2776, 0x2780, 0x278A, 0x24F5))
-    for n in range(1, 10)
-}
-_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉", "01234567890123456789", strict=True))
-_MATHEMATICAL = {chr(0x1D7CE + n): str(n % 10) for n in range(50)}
-_DIGITS = str.maketrans(
-    {sign: digit for digit, signs in _FIGURES.items() for sign in signs}
-    | {chr(0xFF10 + n): str(n) for n in range(10)}
-    | _SUPERSCRIPTS
-    | _MATHEMATICAL
-    | {"З": "3", "Ƽ": "5"}
+
+def _as_ranges(letters: Iterable[str]) -> str:
+    """The inside of a character class; Python searches for single letters beyond U+FFFF one after another."""
+    places = sorted(map(ord, letters))
+    firsts = [chr(place) for place in places if place - 1 not in places]
+    lasts = [chr(place) for place in places if place + 1 not in places]
+    return "".join(f"{first}-{last}" for first, last in zip(firsts, lasts, strict=True))
+
+
+# Signs for digits that Unicode knows as such: raised, in circles, with stops and brackets, of mathematics, of displays.
+_DIGIT_BLOCKS = (
+    *((0xB2, 0xBA), (0x2070, 0x208A), (0x2460, 0x2500), (0x2776, 0x2794)),
+    *((0xFF10, 0xFF1A), (0x1D7CE, 0x1D800), (0x1F100, 0x1F10D), (0x1FBF0, 0x1FBFA)),
 )
-SIGNS = "".join(map(chr, _DIGITS))  # other signs for digits than 0-9 and Han numerals
-_HAN_DIGITS = str.maketrans(NUMERALS, "001234567891" + "2" + "123456789")
+_KNOWN_DIGITS = {chr(n): str(unicodedata.digit(chr(n), "")) for first, end in _DIGIT_BLOCKS for n in range(first, end)}
+_OTHERS = {"О": "0", "Ο": "O", "○": "O", "◯": "O", "🅾": "O", "🄋": "0", "🄌": "0", "З": "3", "Ƽ": "5"}
+_OTHERS |= {chr(0x3280 + n): str(n + 1) for n in range(9)} | {chr(0x3220 + n): str(n + 1) for n in range(9)}  # ㊀ ㈠
+_DIGITS = {sign: digit for sign, digit in _KNOWN_DIGITS.items() if digit} | _OTHERS
+SIGNS = _as_ranges(_DIGITS)  # other signs for digits than 0-9 and Han numerals
+# Letters in circles, boxes and brackets, as flags, of mathematics; and those of other alphabets that look like Latin ones.
+_LETTER_BLOCKS = (
+    (0x249C, 0x61),
+    (0x24B6, 0x41),
+    (0x24D0, 0x61),
+    *((n, 0x41) for n in (0x1F110, 0x1F130, 0x1F150, 0x1F170, 0x1F1E6)),
+)
+_FANCY = {chr(first + n): chr(letter + n) for first, letter in _LETTER_BLOCKS for n in range(26)}
+_FANCY |= {chr(n): plain for n in range(0x1D400, 0x1D6A4) if (plain := unicodedata.normalize("NFKC", chr(n))).isascii()}
+_FANCY |= dict(zip("асеорхуіѕԁһСЕОРХАВМНТК", "aceopxyisdhCEOPXABMHTK", strict=True))
+_PLAIN_LETTERS = {sign: letter for sign, letter in _FANCY.items() if sign not in _DIGITS}
+LETTER_SIGNS = _as_ranges(_PLAIN_LETTERS)
+EMOJI_CUES = "🐧👗🍃🟢💬🗨🛰📡✉📧📮📩📨☎☏📞📱📲🤙📟🅰"
+ODD = f"[{LETTER_SIGNS}{EMOJI_CUES}]"  # so rare that all that has one is read in full
+_HAN_DIGITS = dict(zip(NUMERALS, "0012345678912123456789079", strict=True))
 # Letters count as digits only between digits, or where a telephone number would begin or end with them.
 _LETTER_DIGITS = re.compile(
     r"(?<=[0-9])[OoIlSsBZz]{1,8}(?=[0-9]|[-—－\s.][0-9OoIl]{3})|(?<=[0-9][-—－\s._*])[OoIlSsBZz](?=[0-9]{2})"
@@ -46,9 +67,13 @@ _LETTER_DIGITS = re.compile(
 )
 _LETTERS = str.maketrans("OoIlSsBZz", "001155822")
 _LETTER_DIGIT = re.compile(r"[0-9][OoIlSsBZz]|[OoSsBZzlI][0-9]")
+# l3o 8o42 7l6o: letters for digits in most places, so long as enough digits stand among them.
+_MIXED_RUN = re.compile(r"(?<![A-Za-z0-9])[0-9OoIl](?:[-—.\s]?[0-9OoIl]){9,13}(?![A-Za-z0-9])")
 _OTHER_DIGIT = re.compile(f"[{SIGNS}]")
+_YAO = re.compile(f"(?<![什怎那这多要])么(?=[三四五六七八九][{NUMERALS}])")  # 么三七 for 幺三七
+_LETTER_SIGN = re.compile(f"[{LETTER_SIGNS}]")
 _HAN_DIGIT = re.compile(f"[{NUMERALS}]")
-_MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z，。；、]{{0,2}}[0-9{NUMERALS}]){{4,}}")
+_MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z。；、]{{0,2}}[0-9{NUMERALS}]){{4,}}")
 
 
 def always(_: str) -> bool:
@@ -102,11 +127,19 @@ def view_of(text: str, view: View) -> str:
     """The text with its figures as digits; of equal length."""
     if view == "text":
         return text
-    if _OTHER_DIGIT.search(text):
-        text = text.translate(_DIGITS)
+    # Few of a text's letters are such signs: far quicker than `str.translate`.
+    text = _OTHER_DIGIT.sub(lambda match: _DIGITS[match[0]], text)
+    text = _LETTER_SIGN.sub(lambda match: _PLAIN_LETTERS[match[0]], text)
     if _LETTER_DIGIT.search(text):
+        text = _MIXED_RUN.sub(_as_digits, text)
         text = _LETTER_DIGITS.sub(lambda match: match[0].translate(_LETTERS), text)
-    return text.translate(_HAN_DIGITS) if view == "numerals" else text
+    if view == "digits":
+        return text
+    return _HAN_DIGIT.sub(lambda match: _HAN_DIGITS[match[0]], _YAO.sub("1", text))
+
+
+def _as_digits(match: re.Match[str]) -> str:
+    return match[0].translate(_LETTERS) if sum(char.isdigit() for char in match[0]) > 4 else match[0]
 
 
 def has_numerals(text: str) -> bool:
@@ -118,6 +151,11 @@ def has_numerals(text: str) -> bool:
 def words() -> dict[str, Any]:
     """`words.toml`."""
     return tomllib.loads(package_file("data/privacy/words.toml").read_text("utf-8"))
+
+
+def led_by(text: str) -> str:
+    """`any_of`, but Python passes quickly over letters that begin none of the words."""
+    return f"(?=[{re.escape(''.join(sorted({word[0] for word in text.split()})))}])(?:{any_of(text)})"
 
 
 def any_of(text: str) -> str:
