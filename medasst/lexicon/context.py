@@ -145,7 +145,7 @@ class _Scene:
     def _forward(self, number: int) -> Iterator[_Verdict]:
         """The cues before a mention that reach it."""
         one = self.mentions[number]
-        broken = False
+        broken = turned = False
         last = bisect_left(self.cues, one.start, key=lambda hit: hit.end - 1)
         for place in range(last - 1, -1, -1):
             cue = self.cues[place]
@@ -153,8 +153,9 @@ class _Scene:
                 break
             for row in cue.value:
                 broken = broken or row.sets == "break"
-                near = row.reach in ("next", "list")
-                free = not broken or near or row.strength == "strong" or row.sets in ("someone_else", "present")
+                turned = turned or (row.sets == "break" and row.strength == "strong")
+                blocked = turned if row.reach in ("next", "list") else broken
+                free = not blocked or row.strength == "strong" or row.sets in ("someone_else", "present")
                 if free and self._speaks_of(row, one, "backward") and self._reaches(number, cue, row):
                     yield _Verdict(cue, row, one.start - cue.end, forward=True)
 
@@ -187,6 +188,8 @@ class _Scene:
         """没 before the next mention is that one's (头痛没发烧), unless that one has its own behind it (咳嗽没有腿肿没有)."""
         if row.sets != "absent" or cue.end != after or after == len(self.text) or self.ends.clause(cue.start, cue.end + 1):
             return True
+        if cue.name != "没有":
+            return False
         next_end = next(one.end for one in self.mentions if one.start == after)
         return self.text.startswith((cue.name, "有"), next_end)
 

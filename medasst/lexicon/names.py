@@ -222,7 +222,7 @@ class _Verbs:
             if (
                 taken.free(place, place + 1)
                 and not taken.ends_at(place)
-                and after.match(text[place + 1 : place + 1 + _BESIDE])
+                and (after.match(text[place + 1 : place + 1 + _BESIDE]) or not taken.free(place + 1, place + 2))
                 and (place in script.blank_before or before.search(ahead) or self._someone.search(ahead))
                 and not (row.concept == "痛" and taken.pain_before(place) and not re.search("不|没", ahead[-3:]))
             ):
@@ -306,8 +306,9 @@ def _names(book: Rulebook) -> Iterator[tuple[str, Name]]:
 
 
 def _taking(word: str, verbs: tuple[str, ...], medicines: set[str]) -> bool:
-    """Whether a wording is no more than a medicine with its verb: 吃华法林, 打胰岛素. The medicine is found by itself."""
-    return any(word.startswith(verb) and word.removeprefix(verb) in medicines for verb in verbs)
+    """Whether a wording is no more than a medicine with its verb, or an allergy to one: the medicine is found by itself."""
+    allergy = word.endswith("过敏") and word.removeprefix("对").removesuffix("过敏") in medicines
+    return allergy or any(word.startswith(verb) and word.removeprefix(verb) in medicines for verb in verbs)
 
 
 def _class_ways(word: str, findings: set[str]) -> Iterator[str]:

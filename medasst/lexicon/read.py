@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -44,6 +44,14 @@ class _Written(NamedTuple):
     script: Script
 
 
+class _Judged(NamedTuple):
+    """A mention and what is said of it; `also`: other findings that the same words tell."""
+
+    candidate: Candidate
+    stated: Stated
+    also: tuple[str, ...] = ()
+
+
 class Lexicon:
     """Reads messages by one rulebook.
 
@@ -74,10 +82,9 @@ class Lexicon:
         found = _beside_pairs(self._allergies.joined(script.text, self._names.find(script)), pairs)
         stated, persons = self._context.judge(script, found, [place for one in pairs for place in one.words])
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
-        judged = [*zip(found, stated, strict=True), *self._paired(script, found, pairs)]
-        judged.sort(key=lambda both: both[0].start)
-        amounts = _Amounts(script.text, told, [one for one, _ in judged], self._context.ends(script))
-        mentions = tuple(self._mention(_Written(text, script), *both, amounts) for both in judged)
+        judged = _united([_Judged(*each) for each in zip(found, stated, strict=True)], self._paired(script, found, pairs))
+        amounts = _Amounts(script.text, told, [one.candidate for one in judged], self._context.ends(script))
+        mentions = tuple(self._mention(_Written(text, script), one, amounts) for one in judged)
         return Reading(
             text,
             script.text,
@@ -98,11 +105,12 @@ class Lexicon:
                 person = stated.person.value.person if stated.person else "self"
                 yield Mention(concept, "finding", start, end, text[start:end], stated.assertion, person, self.broader(concept))
 
-    def _paired(self, script: Script, found: Sequence[Candidate], pairs: Sequence[Pair]) -> Iterator[tuple[Candidate, Stated]]:
+    def _paired(self, script: Script, found: Sequence[Candidate], pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Stated]]:
         """What is said of findings told by words apart; each is judged among those mentions that it doesn't overlap."""
-        for one in (pair.candidate for pair in pairs if pair.candidate.name.kind != "idiom"):
+        for pair in (pair for pair in pairs if pair.candidate.name.kind != "idiom"):
+            one = pair.candidate
             among = sorted([*(other for other in found if not _overlap(other, one)), one], key=lambda each: each.start)
-            yield one, self._context.judge(script, among)[0][among.index(one)]
+            yield pair, self._context.judge(script, among)[0][among.index(one)]
 
     def _now(self, script: Script, told: Sequence[Value]) -> list[Value]:
         """The values without those that were measured long ago, are asked about in general, or are somebody else's."""
@@ -131,6 +139,11 @@ class Lexicon:
         row = self.book.drugs.rows.get(concept) or self.book.classes.rows.get(concept) or self._names.stem(concept)
         return row.status if row is not None else None
 
+    def _allergy_to(self, allergen: str) -> list[str]:
+        """The broader concepts of an allergy."""
+        medicine = allergen in self.book.drugs.rows or allergen in self.book.classes.rows
+        return ["过敏", "药物过敏"] if medicine else ["过敏"] if allergen else []
+
     def broader(self, concept: str) -> frozenset[str]:
         """A concept with every broader one."""
         if concept not in self._broader:
@@ -158,7 +171,8 @@ class Lexicon:
                 if len(name) > len(sense) and name.endswith(sense) and name.removesuffix(sense) in self.book.composition.parts:
                     waiting.append(sense)
 
-    def _mention(self, written: _Written, one: Candidate, stated: Stated, amounts: _Amounts) -> Mention:
+    def _mention(self, written: _Written, judged: _Judged, amounts: _Amounts) -> Mention:
+        one, stated = judged.candidate, judged.stated
         start, end = written.script.span(one.start, one.end)
         taken = one.name.kind == "drug"
         allergen = one.name.concept.removesuffix("过敏") if one.name.concept.endswith("过敏") else ""
@@ -170,7 +184,7 @@ class Lexicon:
             words=written.text[start:end],
             assertion=stated.assertion,
             person=stated.person.value.person if stated.person else "self",
-            broader=self.broader(one.name.concept) | ({"过敏"} if allergen else frozenset()),
+            broader=self.broader(one.name.concept).union(*map(self.broader, [*judged.also, *self._allergy_to(allergen)])),
             features=stated.features,
             hours=amounts.hours(one),
             times=amounts.of(one, "times"),
@@ -203,7 +217,8 @@ class _Allergies:
         if not made:
             return found
         held = {place for allergy in made for place in range(allergy.start, allergy.end)}
-        return sorted([*(one for one in found if one.start not in held), *made], key=lambda one: one.start)
+        free = (one for one in found if held.isdisjoint(range(one.start, one.end)))
+        return sorted([*free, *made], key=lambda one: one.start)
 
 
 def _allergy(what: str, start: int, end: int) -> Candidate:
@@ -227,16 +242,38 @@ def _overlap(one: Candidate, other: Candidate) -> bool:
 
 
 def _beside_pairs(found: list[Candidate], pairs: Sequence[Pair]) -> list[Candidate]:
-    """The names without the findings that are made of the very words of a pair."""
-    words = [(start, end, pair.candidate.strength) for pair in pairs for start, end in pair.words]
-    if not words:
-        return found
+    """The names without those that an idiom of several words hides: 狗咬吕洞宾."""
+    words = [(*place, pair.candidate.strength) for pair in pairs if pair.candidate.name.kind == "idiom" for place in pair.words]
     return [
         one
         for one in found
         if one.name.kind == "drug"
         or not any(start < one.end and one.start < end and one.strength <= strength for start, end, strength in words)
     ]
+
+
+def _united(mentions: Sequence[_Judged], pairs: Iterable[tuple[Pair, Stated]]) -> list[_Judged]:
+    """One mention where a name and words apart tell of the same: 鱼刺卡喉咙 is both. In order."""
+    named = [one for one in mentions if one.candidate.name.kind != "drug"]
+    starts = [one.candidate.start for one in named]
+    also: dict[int, list[str]] = {}
+    apart: list[_Judged] = []
+    for pair, stated in pairs:
+        home = None
+        for start, end in reversed(pair.words):
+            number = bisect_left(starts, end) - 1
+            if number >= 0 and named[number].candidate.end > start and named[number].stated[:2] == stated[:2]:
+                home = number
+                break
+        if home is None:
+            apart.append(_Judged(pair.candidate, stated))
+        else:
+            also.setdefault(starts[home], []).append(pair.candidate.name.concept)
+    united = [
+        one._replace(also=tuple(also.get(one.candidate.start, ()))) if one.candidate.name.kind != "drug" else one
+        for one in mentions
+    ]
+    return sorted([*united, *apart], key=lambda one: (one.candidate.start, one.candidate.end))
 
 
 def _told(script: Script, value: Value, persons: Sequence[Hit[PersonRow]]) -> Told:
