@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medasst.dialogue.patient import UNKNOWN, Patient, Said, Slot, stage_of
@@ -21,6 +21,7 @@ _QUANTITY: Mapping[SlotName, Quantity] = {
     "pregnancy": "pregnancy_weeks",
 }
 _HAPPENS = frozenset({"injury", "exposure", "intent"})
+_MOST_AGAIN = 64  # mentions that stand again at once, the newest: as many as any rule could ask for
 _RIGHT_AFTER = 3  # user turns within which 已经好了 still speaks of what was told
 _TOO_OLD, _TOO_YOUNG = 660, 120  # months of age from which, and below which, nobody is asked about pregnancy
 
@@ -268,8 +269,8 @@ class _Open:
         """What was resolved of this concept, or of a narrower one, stands again."""
         self._stand_again(self._resolved.pop(concept, ()))
 
-    def _stand_again(self, places: Collection[int]) -> None:
-        for place in places:
+    def _stand_again(self, places: Sequence[int]) -> None:
+        for place in places[-_MOST_AGAIN:]:
             one = self._said[place]
             if one.resolved_by is not None:
                 self._said[place] = replace(one, resolved_by=None, resolved="")

@@ -28,6 +28,7 @@ _HIDES: frozenset[SlotName] = frozenset({"allergies", "conditions", "drugs"})  #
 _CACHED, _LONGEST_CACHED = 512, 2000
 _BEFORE = 16  # characters before a word that may change what it means
 _OWN = re.compile("我(?:们|家)?(?:的|那)?$")
+_WHOSE = re.compile("(?:多|半|大)?的?")
 _ENDS = re.compile(r"[。！？!?\n；;]")
 _CLAUSE_ENDS = re.compile(r"[,，。;；!！?？\n、~～…]+")
 
@@ -273,6 +274,9 @@ class TurnReader:
             if say["not_that"].search(before):
                 continue
             who = whose.within(place, end) or whose.at(place)
+            if value.quantity == "age_months":  # 三岁的孩子
+                behind = _WHOSE.match(said, end)
+                who = whose.begins(end, behind.end() if behind else end) or who
             less = bool(say["less_than"].search(before))
             amount = _just_below(value.quantity, value.number) if less else value.number
             if value.quantity == "hours" and (say["often_after"].match(said, end) or say["often_before"].search(before)):
@@ -338,6 +342,11 @@ class _Whose:
         """Of what names the person in its own words: 儿子才3个月."""
         before = bisect_left(self._starts, end)
         return self.markers[before - 1].who if before and self._stops[before - 1] > start else ()
+
+    def begins(self, start: int, end: int) -> tuple[Who, ...]:
+        """Of a person whose word begins here."""
+        number_ = bisect_left(self._starts, start)
+        return self.markers[number_].who if number_ < len(self._starts) and self._starts[number_] <= end else ()
 
     def at(self, place: int) -> tuple[Who, ...]:
         marker = self.marker(place)
