@@ -326,12 +326,18 @@ def _ordinary(book: Rulebook) -> Iterator[tuple[str, Name]]:
 
 def _squeezed(names: Mapping[str, Name], filler: re.Pattern[str]) -> Iterator[tuple[str, Name]]:
     """Wordings of findings with their own words of degree left out, as `Script.without` leaves them out of the text."""
+    whole: list[tuple[str, Name]] = []
     for word, name in names.items():
         if name.kind != "finding" or filler.match(word):
             continue  # What begins with such a word needs it: 突然听不清 is more than 听不清.
+        bare = filler.sub("", word)
+        if bare == word:
+            whole.append((word, name))
         # What is left must still say it: 半天喘一口气 isn't 喘气.
-        if len(bare := filler.sub("", word)) >= 2 and 2 * len(bare) > len(word):
+        elif len(bare) >= 2 and 2 * len(bare) > len(word):
             yield bare, name
+    # Of equal ones the later counts: a wording as it stands, not what is left of another (腿肿, 腿肿着).
+    yield from ((word, name) for word, name in whole if len(word) >= 2)
 
 
 def _stems(book: Rulebook) -> list[re.Pattern[str]]:

@@ -55,7 +55,7 @@ class Pairs:
 
     def find(self, script: Script) -> list[Pair]:
         """Every finding that is told so, the nearest words of each, and of overlapping ones the longest (邻居家的狗, 狗)."""
-        hits = sorted(self._finder.find(script.text))
+        hits = sorted(self._finder.find(script.text), key=lambda hit: (hit.start, -hit.end))
         if len(hits) < 2:
             return []
         found: dict[str, Pair] = {}
