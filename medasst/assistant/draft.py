@@ -133,7 +133,10 @@ class Drafter:
         vetted = self.vetted.nearest(
             [request.topic],
             lambda a, score: (
-                score >= NEAR_SAME_SUBJECT and a.kind == "prescription" and drug in comparison_key(a.turns[-1] + a.answer)
+                score >= NEAR_SAME_SUBJECT
+                and a.kind == "prescription"
+                and drug in comparison_key(a.turns[-1] + a.answer)
+                and self._subjects[a].symptoms <= set(request.complaints)
             ),
         )
         texts = self._checked(vetted.answer) if vetted else []
@@ -184,9 +187,15 @@ class Drafter:
             return self._named(request)
         if matches := self._shelf.suited(request.complaints):
             return self._by_symptom(request, [match.product for match in matches], matches[0].words)
-        if self.catalogue.complaints(request.told.readings[-1]):
+        if self._needs_prescription(request):
             return Draft((), (HandOff("prescription", self.rules.gate.texts.by_symptom),), "", "prescription")
         return Draft((), (HandOff("unknown", self._say.unknown),), "", "hand_off")
+
+    def _needs_prescription(self, request: Request) -> bool:
+        """Whether only prescription medicines are for what is complained of, and no other medicine is asked for."""
+        last = request.told.readings[-1]
+        wanted = any(drug.assertion == "hypothetical" for drug in last.drugs())
+        return not wanted and bool(self.catalogue.complaints(last, request.told.current.person))
 
     def _named(self, request: Request) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""

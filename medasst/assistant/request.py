@@ -92,7 +92,7 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
     named = tuple(shelf.named(topic))
     complaints: dict[str, str] = {}
     for reading in told.readings[first:]:
-        for concept, words in shelf.complaints(reading).items():
+        for concept, words in shelf.complaints(reading, told.current.person).items():
             complaints.setdefault(concept, words)
     return Request(
         turns=turns,

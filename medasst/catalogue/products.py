@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from medasst.disk import package_file
 from medasst.errors import DataError
 from medasst.lexicon import Finder, Lexicon, Reading, plain
+from medasst.rulebook import Person
 from medasst.search import TextIndex
 from medasst.text import comparison_key
 
@@ -195,10 +196,16 @@ class Catalogue:
                     found.setdefault(product.sku, Match(product, "name", hit.name, float(len(hit.name))))
         return list(found.values())
 
-    def complaints(self, reading: Reading) -> dict[str, str]:
-        """The complaints that a reading tells as present and some product is for: the concept, and the shopper's words."""
+    def complaints(self, reading: Reading, person: Person | None = None) -> dict[str, str]:
+        """The complaints that a reading tells as present and some product is for: the concept, and the shopper's words.
+
+        Args:
+            person: whose; None: anybody's.
+        """
         told: dict[str, str] = {}
         for mention in reading.mentions:
+            if person not in (None, mention.person):
+                continue
             if mention.kind == "drug":
                 # 退烧药 is asked for a fever.
                 kind = self.lexicon.book.classes.rows.get(mention.concept)
