@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from pypinyin import lazy_pinyin
@@ -46,7 +46,8 @@ class Names:
         self._filler = re.compile(book.wordings.filler, re.VERBOSE)
         names = dict(_names(book))
         self._literal = Finder(names)
-        self._loose = Finder(_squeezed(names, self._filler))
+        parts = {_key(word) for words in book.composition.parts.values() for word in words}
+        self._loose = Finder(_squeezed(names, self._filler, parts))
         self._ordinary = Finder(_ordinary(book))
         self._sounds = _Sounds(names)
         self._composed = _Composed(book)
@@ -324,8 +325,11 @@ def _ordinary(book: Rulebook) -> Iterator[tuple[str, Name]]:
     return ((_key(word), Name(drug.name, "drug")) for drug in book.drugs for word in drug.ordinary)
 
 
-def _squeezed(names: Mapping[str, Name], filler: re.Pattern[str]) -> Iterator[tuple[str, Name]]:
-    """Wordings of findings with their own words of degree left out, as `Script.without` leaves them out of the text."""
+def _squeezed(names: Mapping[str, Name], filler: re.Pattern[str], parts: Collection[str]) -> Iterator[tuple[str, Name]]:
+    """Wordings of findings with their own words of degree left out, as `Script.without` leaves them out of the text.
+
+    What is left must still say it: 半天喘一口气 isn't 喘气, 后脑勺着地 isn't 后脑勺, 躺不得 isn't 躺不.
+    """
     whole: list[tuple[str, Name]] = []
     for word, name in names.items():
         if name.kind != "finding" or filler.match(word):
@@ -333,8 +337,7 @@ def _squeezed(names: Mapping[str, Name], filler: re.Pattern[str]) -> Iterator[tu
         bare = filler.sub("", word)
         if bare == word:
             whole.append((word, name))
-        # What is left must still say it: 半天喘一口气 isn't 喘气.
-        elif len(bare) >= 2 and 2 * len(bare) > len(word):
+        elif len(bare) > 2 and 2 * len(bare) > len(word) and bare not in parts:
             yield bare, name
     # Of equal ones the later counts: a wording as it stands, not what is left of another (腿肿, 腿肿着).
     yield from ((word, name) for word, name in whole if len(word) >= 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
@@ -43,7 +43,13 @@ class Pairs:
         for group, words in book.groups.items():
             for word in words:
                 groups.setdefault(plain(word).text, set()).add(group)
-        self._finder = Finder({word: frozenset(of) for word, of in groups.items()}, overlapping=True)
+        self._persons = {plain(word).text for row in book.persons for word in row.words}
+        # An idiom (想死你了) hides the words of groups in it, as it hides names; so does a word of a group that no pair asks for.
+        needs = (word for row in book.findings if row.kind == "need" for word in row.words)
+        for idiom in (*book.idioms, *needs):
+            groups.setdefault(plain(idiom).text, set())
+        asked = {name for row in book.findings for pair in row.pairs for name in pair.split()}
+        self._finder = Finder({word: frozenset(of & asked) for word, of in groups.items()}, overlapping=True)
         self._ways: dict[str, list[_Way]] = {}
         for row in book.findings:
             for pair in row.pairs:
@@ -55,12 +61,18 @@ class Pairs:
 
     def find(self, script: Script) -> list[Pair]:
         """Every finding that is told so, the nearest words of each, and of overlapping ones the longest (邻居家的狗, 狗)."""
-        hits = sorted(self._finder.find(script.text), key=lambda hit: (hit.start, -hit.end))
+        hits = _without_idioms(sorted(self._finder.find(script.text), key=lambda hit: (hit.start, -hit.end)))
         if len(hits) < 2:
+            return []
+        told = frozenset().union(*(hit.value for hit in hits))
+        possible = {way for group in told for way in self._ways[group] if way.groups <= told}
+        if not possible:
             return []
         found: dict[str, Pair] = {}
         for number, first in enumerate(hits):
-            for way in {way for group in first.value for way in self._ways.get(group, ())}:
+            for way in possible:
+                if first.value.isdisjoint(way.groups):
+                    continue
                 pair = self._told(script, hits, number, way)
                 before = found.get(way.name.concept)
                 if pair is not None and (before is None or _looseness(pair) < _looseness(before)):
@@ -89,7 +101,7 @@ class Pairs:
                     missing.discard(next(iter(sorted(helps))))
                     taken.append(hit)
                 if not missing:
-                    return _pair(script.text, way.name, taken)
+                    return _pair(script.text, way.name, taken, self._persons)
         return None
 
 
@@ -101,17 +113,24 @@ def _ends(script: Script, start: int, end: int) -> Iterator[int]:
     )
 
 
-def _pair(text: str, name: Name, hits: Sequence[Hit[frozenset[str]]]) -> Pair:
-    """What is denied between the words is judged by the words behind it: 电池没吞."""
+def _pair(text: str, name: Name, hits: Sequence[Hit[frozenset[str]]], persons: Collection[str]) -> Pair:
+    """What is denied between the words is judged by the words behind it: 电池没吞. A word for a person stays one."""
     start = hits[0].start
     for before, after in pairwise(hits):
         if _NEGATION.search(text[before.end : after.start]):
             start = after.start
     strength = sum(hit.end - hit.start for hit in hits)
-    return Pair(Candidate(start, hits[-1].end, name, strength), tuple((hit.start, hit.end) for hit in hits))
+    words = tuple((hit.start, hit.end) for hit in hits if hit.name not in persons)
+    return Pair(Candidate(start, hits[-1].end, name, strength), words)
 
 
 def _looseness(pair: Pair) -> tuple[int, int]:
     """How many other characters stand between its words; of pairs with as many the one with longer words is better."""
     words = sum(end - start for start, end in pair.words)
-    return pair.candidate.end - pair.words[0][0] - words, -words
+    return pair.candidate.end - pair.candidate.start - words, -words
+
+
+def _without_idioms(hits: Sequence[Hit[frozenset[str]]]) -> list[Hit[frozenset[str]]]:
+    """The hits that lie in no idiom; an idiom belongs to no group that is asked for."""
+    idioms = [hit for hit in hits if not hit.value]
+    return [hit for hit in hits if hit.value and not any(one.start <= hit.start and hit.end <= one.end for one in idioms)]

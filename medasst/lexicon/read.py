@@ -62,14 +62,11 @@ class Lexicon:
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self._names, self._pairs, self._context = Names(book), Pairs(book), Context(book)
-        self._circumstances = Finder(
-            {
-                plain(word).text: row.name
-                for row in book.findings
-                if row.kind == "circumstance"
-                for word in (row.name, *row.words)
-            }
-        )
+        circumstances: dict[str, list[str]] = {}
+        for row in book.findings:
+            for word in (row.name, *row.words) if row.kind == "circumstance" else ():
+                circumstances.setdefault(plain(word).text, []).append(row.name)
+        self._circumstances = Finder(circumstances, overlapping=True)
         self._values, self._allergies = Values(book), _Allergies(book)
         self._broader: dict[str, frozenset[str]] = {}
 
@@ -80,7 +77,7 @@ class Lexicon:
         around = [one for one in pairs if one.candidate.name.kind == "circumstance"]
         pairs = [one for one in pairs if one not in around]
         found = _beside_pairs(self._allergies.joined(script.text, self._names.find(script)), pairs)
-        stated, persons = self._context.judge(script, found, [place for one in pairs for place in one.words])
+        stated, persons = self._context.judge(script, found, [place for one in pairs for place in one.words if place[1] - place[0] > 2])
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
         judged = _united([_Judged(*each) for each in zip(found, stated, strict=True)], self._paired(script, found, pairs))
         amounts = _Amounts(script.text, told, [one.candidate for one in judged], self._context.ends(script))
@@ -96,7 +93,11 @@ class Lexicon:
 
     def _around(self, text: str, script: Script, found: Sequence[Candidate]) -> Iterator[Mention]:
         """The circumstances that a text tells, by words and by pairs. They may overlap the mentions, and are judged apart."""
-        told = [Candidate(*hit[:2], Name(hit.value, "finding"), 0) for hit in self._circumstances.find(script.text)]
+        told = [
+            Candidate(*hit[:2], Name(concept, "finding"), 0)
+            for hit in self._circumstances.find(script.text)
+            for concept in hit.value
+        ]
         told += [one._replace(name=Name(one.name.concept, "finding")) for one in found]
         for layer in _layers(told):
             for one, stated in zip(layer, self._context.judge(script, layer)[0], strict=True):

@@ -316,12 +316,20 @@ def _table_rows(name: str, files: Sequence[tuple[_Folder, str]]) -> list[_Found]
     found: list[_Found] = []
     for folder, file in files:
         text = folder.text(file)
-        lines = [text.count("\n", 0, match.start()) + 1 for match in _HEADER.finditer(text) if match[1] == name]
+        lines = [line for line, kind in _headers(text) if kind == name]
         rows = folder.read(file).get(name, [])
         if not isinstance(rows, list) or len(rows) != len(lines):
             raise ConfigError(f"{folder.folder / file}: {name} must be written as [[{name}]], one block a row")
         found += [_Found(row, Place(folder.folder / file, line)) for row, line in zip(rows, lines, strict=True)]
     return found
+
+
+def _headers(text: str) -> Iterator[tuple[int, str]]:
+    """The line and the name of every [[name]]."""
+    line, last = 1, 0
+    for match in _HEADER.finditer(text):
+        line, last = line + text.count("\n", last, match.start(1)), match.start(1)
+        yield line, match[1]
 
 
 def _row(kind: type[R], values: Mapping[str, Any], place: Place) -> R:
