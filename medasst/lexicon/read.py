@@ -77,7 +77,9 @@ class Lexicon:
         around = [one for one in pairs if one.candidate.name.kind == "circumstance"]
         pairs = [one for one in pairs if one not in around]
         found = _beside_pairs(self._allergies.joined(script.text, self._names.find(script)), pairs)
-        stated, persons = self._context.judge(script, found, [place for one in pairs for place in one.words if place[1] - place[0] > 2])
+        stated, persons = self._context.judge(
+            script, found, [place for one in pairs for place in one.words if place[1] - place[0] > 2]
+        )
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
         judged = _united([_Judged(*each) for each in zip(found, stated, strict=True)], self._paired(script, found, pairs))
         amounts = _Amounts(script.text, told, [one.candidate for one in judged], self._context.ends(script))
