@@ -17,6 +17,8 @@ _SYLLABLE_CODES = 0xE000  # private use: each syllable of pinyin becomes one cha
 _APART = 10  # characters that may stand between a part of the body and what it feels
 _BESIDE = 8  # characters beside a name by which it is told from ordinary words
 
+_DENIAL = re.compile("没有|没|无|未|冇")
+
 
 class Name(NamedTuple):
     """What a wording stands for."""
@@ -73,6 +75,7 @@ class Names:
             start, end = bare.span(hit.start, hit.end)
             if not _crosses(script, start, end):
                 found.append(Candidate(start, end, hit.value, hit.end - hit.start))
+        found = [*self._without_denial(text, found)]
         parts = list(self._composed.parts(text))
         found += self._composed.beside(text, parts)
         found += self._sounds.find(script)
@@ -123,6 +126,17 @@ class Names:
         return next(
             (row for row in stems if (word.endswith(row.ending) if row.ending else word.startswith(row.starting))), None
         )
+
+    def _without_denial(self, text: str, found: Iterable[Candidate]) -> Iterator[Candidate]:
+        """Of 没有尿 in 没有尿频 the longer name that is denied: 尿频."""
+        for one in found:
+            denial = _DENIAL.match(text, one.start) if one.name.kind == "finding" else None
+            rest = text[denial.end() : one.end + _BESIDE] if denial else ""
+            longer = next((hit for hit in self._literal.find(rest) if hit.start == 0), None) if rest else None
+            if denial is None or longer is None or denial.end() + longer.end <= one.end or longer.value.kind != "finding":
+                yield one
+            else:
+                yield Candidate(denial.end(), denial.end() + longer.end, longer.value, longer.end)
 
     def _for_findings(self, text: str, found: Iterable[Candidate]) -> Iterator[Candidate]:
         """Medicines told by what they are for: 治咳嗽的药, 湿疹膏."""
