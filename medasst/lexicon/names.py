@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from pypinyin import lazy_pinyin
@@ -21,10 +22,11 @@ _DENIAL = re.compile("没有|没|无|未|冇")
 
 
 class Name(NamedTuple):
-    """What a wording stands for."""
+    """What a wording stands for; `also`: other findings that are told by it, too."""
 
     concept: str
     kind: Literal["finding", "drug", "idiom", "circumstance"]
+    also: tuple[str, ...] = ()
 
 
 class Candidate(NamedTuple):
@@ -46,10 +48,12 @@ class Names:
     def __init__(self, book: Rulebook) -> None:
         self._book = book
         self._filler = re.compile(book.wordings.filler, re.VERBOSE)
-        names = dict(_names(book))
+        taking = _Taking(book)
+        names = _joined(_names(book, taking))
         self._literal = Finder(names)
         parts = {_key(word) for words in book.composition.parts.values() for word in words}
-        self._loose = Finder(_squeezed(names, self._filler, parts))
+        loose = _squeezed(names, self._filler, parts)
+        self._loose = Finder((word, name) for word, name in loose if not taking.is_all(word))
         self._ordinary = Finder(_ordinary(book))
         self._sounds = _Sounds(names)
         self._composed = _Composed(book)
@@ -63,6 +67,7 @@ class Names:
             re.compile(say.company_before, re.VERBOSE),
             re.compile(say.company_after, re.VERBOSE),
         )
+        self._disease = re.compile(say.disease, re.VERBOSE)
         self._for_before, self._for_after = re.compile(say.for_before, re.VERBOSE), re.compile(say.for_after, re.VERBOSE)
         self._class_not_before = re.compile(say.class_not_before, re.VERBOSE)
 
@@ -85,9 +90,17 @@ class Names:
         chosen = _chosen(found)
         chosen = _chosen([*chosen, *self._composed.apart(script, parts, chosen)])
         chosen = _chosen([*chosen, *self._verbs.find(script, chosen)])
+        chosen = _chosen([*chosen, *self._unknown_diseases(text, chosen)])
         swallowed = self._swallowed(found, chosen)
         chosen = [one for one in chosen if one.name.kind != "idiom" and not _only_describes(text, one, chosen)]
         return sorted([*chosen, *swallowed], key=lambda one: (one.start, one.end))
+
+    def _unknown_diseases(self, text: str, chosen: Sequence[Candidate]) -> Iterator[Candidate]:
+        """Words that end as names of diseases do, where nothing known stands."""
+        taken = _Taken(chosen)
+        for match in self._disease.finditer(text):
+            if taken.free(*match.span()):
+                yield Candidate(*match.span(), Name(match[0], "finding"), 1)
 
     def _swallowed(self, found: Sequence[Candidate], chosen: Sequence[Candidate]) -> list[Candidate]:
         """Medicines within what somebody did with them: 降压药当糖吃, 吃了头孢又喝酒 tell of the medicine too."""
@@ -147,7 +160,7 @@ class Names:
             if after:
                 before = self._for_before.search(text[max(0, one.start - _BESIDE) : one.start])
                 start, end = one.start - (len(before[0]) if before else 0), one.end + after.end()
-                yield Candidate(start, end, Name(one.name.concept + "药", "drug"), one.strength + after.end())
+                yield Candidate(start, end, Name(one.name.concept + "药", "drug"), end - start + 1)
 
     def _in_company(self, text: str, hit: Hit[Name]) -> bool:
         """Whether a name that is ordinary Chinese too stands beside a medicine's words."""
@@ -287,11 +300,24 @@ def _last_before(parts: Sequence[Hit[str]], place: int) -> Hit[str] | None:
     return parts[number - 1] if number and place - parts[number - 1].end <= _APART else None
 
 
+@lru_cache(maxsize=1 << 16)
 def _key(word: str) -> str:
     return plain(word).text
 
 
-def _names(book: Rulebook) -> Iterator[tuple[str, Name]]:
+def _joined(names: Iterable[tuple[str, Name]]) -> dict[str, Name]:
+    """The wordings; one that several findings have tells of them all, and else the later counts."""
+    joined: dict[str, Name] = {}
+    for word, name in names:
+        before = joined.get(word)
+        if before is not None and before.kind == name.kind == "finding" and name.concept != before.concept:
+            joined[word] = before._replace(also=(*before.also, name.concept))
+        else:
+            joined[word] = name
+    return joined
+
+
+def _names(book: Rulebook, taking: _Taking) -> Iterator[tuple[str, Name]]:
     """Every wording; of equal ones the later counts: composed ones by their first words, then findings, then medicines."""
     compose = book.composition
     for part, words in compose.parts.items():
@@ -299,31 +325,37 @@ def _names(book: Rulebook) -> Iterator[tuple[str, Name]]:
             if compose.allows(part, sense):
                 name = Name(part + sense, "finding")
                 yield from ((_key(word) + _key(way), name) for word in words[:4] for way in ways[:2])
-    verbs = tuple(book.lists.get("take", ()))
-    medicines = {_key(word) for row in book.drugs for word in (row.name, *row.names, *row.ordinary)}
-    medicines |= {_key(word) for row in book.classes for word in (row.name, *row.words)}
     wordings = {_key(word) for finding in book.findings if finding.kind != "need" for word in finding.words}
     for finding in book.findings:
         if finding.kind == "circumstance":
             continue
         name = Name(finding.name, "idiom" if finding.kind == "need" else "finding")
         keys = (_key(word) for word in (finding.name, *finding.words, *book.english.get(finding.name, ())))
-        yield from ((key, name) for key in keys if len(key) >= 2 and not _taking(key, verbs, medicines))
+        yield from ((key, name) for key in keys if len(key) >= 2 and not taking.is_all(key))
     for kind in book.classes:
         name = Name(kind.name, "drug")
         words = (kind.name, *kind.words, *book.english.get(kind.name, ()))
         called = (key for word in words for key in _class_ways(_key(word), wordings))
-        yield from ((key, name) for key in called if not _taking(key, verbs, medicines))
+        yield from ((key, name) for key in called if not taking.is_all(key))
     for drug in book.drugs:
         words = (drug.name, *drug.names, *book.english.get(drug.name, ()))
         yield from ((_key(word), Name(drug.name, "drug")) for word in words if word not in drug.ordinary)
     yield from ((_key(word), Name(word, "idiom")) for word in book.idioms)
 
 
-def _taking(word: str, verbs: tuple[str, ...], medicines: set[str]) -> bool:
-    """Whether a wording is no more than a medicine with its verb, or an allergy to one: the medicine is found by itself."""
-    allergy = word.endswith("过敏") and word.removeprefix("对").removesuffix("过敏") in medicines
-    return allergy or any(word.startswith(verb) and word.removeprefix(verb) in medicines for verb in verbs)
+class _Taking:
+    """Which wordings are no more than a medicine with its verb, or an allergy to one: the medicine is found by itself."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._verbs = book.lists.get("take", ())
+        self._medicines = {_key(word) for row in book.drugs for word in (row.name, *row.names, *row.ordinary)}
+        self._medicines |= {_key(word) for row in book.classes for word in (row.name, *row.words)}
+
+    def is_all(self, word: str) -> bool:
+        """吃华法林, 打胰岛素, 对青霉素过敏."""
+        if word.endswith("过敏") and word.removeprefix("对").removesuffix("过敏") in self._medicines:
+            return True
+        return any(word[:size] in self._verbs and word[size:] in self._medicines for size in (1, 2))
 
 
 def _class_ways(word: str, findings: set[str]) -> Iterator[str]:

@@ -44,7 +44,7 @@ class Pairs:
             for word in words:
                 groups.setdefault(plain(word).text, set()).add(group)
         self._persons = {plain(word).text for row in book.persons for word in row.words}
-        # An idiom (想死你了) hides the words of groups in it, as it hides names; so does a word of a group that no pair asks for.
+        # An idiom (想死你了) hides the words of groups in it, as it hides names; so does a group's word that no pair asks for.
         needs = (word for row in book.findings if row.kind == "need" for word in row.words)
         for idiom in (*book.idioms, *needs):
             groups.setdefault(plain(idiom).text, set())

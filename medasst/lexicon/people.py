@@ -146,7 +146,7 @@ class People:
             return False
         if row.person in ("self", "child"):
             return False
-        return row.person == "other" or one.name.concept in self._diseases
+        return row.person == "other" or one.name.concept in self._diseases or one.name.concept.endswith("过敏")
 
 
 def _relative(of: PersonRow, row: PersonRow) -> PersonRow:

@@ -187,7 +187,9 @@ class Lexicon:
             words=written.text[start:end],
             assertion=stated.assertion,
             person=stated.person.value.person if stated.person else "self",
-            broader=self.broader(one.name.concept).union(*map(self.broader, [*judged.also, *self._allergy_to(allergen)])),
+            broader=self.broader(one.name.concept).union(
+                *map(self.broader, [*one.name.also, *judged.also, *self._allergy_to(allergen)])
+            ),
             features=stated.features,
             hours=amounts.hours(one),
             times=amounts.of(one, "times"),

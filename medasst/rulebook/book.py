@@ -113,6 +113,7 @@ class Wordings:
     company_before: Regex
     company_after: Regex
     not_a_stem: str
+    disease: Regex
     allergic: Regex
     allergic_to: Regex
     no_allergen: Regex

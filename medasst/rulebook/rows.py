@@ -78,7 +78,7 @@ class Row(Config):
 
 
 class FindingRow(Row):
-    """A finding with the ways people say it. Of a wording that stands in two rows the later one counts.
+    """A finding with the ways people say it. A wording that stands in two rows tells of both findings.
 
     Attributes:
         name: the standard term; rules name it.
