@@ -92,9 +92,18 @@ class _Test:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Terms that must all hold of one person; a term holds if one of its alternatives does."""
+    """Terms that must all hold of one person; a term holds if one of its alternatives does.
+
+    Attributes:
+        needs: of each term that only mentions can fulfil, the concepts one of which must be told.
+    """
 
     terms: tuple[tuple[_Test, ...], ...]
+    needs: tuple[frozenset[str], ...] = ()
+
+    def may_hold(self, told: Collection[str]) -> bool:
+        """Whether enough was told at all; `told`: every concept of a person's mentions, with the broader ones."""
+        return all(not need.isdisjoint(told) for need in self.needs)
 
     def of(self, patient: Patient, among: Sequence[Said] | None = None) -> tuple[Said, ...] | None:
         """The mentions that fulfil it (possibly none, where only values do), or None if it doesn't hold.
@@ -127,7 +136,8 @@ def parse(text: str, concepts: Collection[str], features: Collection[str]) -> Co
     terms = tuple(
         tuple(_test(alternative.strip(), concepts, features) for alternative in _split(term, "|")) for term in _split(text, "+")
     )
-    return Condition(terms)
+    by_mention = [term for term in terms if all(test.holds is None and test.prefix != "无" for test in term)]
+    return Condition(terms, tuple(frozenset(test.concept for test in term) for term in by_mention))
 
 
 def _split(text: str, mark: str) -> list[str]:

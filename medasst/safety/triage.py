@@ -66,7 +66,8 @@ class Triage:
 
     def alarms(self, told: DialogueState) -> list[Alarm]:
         """Every rule that holds, the most urgent first."""
-        return [alarm for rule in self._rules for patient in told.patients if (alarm := _raised(rule, patient))]
+        patients = [(patient, _told_of(patient)) for patient in told.patients]
+        return [alarm for rule in self._rules for patient, of in patients if (alarm := _raised(rule, patient, of))]
 
     def failures(self, rules: Sequence[str] | None = None) -> Iterator[str]:
         """The examples of rules that don't come out as they should, each with its file and line.
@@ -86,11 +87,18 @@ class Triage:
                     yield f"{place}: rule {rule.row.id} must not hold of {text!r}, and does"
 
     def _raises(self, rule: _Compiled, text: str) -> bool:
-        return any(_raised(rule, patient) for patient in of_turns([text], self._lexicon).patients)
+        return any(_raised(rule, patient, _told_of(patient)) for patient in of_turns([text], self._lexicon).patients)
 
 
-def _raised(rule: _Compiled, patient: Patient) -> Alarm | None:
+def _told_of(patient: Patient) -> frozenset[str]:
+    """Every concept that was told of a person, with the broader ones."""
+    return frozenset().union(*(said.mention.broader for said in patient.said))
+
+
+def _raised(rule: _Compiled, patient: Patient, told: frozenset[str]) -> Alarm | None:
     for condition in rule.when:
+        if not condition.may_hold(told):
+            continue
         because = _because(condition, rule.row, patient)
         if because is not None:
             if any(exception.of(patient) is not None for exception in rule.unless):
