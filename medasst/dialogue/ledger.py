@@ -20,6 +20,7 @@ _QUANTITY: Mapping[SlotName, Quantity] = {
     "temperature": "temperature",
     "pregnancy": "pregnancy_weeks",
 }
+_CIRCUMSTANCES = frozenset({"allergy", "state", "need", "circumstance"})
 _HAPPENS = frozenset({"injury", "exposure", "intent"})
 _MOST_AGAIN = 64  # mentions that stand again at once, the newest: as many as any rule could ask for
 _RIGHT_AFTER = 3  # user turns within which 已经好了 still speaks of what was told
@@ -64,7 +65,7 @@ class Ledger:
 
     def account(self, person: Person, entries: Sequence[Entry], named_at: int | None) -> Account:
         """What is known of a person by these statements, in order. `named_at`: the turn that first named this one."""
-        book = _Open(person, self._kind)
+        book = _Open(person, self._kind, self._lasts)
         if named_at is not None:
             book.slots["person"] = Slot("yes", (person,), turn=named_at)
         for entry in entries:
@@ -112,6 +113,10 @@ class Ledger:
         row = self._book.findings.rows.get(concept)
         return row.kind if row else "symptom"
 
+    def _lasts(self, mention: Mention) -> bool:
+        """Whether it is a condition that stays."""
+        return any("conditions" in self._of_finding.get(concept, ()) for concept in mention.broader)
+
     def _complaints(self, said: Iterable[Said]) -> list[Said]:
         """What somebody has now, lasting conditions and circumstances left out."""
         return [
@@ -121,16 +126,16 @@ class Ledger:
             and one.mention.current
             and one.resolved_by is None
             and not one.mention.allergen
-            and self._kind(one.mention.concept) not in ("allergy", "state", "need", "circumstance")
-            and not any("conditions" in self._of_finding.get(concept, ()) for concept in one.mention.broader)
+            and self._kind(one.mention.concept) not in _CIRCUMSTANCES
+            and not self._lasts(one.mention)
         ]
 
 
 class _Open:
     """One person's account while it is drawn up."""
 
-    def __init__(self, person: Person, kind: Callable[[str], str]) -> None:
-        self.person, self._kind = person, kind
+    def __init__(self, person: Person, kind: Callable[[str], str], lasts: Callable[[Mention], bool]) -> None:
+        self.person, self._kind, self._lasts = person, kind, lasts
         self.slots: dict[SlotName, Slot] = {}
         self._said: list[Said] = []
         self._values: dict[Quantity, tuple[float, int]] = {}
@@ -149,7 +154,9 @@ class _Open:
     def mention(self, entry: Entry, mention: Mention, facts: Sequence[Fact]) -> None:
         place = len(self._said)
         self._said.append(Said(entry.turn, mention))
-        if mention.kind == "finding" and mention.current:
+        # Who has hypertension still has it when the headache is gone.
+        lasting = not mention.features and (self._lasts(mention) or self._kind(mention.concept) in _CIRCUMSTANCES)
+        if mention.kind == "finding" and mention.current and not lasting:
             happened = self._kind(mention.concept) in _HAPPENS
             if entry.turn != self._last_turn:
                 too_long = entry.turn - self._last_turn > _RIGHT_AFTER

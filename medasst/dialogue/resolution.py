@@ -46,11 +46,18 @@ class Resolutions:
         self._still = re.compile(say.still, re.VERBOSE)
         words = {word: part for part, words in composition.parts.items() for word in (part, *words)}
         self._part_of = words
-        self._parts = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)")
+        any_part = "|".join(map(re.escape, sorted(words, key=len, reverse=True))) or "(?!)"
+        self._parts = re.compile(any_part)
+        self._swap = re.compile(say.instead.replace("{part}", f"(?:{any_part})"), re.VERBOSE)
 
     def parts(self, said: str) -> tuple[str, ...]:
         """The parts of the body that a text names."""
         return tuple(dict.fromkeys(self._part_of[match[0]] for match in self._parts.finditer(said)))
+
+    def swapped(self, said: str) -> tuple[str, str] | None:
+        """The words for two parts of the body where it was the second and not the first: 不是膝盖，是胸骨这里."""
+        match = self._swap.search(said)
+        return (match["wrong"], match["right"]) if match else None
 
     def find(self, said: str, reading: Reading, at: Sequence[int]) -> list[tuple[int, Resolution]]:
         """The first few statements in a plain text, with their places. `at`: as of `Script`."""

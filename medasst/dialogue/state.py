@@ -11,6 +11,7 @@ from medasst.dialogue.answers import Answered, Questions
 from medasst.dialogue.ledger import Entry, Ledger
 from medasst.dialogue.patient import Patient
 from medasst.dialogue.products import ProductNames, References, Shown
+from medasst.dialogue.resolution import Resolution
 from medasst.dialogue.spans import Spans
 from medasst.dialogue.turns import Around, Called, Fact, Payload, Turn, TurnReader, Who
 from medasst.lexicon import Lexicon, Mention, Reading, Told
@@ -158,6 +159,7 @@ class _Fold:
         answered = self._tools.questions.read(turn, self._open, unasked)
         start = len(self._lines)
         self._settle(turn, answered, number)
+        self._swap_part(turn, number)
         about = self._state(turn, answered, number)
         self._lines += [_Line(self._current, Entry(number, fact, turn.slip)) for fact in answered.facts]
         self._aged |= {line.person for line in self._lines[start:] if _tells_age(line.entry.what)}
@@ -182,6 +184,19 @@ class _Fold:
         asked_who = any("person" in question.slots for question in self._open)
         if others and (asked_who or (not turn.complains and len(turn.plain) <= _JUST_WHO)):
             self._is_of(self._person(others[0]), number)
+
+    def _swap_part(self, turn: Turn, number: int) -> None:
+        """不是膝盖，是胸骨这里: what was told of the one part is told of the other."""
+        if turn.swapped is None:
+            return
+        for line in reversed(self._lines[self._run :]):
+            what = line.entry.what
+            if not (isinstance(what, Mention) and what.kind == "finding" and line.person == self._current):
+                continue
+            if moved := self._tools.reader.moved(what, *turn.swapped):
+                self._lines.append(_Line(line.person, Entry(number, Resolution("over", of=what))))
+                self._lines += [_Line(line.person, Entry(number, one)) for one in moved]
+                return
 
     def _is_of(self, person: Person, number: int) -> None:
         """All that was said of the current person is this one's."""

@@ -115,6 +115,7 @@ class Turn:
         slip: whether something said before is taken back.
         other_matter: whether it begins with something else (另外…).
         wants: whether it asks for something, and so answers nothing.
+        parts: the parts of the body that it names; `swapped`: two of them, where it was the second and not the first.
     """
 
     reading: Reading
@@ -127,6 +128,7 @@ class Turn:
     other_matter: bool
     wants: bool
     parts: tuple[str, ...]
+    swapped: tuple[str, str] | None
 
     @property
     def complains(self) -> bool:
@@ -148,6 +150,14 @@ class TurnReader:
     def read(self, text: str) -> Turn:
         """What a turn states. Any text will do; time grows in proportion to it."""
         return self._kept(text) if len(text) <= _LONGEST_CACHED else self._read(text)
+
+    def moved(self, mention: Mention, wrong: str, right: str) -> tuple[Mention, ...]:
+        """The findings that a mention is if it is of another part of the body; none where it isn't of the wrong one."""
+        words = plain(mention.words).text
+        read = self._lexicon.read(words.replace(wrong, right)).findings() if wrong in words else ()
+        return tuple(
+            replace(one, person=mention.person, assertion=mention.assertion, features=mention.features) for one in read
+        )
 
     def _read(self, text: str) -> Turn:
         reading, script = self._lexicon.read(text), plain(text)
@@ -176,6 +186,7 @@ class TurnReader:
             other_matter=bool(say["other_matter"].search(said)),
             wants=bool(say["wants"].search(said)),
             parts=self._resolutions.parts(said),
+            swapped=self._resolutions.swapped(said),
         )
 
     def _markers(self, reading: Reading, script: Script) -> tuple[Marker, ...]:

@@ -153,6 +153,7 @@ class Talk:
     often_before: Regex
     wants: Regex
     slip: Regex
+    instead: Regex
     not_that: Regex
     less_than: Regex
     seen: Regex

