@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from medasst.assistant.request import Request
 from medasst.assistant.vetted import NEAR, NEAR_SAME_SUBJECT, VettedAnswer, VettedAnswers
 from medasst.catalogue import Catalogue, Product, Section
 from medasst.dialogue import Patient
-from medasst.rulebook import Level
+from medasst.rulebook import Level, TriageRow
 from medasst.safety import Alarm, Concern, Context, Facts, Rules
 from medasst.text import comparison_key, sentences
 
@@ -56,12 +57,11 @@ class Drafter:
 
     def draft(self, request: Request) -> Draft:
         """What is urgent, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
-        alarms = self.rules.alarms(request.told)
+        alarms = [alarm for alarm in self.rules.alarms(request.told) if self._concerns(alarm, request)]
         now = [alarm for alarm in alarms if alarm.turn in (None, request.told.turn)]
         if any(alarm.level == "emergency" for alarm in now):
             return self._emergency(now)
-        alarming = [alarm for alarm in now if alarm.level != "emergency"]
-        warnings = (*self._reminders(alarms, now), *self._alarms(alarming), *self._first(request))
+        warnings = (*self._reminders(alarms, now), *self._alarms(now), *self._first(request))
         wanted = any(act.want != "ask" for act in request.acts)
         if request.acts and (wanted or not request.named):
             draft = self._prescription(request)
@@ -74,7 +74,7 @@ class Drafter:
         draft = self._from_vetted(request, answer) if answer else self._from_leaflets(request)
         if request.facts.unread and draft.grounds:
             draft = self._unread(draft)
-        if alarming or any(alarm.level == "emergency" for alarm in alarms):
+        if alarms:
             return self._cautious(warnings, draft)
         return replace(draft, body=(*warnings, *draft.body))
 
@@ -92,11 +92,20 @@ class Drafter:
 
     def _alarms(self, alarms: Sequence[Alarm]) -> list[Event]:
         """What alarms say: all emergencies, else only those of the highest level; at most three, none twice."""
-        shown = [alarm for alarm in alarms if alarm.level == alarms[0].level][:_ALARMS]
-        return _unique(
-            Finding(alarm.rule.id, _SEVERITY[alarm.level], alarm.rule.message + alarm.rule.first_aid, alarm.rule.version)
-            for alarm in shown
-        )
+        shown = [alarm.rule for alarm in alarms if alarm.level == alarms[0].level][:_ALARMS]
+        return _unique(Finding(rule.id, _SEVERITY[rule.level], self._told(rule), rule.version) for rule in shown)
+
+    def _told(self, rule: TriageRow) -> str:
+        """An alarm's message: first what to do, and by when."""
+        begun = re.search(self._say.begins[rule.level], re.split("[，。！；]", rule.message)[0])
+        lead = "" if begun or not rule.closing else self._say.lead[rule.level]
+        return lead + rule.message + rule.first_aid
+
+    @staticmethod
+    def _concerns(alarm: Alarm, request: Request) -> bool:
+        """Whether an alarm bears on this reply: an emergency always; else one of this person, until other things are asked."""
+        old = alarm.turn is not None and alarm.turn < request.first
+        return alarm.level == "emergency" or (alarm.person == request.told.current.person and not old)
 
     def _first(self, request: Request) -> list[Event]:
         """What must be said before anything else: what doesn't go with a medicine that is taken or asked for."""
@@ -118,11 +127,11 @@ class Drafter:
         return Draft((warning, *body), (*tail, self._question("unread")), draft.grounds, draft.reason)
 
     def _reminders(self, alarms: Sequence[Alarm], now: Sequence[Alarm]) -> list[Event]:
-        """An emergency of an earlier turn stays one until it is resolved: it is said again before anything else."""
-        say, new = self._say.emergency_before, {alarm.rule.id for alarm in now}
-        before = [alarm.rule for alarm in alarms if alarm.level == "emergency" and alarm.rule.id not in new]
+        """An alarm of an earlier turn stands until it is resolved: it is said again, in short, before anything else."""
+        new = {alarm.rule.id for alarm in now}
+        before = [alarm.rule for alarm in alarms if alarm.rule.id not in new]
         return _unique(
-            Finding(rule.id, "urgent", say.format(title=rule.name, message=rule.message), rule.version)
+            Finding(rule.id, "urgent", self._say.before[rule.level].format(title=rule.name), rule.version)
             for rule in before[:_ALARMS]
         )
 
@@ -192,10 +201,11 @@ class Drafter:
         return Draft((), (HandOff("unknown", self._say.unknown),), "", "hand_off")
 
     def _needs_prescription(self, request: Request) -> bool:
-        """Whether only prescription medicines are for what is complained of, and no other medicine is asked for."""
+        """Whether only prescription medicines are for what is complained of, and of nothing else is the talk."""
         last = request.told.readings[-1]
-        wanted = any(drug.assertion == "hypothetical" for drug in last.drugs())
-        return not wanted and bool(self.catalogue.complaints(last, request.told.current.person))
+        (*others, only) = last.mentions or (None,)
+        alone = not others and only is not None and only.kind == "finding" and only.assertion == "present"
+        return alone and bool(self.catalogue.complaints(last, request.told.current.person))
 
     def _named(self, request: Request) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""

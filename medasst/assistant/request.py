@@ -46,6 +46,7 @@ class Request:
     Attributes:
         turns: every user turn.
         told: what they and our questions have told so far.
+        first: the user turn (from 0) that the topic begins with.
         topic: the last turn, after the earlier ones that it needs to be understood (那一天吃几次).
         facts: whom it is for.
         complaints: what the topic complains of that products are for, with the shopper's words.
@@ -57,6 +58,7 @@ class Request:
 
     turns: tuple[str, ...]
     told: DialogueState
+    first: int
     topic: str
     facts: Facts
     complaints: Mapping[str, str]
@@ -97,6 +99,7 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
     return Request(
         turns=turns,
         told=told,
+        first=first,
         topic=topic,
         facts=Facts.of(told.current, unread=unread),
         complaints=complaints,

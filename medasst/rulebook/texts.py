@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from medasst.config import Config
-from medasst.rulebook.rows import Regex, Row, Words
+from medasst.rulebook.rows import Level, Regex, Row, Words
 from medasst.text import comparison_key
 
 _COURTEOUS = 60  # letters of a turn that may still be a mere courtesy
@@ -27,7 +27,6 @@ class Messages(Config):
     version: str
     ai_label: str
     emergency: str
-    emergency_before: str
     urgent_note: str
     unknown: str
     unread: str
@@ -39,6 +38,9 @@ class Messages(Config):
     card_reason: str
     replaced: Mapping[str, str]
     population: Mapping[str, str]
+    lead: Mapping[Level, str]
+    before: Mapping[Level, str]
+    begins: Mapping[Level, Regex]
     small_talk: tuple[SmallTalk, ...]
 
     def courtesy(self, turn: str) -> str | None:

@@ -99,7 +99,7 @@ class Gate:
         return found
 
     def warnings(self, told: DialogueState) -> list[WarningRow]:
-        """What must be said first: a medicine of the last turn together with what was told of the same person."""
+        """What must be said first: a medicine together with what was told of the same person, one of them in the last turn."""
         return [row for row in self.texts.warning if self._meet(row, told)]
 
     def answer(self, act: Act) -> list[str]:
@@ -178,17 +178,20 @@ class Gate:
         if before:
             yield pending, before
 
-    def _meet(self, row: WarningRow, told: DialogueState) -> bool:
-        last = told.readings[-1]
-        for drug in (m for m in last.drugs() if m.assertion not in ("absent", "someone_else")):
-            if not any(name in drug.broader or drug.concept.startswith(name) for name in row.drugs):
-                continue
-            if any(word in last.plain for word in row.company):
-                return True
-            said = [s.mention for patient in told.patients if patient.person == drug.person for s in patient.said]
-            if any(m.broader & set(row.company) and m.assertion in ("present", "possible") for m in said):
+    @staticmethod
+    def _meet(row: WarningRow, told: DialogueState) -> bool:
+        for patient in told.patients:
+            said = [one for one in patient.said if one.mention.assertion not in ("absent", "someone_else", "historical")]
+            drugs = {one.turn for one in said if one.mention.kind == "drug" and _of(one.mention, row.drugs)}
+            company = {one.turn for one in said if _of(one.mention, row.company)}
+            company |= {turn for turn in drugs if any(word in told.readings[turn].plain for word in row.company)}
+            if drugs and company and told.turn in drugs | company:
                 return True
         return False
+
+
+def _of(mention: Mention, names: Iterable[str]) -> bool:
+    return any(name in mention.broader or (mention.kind == "drug" and mention.concept.startswith(name)) for name in names)
 
 
 def _strict(one: Named) -> bool:
