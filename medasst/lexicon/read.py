@@ -337,7 +337,8 @@ class _Amounts:
 
     def _alone(self, value: Value) -> bool:
         """Whether its clause says little more than the time: 都两个月了，…, but not 我妈走了快半年了，…"""
-        start, end = self._ends.within(value.start - _BESIDE, value.start), self._ends.until(value.end, value.end + _BESIDE)
+        start = self._ends.within(max(0, value.start - _BESIDE), value.start)
+        end = min(len(self._text), self._ends.until(value.end, value.end + _BESIDE))
         return value.start - start + end - value.end <= _LITTLE
 
     def _apart(self, one: Candidate, value: Value) -> bool:
