@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from medasst.dialogue import of_turns
@@ -147,3 +149,10 @@ def test_a_time_belongs_to_the_finding_of_its_clause() -> None:
 def test_what_was_measured_long_ago_or_is_asked_about_does_not_count() -> None:
     assert level("去年血压到过190，现在控制在130") == "self"
     assert level("外面气温40度，藿香正气水能防中暑吗") == "self"
+
+
+def test_the_page_lists_every_rule_with_its_source() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "assistant.md").read_text("utf-8")
+    for row in BOOK.triage:
+        if row.level in OWN:
+            assert f"| `{row.id}` | {row.name} | {row.source} |" in page
