@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -79,20 +79,28 @@ class _Test:
     concept: str = ""
     how: tuple[Callable[[Mention], bool], ...] = ()
 
-    def matches(self, patient: Patient, among: Sequence[Said]) -> tuple[bool, tuple[Said, ...]]:
+    def ways(self, patient: Patient, among: Sequence[Said]) -> Iterator[tuple[Said, ...]]:
+        """Each way in which it holds: the mention that fulfils it, the newest first; nothing where no mention is needed."""
         if self.holds is not None:
-            return self.holds(patient), ()
-        found = tuple(
-            said
-            for said in among
+            if self.holds(patient):
+                yield ()
+            return
+        found = (
+            (said,)
+            for said in reversed(among)
             if _tells(said.mention, self.prefix, self.concept) and all(test(said.mention) for test in self.how)
         )
-        return (not found, ()) if self.prefix == "无" else (bool(found), found[-1:])
+        if self.prefix != "无":
+            yield from found
+        elif next(found, None) is None:
+            yield ()
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Terms that must all hold of one person; a term holds if one of its alternatives does.
+
+    One mention fulfils one term: 憋醒 is no 不能平卧 and 呼吸困难 at once.
 
     Attributes:
         needs: of each term that only mentions can fulfil, the concepts one of which must be told.
@@ -111,17 +119,20 @@ class Condition:
         Args:
             among: the mentions that count; None: all of the patient's.
         """
-        counted = patient.said if among is None else among
-        because: list[Said] = []
-        for term in self.terms:
-            for test in term:
-                holds, found = test.matches(patient, counted)
-                if holds:
-                    because += found
-                    break
-            else:
-                return None
-        return tuple(because)
+        return self._fulfilled(0, patient, patient.said if among is None else among, ())
+
+    def _fulfilled(
+        self, number: int, patient: Patient, among: Sequence[Said], because: tuple[Said, ...]
+    ) -> tuple[Said, ...] | None:
+        if number == len(self.terms):
+            return because
+        for test in self.terms[number]:
+            for found in test.ways(patient, among):
+                if not any(said is one for said in found for one in because):
+                    rest = self._fulfilled(number + 1, patient, among, (*because, *found))
+                    if rest is not None:
+                        return rest
+        return None
 
 
 def parse(text: str, concepts: Collection[str], features: Collection[str]) -> Condition:
