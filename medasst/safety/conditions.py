@@ -77,7 +77,12 @@ class _Test:
     holds: Callable[[Patient], bool] | None = None
     prefix: Prefix = ""
     concept: str = ""
+    broader: frozenset[str] = frozenset()
     how: tuple[Callable[[Mention], bool], ...] = ()
+
+    def says_the_same(self, other: _Test) -> bool:
+        """Whether one concept is a kind of the other."""
+        return self.concept in other.broader or other.concept in self.broader
 
     def ways(self, patient: Patient, among: Sequence[Said]) -> Iterator[tuple[Said, ...]]:
         """Each way in which it holds: the mention that fulfils it, the newest first; nothing where no mention is needed."""
@@ -100,7 +105,7 @@ class _Test:
 class Condition:
     """Terms that must all hold of one person; a term holds if one of its alternatives does.
 
-    One mention fulfils one term: 憋醒 is no 不能平卧 and 呼吸困难 at once.
+    One mention doesn't fulfil a concept and a broader one: 躺不平 is no 不能平卧 + 呼吸困难; but 前胸后背痛 is 胸痛 + 背痛.
 
     Attributes:
         needs: of each term that only mentions can fulfil, the concepts one of which must be told.
@@ -119,33 +124,39 @@ class Condition:
         Args:
             among: the mentions that count; None: all of the patient's.
         """
-        return self._fulfilled(0, patient, patient.said if among is None else among, ())
+        because = self._fulfilled(0, patient, patient.said if among is None else among, ())
+        return None if because is None else tuple(dict.fromkeys(said for _, said in because))
 
     def _fulfilled(
-        self, number: int, patient: Patient, among: Sequence[Said], because: tuple[Said, ...]
-    ) -> tuple[Said, ...] | None:
+        self, number: int, patient: Patient, among: Sequence[Said], because: tuple[tuple[_Test, Said], ...]
+    ) -> tuple[tuple[_Test, Said], ...] | None:
         if number == len(self.terms):
             return because
         for test in self.terms[number]:
             for found in test.ways(patient, among):
-                if not any(said is one for said in found for one in because):
-                    rest = self._fulfilled(number + 1, patient, among, (*because, *found))
-                    if rest is not None:
-                        return rest
+                if any(said is one and test.says_the_same(other) for said in found for other, one in because):
+                    continue
+                rest = self._fulfilled(number + 1, patient, among, (*because, *((test, said) for said in found)))
+                if rest is not None:
+                    return rest
         return None
 
 
-def parse(text: str, concepts: Collection[str], features: Collection[str]) -> Condition:
+def parse(
+    text: str, concepts: Collection[str], features: Collection[str], broader: Callable[[str], frozenset[str]]
+) -> Condition:
     """Read a condition.
 
     Args:
         concepts: every concept that there is, broader ones among them; features: the words for how something is.
+        broader: a concept with every broader one.
 
     Raises:
         ValueError: it isn't one, or it names a concept or feature that no table has.
     """
     terms = tuple(
-        tuple(_test(alternative.strip(), concepts, features) for alternative in _split(term, "|")) for term in _split(text, "+")
+        tuple(_test(alternative.strip(), concepts, features, broader) for alternative in _split(term, "|"))
+        for term in _split(text, "+")
     )
     by_mention = [term for term in terms if all(test.holds is None and test.prefix != "无" for test in term)]
     return Condition(terms, tuple(frozenset(test.concept for test in term) for term in by_mention))
@@ -156,7 +167,7 @@ def _split(text: str, mark: str) -> list[str]:
     return re.split(rf"\s*{re.escape(mark)}\s*(?![^\[]*\])", text.strip())
 
 
-def _test(text: str, concepts: Collection[str], features: Collection[str]) -> _Test:
+def _test(text: str, concepts: Collection[str], features: Collection[str], broader: Callable[[str], frozenset[str]]) -> _Test:
     if text in _WHO:
         return _Test(holds=_WHO[text])
     if (value := _VALUE.fullmatch(text)) is not None:
@@ -170,7 +181,7 @@ def _test(text: str, concepts: Collection[str], features: Collection[str]) -> _T
     if match["name"] not in concepts:
         raise ValueError(f"no table has a finding or medicine {match['name']!r}")
     how = tuple(_how(one, features) for one in re.split(r"[,，]", match["how"])) if match["how"] else ()
-    return _Test(prefix=_PREFIXES[match["prefix"]], concept=match["name"], how=how)
+    return _Test(prefix=_PREFIXES[match["prefix"]], concept=match["name"], broader=broader(match["name"]), how=how)
 
 
 def _compares(quantity: Quantity, sign: str, bound: float) -> Callable[[Patient], bool]:

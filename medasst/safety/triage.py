@@ -57,7 +57,7 @@ class Triage:
 
         def compiled(row: TriageRow, conditions: Sequence[str]) -> tuple[Condition, ...]:
             try:
-                return tuple(parse(text, concepts, features) for text in conditions)
+                return tuple(parse(text, concepts, features, lexicon.broader) for text in conditions)
             except ValueError as error:
                 raise ConfigError(f"{book.triage.places[row.id]}: rule {row.id}: {error}") from None
 
