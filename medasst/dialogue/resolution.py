@@ -66,7 +66,8 @@ class Resolutions:
             first.setdefault((one.how, one.parts, one.of.concept if one.of else ""), (place, one))
             if len(first) == _MOST:
                 break
-        return list(first.values())
+        # Of 没事了，医院查了… the doctor's word counts.
+        return sorted(first.values(), key=lambda found: (found[1].how != "seen", found[0]))
 
     def _found(self, said: str, reading: Reading, at: Sequence[int]) -> Iterator[tuple[int, Resolution]]:
         spans = [(bisect_left(at, m.start), bisect_left(at, m.end), m) for m in reading.mentions if m.kind == "finding"]

@@ -170,9 +170,9 @@ class TurnReader:
         statements += self._mentions(reading, script, whose, hidden)
         statements += self._values(reading, script, whose)
         statements += [Statement(m.start, m.who[-1:], Called(m.row.sex, m.row.stage)) for m in markers if m.row]
-        statements += [
-            Statement(place, whose.at(place), what) for place, what in self._resolutions.find(said, reading, script.at)
-        ]
+        over = self._resolutions.find(said, reading, script.at)
+        first = min((place for place, _ in over), default=0)
+        statements += [Statement(first if what.how == "seen" else place, whose.at(place), what) for place, what in over]
         statements.sort(key=lambda one: one.place)
         say = self._say
         return Turn(
