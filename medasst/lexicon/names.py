@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from pypinyin import lazy_pinyin
 
 from medasst.lexicon.finder import Finder, Hit
-from medasst.lexicon.script import Script, plain
+from medasst.lexicon.script import Script, wording
 from medasst.rulebook import Composition, Rulebook, StemRow, VerbRow
 
 _SYLLABLE_CODES = 0xE000  # private use: each syllable of pinyin becomes one character
@@ -303,7 +303,7 @@ def _last_before(parts: Sequence[Hit[str]], place: int) -> Hit[str] | None:
 
 @lru_cache(maxsize=1 << 16)
 def _key(word: str) -> str:
-    return plain(word).text
+    return wording(word)
 
 
 def _joined(names: Iterable[tuple[str, Name]]) -> dict[str, Name]:

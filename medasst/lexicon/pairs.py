@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate, Name
-from medasst.lexicon.script import Script, plain
+from medasst.lexicon.script import Script, wording
 from medasst.rulebook import Rulebook
 
 _KINDS: dict[str, Literal["idiom", "circumstance"]] = {"need": "idiom", "circumstance": "circumstance"}
@@ -42,12 +42,12 @@ class Pairs:
         groups: dict[str, set[str]] = {}
         for group, words in book.groups.items():
             for word in words:
-                groups.setdefault(plain(word).text, set()).add(group)
-        self._persons = {plain(word).text for row in book.persons for word in row.words}
+                groups.setdefault(wording(word), set()).add(group)
+        self._persons = {wording(word) for row in book.persons for word in row.words}
         # An idiom (想死你了) hides the words of groups in it, as it hides names; so does a group's word that no pair asks for.
         needs = (word for row in book.findings if row.kind == "need" for word in row.words)
         for idiom in (*book.idioms, *needs):
-            groups.setdefault(plain(idiom).text, set())
+            groups.setdefault(wording(idiom), set())
         asked = {name for row in book.findings for pair in row.pairs for name in pair.split()}
         self._finder = Finder({word: frozenset(of & asked) for word, of in groups.items()}, overlapping=True)
         self._ways: dict[str, list[_Way]] = {}

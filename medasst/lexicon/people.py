@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate
-from medasst.lexicon.script import plain
+from medasst.lexicon.script import wording
 from medasst.rulebook import Assertion, PersonRow, Rulebook
 
 T = TypeVar("T")
@@ -21,8 +21,8 @@ class People:
     """Finds persons and gives them their mentions."""
 
     def __init__(self, book: Rulebook) -> None:
-        words: dict[str, PersonRow | None] = {plain(word).text: row for row in book.persons for word in row.words}
-        words.update({plain(word).text: None for word in book.no_persons})
+        words: dict[str, PersonRow | None] = {wording(word): row for row in book.persons for word in row.words}
+        words.update({wording(word): None for word in book.no_persons})
         self._finder = Finder(words)
         say = book.wordings
         self._kin, self._sought, self._gone = (re.compile(pattern, re.VERBOSE) for pattern in (say.kin, say.sought, say.gone))

@@ -13,7 +13,7 @@ from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate, Name, Names
 from medasst.lexicon.pairs import Pair, Pairs
 from medasst.lexicon.reading import Mention, Reading, Someone, Told
-from medasst.lexicon.script import Script, plain
+from medasst.lexicon.script import Script, plain, wording
 from medasst.lexicon.values import Value, Values
 from medasst.rulebook import Person, PersonRow, Quantity, Rulebook, Status
 
@@ -65,7 +65,7 @@ class Lexicon:
         circumstances: dict[str, list[str]] = {}
         for row in book.findings:
             for word in (row.name, *row.words) if row.kind == "circumstance" else ():
-                circumstances.setdefault(plain(word).text, []).append(row.name)
+                circumstances.setdefault(wording(word), []).append(row.name)
         self._circumstances = Finder(circumstances, overlapping=True)
         self._values, self._allergies = Values(book), _Allergies(book)
         self._broader: dict[str, frozenset[str]] = {}

@@ -60,6 +60,11 @@ def plain(text: str) -> Script:
     return Script("".join(chars), [*at, len(text)], frozenset(blanks))
 
 
+def wording(text: str) -> str:
+    """The plain form of a short text, where the way back isn't needed: a wording of a table."""
+    return "".join([_form(char) for char in text]).replace(" ", "")
+
+
 @lru_cache(maxsize=1 << 16)
 def _form(char: str) -> str:
     if char == "\n":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
 
 from medasst.dialogue import DialogueState, Patient, Said, of_turns
 from medasst.errors import ConfigError
@@ -11,6 +13,8 @@ from medasst.lexicon import Lexicon
 from medasst.lexicon.read import MEDICINE
 from medasst.rulebook import URGENCY, Level, Person, Rulebook, TriageRow
 from medasst.safety.conditions import Condition, parse
+
+_SHOWN = 5  # of the examples that don't come out, so many are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +51,16 @@ class _Compiled:
 class Triage:
     """The triage rules of a rulebook, ready to run.
 
+    Args:
+        tried: whether every rule's examples are tried; a rulebook that came out once in this process is trusted after.
+
     Raises:
-        ConfigError: a condition can't be read, or names what no table has; names file and line.
+        ConfigError: a condition can't be read, or names what no table has, or an example doesn't come out; names file and line.
     """
 
-    def __init__(self, book: Rulebook, lexicon: Lexicon) -> None:
+    _trusted: ClassVar[set[str]] = set()  # fingerprints of the rulebooks whose examples came out
+
+    def __init__(self, book: Rulebook, lexicon: Lexicon, *, tried: bool = True) -> None:
         self._book, self._lexicon = book, lexicon
         concepts, features = _concepts(book), {row.name for row in book.features}
 
@@ -63,6 +72,11 @@ class Triage:
 
         self._rules = [_Compiled(row, compiled(row, row.when), compiled(row, row.unless)) for row in book.triage]
         self._rules.sort(key=lambda rule: -URGENCY.index(rule.row.level))
+        if tried and book.fingerprint not in self._trusted:
+            failed = list(islice(self.failures(), _SHOWN))
+            if failed:
+                raise ConfigError("\n".join(failed))
+            self._trusted.add(book.fingerprint)
 
     def alarms(self, told: DialogueState) -> list[Alarm]:
         """Every rule that holds, the most urgent first."""
