@@ -23,6 +23,8 @@ MEDICINE = "药物"  # the concept that every medicine is
 _BESIDE = 12  # characters between a finding and the count that is told of it
 _BESIDE_TIME = 30  # the same for how long it has been going on
 _LITTLE = 5  # characters of a clause that say nothing of their own
+_WINDOW = 400  # characters that are read at a time
+_CUTS = ("。！？!?\n", "，,；; ")
 _JUDGED = frozenset(
     {"temperature", "systolic", "diastolic", "glucose", "glucose_fasting", "hba1c", "haemoglobin", "oxygen", "pulse"}
 )
@@ -38,10 +40,11 @@ class Medicine(NamedTuple):
 
 
 class _Written(NamedTuple):
-    """A text as it was written and as it is matched."""
+    """A text as it was written and as it is matched, and whose it is where it names nobody."""
 
     text: str
     script: Script
+    person: Person
 
 
 class _Judged(NamedTuple):
@@ -71,7 +74,17 @@ class Lexicon:
         self._broader: dict[str, frozenset[str]] = {}
 
     def read(self, text: str) -> Reading:
-        """What a message mentions. Any text will do; time grows in proportion to it."""
+        """What a message mentions. Any text will do; long ones are read in windows, so that time grows in proportion."""
+        parts: list[Reading] = []
+        person: Person = "self"
+        for start, end in _windows(text):
+            part = self._part(text[start:end], person)
+            person = part.persons[-1].person if part.persons else person
+            parts.append(part.behind(start))
+        return parts[0] if len(parts) == 1 else Reading.joined(text, parts)
+
+    def _part(self, text: str, person: Person) -> Reading:
+        """A window of a text; what names nobody is of the person that the window before it ended with."""
         script = plain(text)
         pairs = self._pairs.find(script)
         around = [one for one in pairs if one.candidate.name.kind == "circumstance"]
@@ -83,18 +96,19 @@ class Lexicon:
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
         judged = _united([_Judged(*each) for each in zip(found, stated, strict=True)], self._paired(script, found, pairs))
         amounts = _Amounts(script.text, told, [one.candidate for one in judged], self._context.ends(script))
-        mentions = tuple(self._mention(_Written(text, script), one, amounts) for one in judged)
+        mentions = tuple(self._mention(_Written(text, script, person), one, amounts) for one in judged)
         return Reading(
             text,
             script.text,
             mentions,
-            tuple(_told(script, value, persons) for value in told),
+            tuple(_told(script, value, persons, person) for value in told),
             tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in persons),
-            tuple(self._around(text, script, [one.candidate for one in around])),
+            tuple(self._around(_Written(text, script, person), [one.candidate for one in around])),
         )
 
-    def _around(self, text: str, script: Script, found: Sequence[Candidate]) -> Iterator[Mention]:
+    def _around(self, written: _Written, found: Sequence[Candidate]) -> Iterator[Mention]:
         """The circumstances that a text tells, by words and by pairs. They may overlap the mentions, and are judged apart."""
+        text, script = written.text, written.script
         told = [
             Candidate(*hit[:2], Name(concept, "finding"), 0)
             for hit in self._circumstances.find(script.text)
@@ -105,7 +119,7 @@ class Lexicon:
             for one, stated in zip(layer, self._context.judge(script, layer)[0], strict=True):
                 start, end = script.span(one.start, one.end)
                 concept = one.name.concept
-                person = stated.person.value.person if stated.person else "self"
+                person = stated.person.value.person if stated.person else written.person
                 yield Mention(concept, "finding", start, end, text[start:end], stated.assertion, person, self.broader(concept))
 
     def _paired(self, script: Script, found: Sequence[Candidate], pairs: Sequence[Pair]) -> Iterator[tuple[Pair, Stated]]:
@@ -186,7 +200,7 @@ class Lexicon:
             end=end,
             words=written.text[start:end],
             assertion=stated.assertion,
-            person=stated.person.value.person if stated.person else "self",
+            person=stated.person.value.person if stated.person else written.person,
             broader=self.broader(one.name.concept).union(
                 *map(self.broader, [*one.name.also, *judged.also, *self._allergy_to(allergen)])
             ),
@@ -228,6 +242,17 @@ class _Allergies:
 
 def _allergy(what: str, start: int, end: int) -> Candidate:
     return Candidate(start, end, Name(what + "过敏", "finding"), end - start)
+
+
+def _windows(text: str) -> Iterator[tuple[int, int]]:
+    """The text in stretches that a message may have, cut behind a sentence or a clause where there is one to cut behind."""
+    start = 0
+    while len(text) - start > _WINDOW:
+        ends = (max(text.rfind(mark, start + _WINDOW // 2, start + _WINDOW) for mark in marks) + 1 for marks in _CUTS)
+        end = next((end for end in ends if end), start + _WINDOW)
+        yield start, end
+        start = end
+    yield start, len(text)
 
 
 def _layers(found: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -281,9 +306,9 @@ def _united(mentions: Sequence[_Judged], pairs: Iterable[tuple[Pair, Stated]]) -
     return sorted([*united, *apart], key=lambda one: (one.candidate.start, one.candidate.end))
 
 
-def _told(script: Script, value: Value, persons: Sequence[Hit[PersonRow]]) -> Told:
+def _told(script: Script, value: Value, persons: Sequence[Hit[PersonRow]], before: Person) -> Told:
     number = bisect_right(persons, value.start + 2, key=lambda hit: hit.end)
-    person: Person = persons[number - 1].value.person if number else persons[0].value.person if persons else "self"
+    person: Person = persons[number - 1].value.person if number else persons[0].value.person if persons else before
     return Told(value.quantity, value.number, *script.span(value.start, value.end), person)
 
 

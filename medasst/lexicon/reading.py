@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 from medasst.lexicon.values import Quantity, Value
 from medasst.rulebook import Assertion, Person, PersonRow
@@ -75,6 +76,9 @@ class Someone:
         return self.row.person
 
 
+_Placed = TypeVar("_Placed", Mention, Told, Someone)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A text and everything that was found in it, in order.
@@ -90,6 +94,29 @@ class Reading:
     values: tuple[Told, ...]
     persons: tuple[Someone, ...]
     circumstances: tuple[Mention, ...] = ()
+
+    def behind(self, place: int) -> Reading:
+        """The same with every place counted from `place` characters before its text."""
+        if not place:
+            return self
+
+        def moved(one: _Placed) -> _Placed:
+            return replace(one, start=one.start + place, end=one.end + place)
+
+        lists = (self.mentions, self.values, self.persons, self.circumstances)
+        return Reading(self.text, self.plain, *(tuple(map(moved, each)) for each in lists))  # type: ignore[arg-type]
+
+    @classmethod
+    def joined(cls, text: str, parts: Sequence[Reading]) -> Reading:
+        """The reading of a text from those of its stretches, each placed in it (see `behind`)."""
+        return cls(
+            text,
+            "".join(part.plain for part in parts),
+            tuple(one for part in parts for one in part.mentions),
+            tuple(one for part in parts for one in part.values),
+            tuple(one for part in parts for one in part.persons),
+            tuple(one for part in parts for one in part.circumstances),
+        )
 
     def findings(self) -> tuple[Mention, ...]:
         """The mentions of findings."""
