@@ -161,7 +161,7 @@ class Names:
             if after:
                 before = self._for_before.search(text[max(0, one.start - _BESIDE) : one.start])
                 start, end = one.start - (len(before[0]) if before else 0), one.end + after.end()
-                yield Candidate(start, end, Name(one.name.concept + "药", "drug"), end - start + 1)
+                yield Candidate(start, end, Name(one.name.concept + "药", "drug"), end - start)
 
     def _in_company(self, text: str, hit: Hit[Name]) -> bool:
         """Whether a name that is ordinary Chinese too stands beside a medicine's words."""

@@ -86,15 +86,14 @@ class Pairs:
         for chosen in first.value & way.groups:
             missing = set(way.groups) - {chosen}
             taken = [first]
-            for hit in hits[number + 1 :]:
+            for place in range(number + 1, len(hits)):
+                hit = hits[place]
                 if hit.start < taken[-1].end:
                     continue
                 gap = script.text[taken[-1].end : hit.start]
                 if len(gap) > (_FAR if way.far else _NEAR) or (_SENTENCE if way.far else _CLAUSE).search(gap):
                     break
-                if not way.far and any(
-                    taken[-1].end <= place <= hit.start for place in _ends(script, taken[-1].end, hit.start)
-                ):
+                if not way.far and next(_ends(script, taken[-1].end, hit.start), None) is not None:
                     break
                 helps = missing & hit.value
                 if helps:
@@ -132,5 +131,11 @@ def _looseness(pair: Pair) -> tuple[int, int]:
 
 def _without_idioms(hits: Sequence[Hit[frozenset[str]]]) -> list[Hit[frozenset[str]]]:
     """The hits that lie in no idiom; an idiom belongs to no group that is asked for."""
-    idioms = [hit for hit in hits if not hit.value]
-    return [hit for hit in hits if hit.value and not any(one.start <= hit.start and hit.end <= one.end for one in idioms)]
+    kept: list[Hit[frozenset[str]]] = []
+    reach = 0  # the end of the idiom that reaches furthest of those that began so far
+    for hit in hits:
+        if not hit.value:
+            reach = max(reach, hit.end)
+        elif hit.end > reach:
+            kept.append(hit)
+    return kept

@@ -192,6 +192,7 @@ class Lexicon:
         one, stated = judged.candidate, judged.stated
         start, end = written.script.span(one.start, one.end)
         taken = one.name.kind == "drug"
+        also = (*one.name.also, *judged.also, *([MEDICINE] if taken else ()))
         allergen = one.name.concept.removesuffix("过敏") if one.name.concept.endswith("过敏") else ""
         return Mention(
             concept=one.name.concept,
@@ -201,9 +202,7 @@ class Lexicon:
             words=written.text[start:end],
             assertion=stated.assertion,
             person=stated.person.value.person if stated.person else written.person,
-            broader=self.broader(one.name.concept).union(
-                *map(self.broader, [*one.name.also, *judged.also, *self._allergy_to(allergen)])
-            ),
+            broader=self.broader(one.name.concept).union(*map(self.broader, also)),
             features=stated.features,
             hours=amounts.hours(one),
             times=amounts.of(one, "times"),

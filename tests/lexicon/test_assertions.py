@@ -1,0 +1,136 @@
+"""What is said of a mention: each kind of cue, where it speaks of the mention and where it doesn't."""
+
+from __future__ import annotations
+
+import pytest
+
+from medasst.lexicon import Lexicon
+
+CASES = {
+    "denied": [
+        ("我没咳嗽也没流鼻涕", "咳嗽:absent 流鼻涕:absent"),
+        ("没有头痛、恶心和呕吐", "头痛:absent 恶心:absent 呕吐:absent"),
+        ("没发烧没咳嗽胸口痛两个小时了", "发烧:absent 咳嗽:absent 胸口痛:present"),
+        ("没头晕恶心，就是没劲", "头晕:absent 恶心:absent 没劲:present"),
+        ("不痛不痒，就是起皮", "痛:absent 痒:absent"),
+        ("腰不疼，腿麻", "疼:absent 腿麻:present"),
+        ("咳嗽没有，痰也没有，光嗓子干", "咳嗽:absent 痰:absent 嗓子干:present"),
+        ("头晕、心慌都没有", "头晕:absent 心慌:absent"),
+        ("从来没得过肺炎", "肺炎:absent"),
+        ("医生排除了阑尾炎", "阑尾炎:absent"),
+        ("没吐没拉就是肚子胀", "吐:absent 拉:absent 肚子胀:present"),
+        ("no fever, just a cough", "fever:absent cough:present"),
+        ("mei you fa shao jiu shi ke sou", "fa shao:absent ke sou:present"),
+    ],
+    "denied only in looks": [
+        ("不是不发烧，是一直低烧", "发烧:present 低烧:present"),
+        ("不仅头痛还恶心", "头痛:present 恶心:present"),
+        ("不知道怎么回事总是头晕", "头晕:present"),
+        ("不停地咳嗽", "咳嗽:present"),
+        ("受不了了牙痛", "牙痛:present"),
+        ("没想到又拉肚子了", "拉肚子:present"),
+        ("吃了没用还是头痛", "头痛:present"),
+        ("头痛没发烧", "头痛:present 发烧:absent"),
+    ],
+    "put right": [
+        ("不是牙痛是耳朵痛", "牙痛:absent 耳朵痛:present"),
+        ("不是感冒，是过敏性鼻炎", "感冒:absent 过敏性鼻炎:present"),
+    ],
+    "doubted": [
+        ("是不是得了胃炎", "胃炎:possible"),
+        ("怀疑是痛风", "痛风:possible"),
+        ("会不会是肺炎啊", "肺炎:possible"),
+        ("这是湿疹吗", "湿疹:possible"),
+        ("脚上长东西，是鸡眼还是跖疣", "鸡眼:possible 跖疣:possible"),
+        ("宝宝幼儿急疹？", "幼儿急疹:possible"),
+        ("估计是落枕了", "落枕:possible"),
+    ],
+    "talked of": [
+        ("怎么预防感冒", "感冒:hypothetical"),
+        ("什么是带状疱疹", "带状疱疹:hypothetical"),
+        ("万一过敏了怎么办", "过敏:hypothetical"),
+        ("要是发烧了能不能喝", "发烧:hypothetical"),
+        ("吃这个会不会拉肚子", "拉肚子:hypothetical"),
+        ("怕感染新冠", "新冠:hypothetical"),
+        ("中暑的话喝什么", "中暑:hypothetical"),
+        ("鼻炎能根治吗", "鼻炎:hypothetical"),
+    ],
+    "over": [
+        ("去年得过肺炎，现在又咳嗽", "肺炎:historical 咳嗽:present"),
+        ("小时候有过哮喘", "哮喘:historical"),
+        ("湿疹早好了", "湿疹:historical"),
+        ("胃溃疡前年治好了，最近胃痛", "胃溃疡:historical 胃痛:present"),
+        ("荨麻疹上个月得过一次", "荨麻疹:historical"),
+        ("做完阑尾炎手术三天", "阑尾炎:historical"),
+        ("红疹退了", "红疹:historical"),
+    ],
+    "over only in looks": [
+        ("高血压去年查出来的", "高血压:present"),
+        ("以前没事，最近总头晕", "头晕:present"),
+        ("失眠好多年了", "失眠:present"),
+        ("老毛病偏头痛又犯了", "偏头痛:present"),
+    ],
+    "resolved": [
+        ("孩子不吐了", "吐:absent"),
+        ("烧退了还咳嗽", "咳嗽:present"),
+    ],
+    "somebody else's": [
+        ("同事感冒了，我怎么防", "感冒:someone_else"),
+        ("班上有手足口，孩子暂时没事", "手足口:someone_else"),
+        ("我爸胃癌走的，我最近胃胀", "胃癌:someone_else 胃胀:present"),
+        ("电视剧里男主咳血", "咳血:someone_else"),
+        ("我姐糖尿病，我也会得吗", "糖尿病:someone_else"),
+        ("朋友吃了拉肚子，我不敢吃", "拉肚子:someone_else"),
+    ],
+    "sought for somebody": [
+        ("替同事问，他牙痛吃什么", "牙痛:present"),
+        ("同事突然晕倒了怎么办", "晕倒:present"),
+        ("我妈糖尿病能吃这个吗", "糖尿病:present"),
+        ("我老公发烧我也发烧，两个人能吃一样的吗", "发烧:present"),
+    ],
+}
+MEDICINES = {
+    "taken": [
+        ("我一直吃二甲双胍", "二甲双胍:present"),
+        ("布洛芬吃了两天没用", "布洛芬:present"),
+        ("昨天挂了头孢", "头孢:present"),
+        ("沙丁胺醇喷了三次还喘", "沙丁胺醇:present"),
+        ("高血压吃着氨氯地平，脚肿", "氨氯地平:present"),
+        ("现在换成缬沙坦", "缬沙坦:present"),
+        ("阿司匹林和氯吡格雷都吃了一年", "阿司匹林:present 氯吡格雷:present"),
+        ("我爸吃华法林，牙龈出血", "华法林:present"),
+        ("阿托伐他汀能停吗", "阿托伐他汀:present"),
+    ],
+    "asked for": [
+        ("想买布洛芬", "布洛芬:hypothetical"),
+        ("有没有蒙脱石散", "蒙脱石散:hypothetical"),
+        ("奥美拉唑饭前吃还是饭后吃", "奥美拉唑:hypothetical"),
+        ("能不能吃阿莫西林", "阿莫西林:hypothetical"),
+        ("医生让吃氯雷他定，怎么吃", "氯雷他定:hypothetical"),
+        ("我要是吃了头孢能喝酒吗", "头孢:hypothetical"),
+    ],
+    "not taken": [
+        ("没吃过阿莫西林", "阿莫西林:absent"),
+        ("布洛芬还没吃", "布洛芬:absent"),
+        ("抗生素我不要", "抗生素:absent"),
+        ("没给孩子喂美林", "美林:absent"),
+    ],
+    "taken formerly": [
+        ("以前吃过舍曲林", "舍曲林:historical"),
+        ("优甲乐去年停了", "优甲乐:historical"),
+        ("地塞米松三年前用过", "地塞米松:historical"),
+    ],
+}
+
+
+def read(lexicon: Lexicon, text: str) -> dict[str, str]:
+    return {mention.words: mention.assertion for mention in lexicon.read(text).mentions}
+
+
+@pytest.mark.parametrize(("text", "wanted"), [case for cases in (*CASES.values(), *MEDICINES.values()) for case in cases])
+def test_assertion(lexicon: Lexicon, text: str, wanted: str) -> None:
+    found = read(lexicon, text)
+    pairs = [piece.rsplit(":", 1) for piece in wanted.replace("fa shao", "fa_shao").replace("ke sou", "ke_sou").split(" ")]
+    for words, assertion in ((words.replace("_", " "), assertion) for words, assertion in pairs):
+        said = [got for name, got in found.items() if words in name]
+        assert said == [assertion], (words, found)
