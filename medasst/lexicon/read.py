@@ -202,7 +202,7 @@ class Lexicon:
             words=written.text[start:end],
             assertion=stated.assertion,
             person=stated.person.value.person if stated.person else written.person,
-            broader=self.broader(one.name.concept).union(*map(self.broader, also)),
+            broader=self.broader(one.name.concept).union(*map(self.broader, [*also, *self._allergy_to(allergen)])),
             features=stated.features,
             hours=amounts.hours(one),
             times=amounts.of(one, "times"),
