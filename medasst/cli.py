@@ -38,6 +38,7 @@ examples:
   medasst evaluate configs/dialogue/evaluate.toml  what the assistant's replies tell, on vignettes
   medasst score predictions.jsonl                  BLEU-4 and ROUGE of any file with predict and label
   medasst fetch qwen2.5-coder-1.5b                 an embedded base, to use without a network later
+  medasst read "我妈没发烧，就是咳嗽三天"              how a message is read, and which rules hold
   medasst chat configs/demo/serve.toml             talk in the terminal
   medasst serve configs/demo/serve.toml            chat page and OpenAI-compatible API; without a file: no model
 
@@ -93,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument(
         "base", nargs="?", default="embedded", metavar="BASE", help="its name, or its GGUF file; by default embedded"
     )
+    read = _command(commands, "read", _read, "how a message is read, and which rules of urgency hold", config=None, out=False)
+    read.add_argument("text", metavar="TEXT", help="one message of a shopper")
+    read.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
     chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
     _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
@@ -194,6 +198,25 @@ def _demo(arguments: argparse.Namespace) -> None:
     print(result.report, flush=True)
     if not arguments.no_serve:
         serve(serve_config(result, arguments.host, arguments.port), _lines(), _announce)
+
+
+def _read(arguments: argparse.Namespace) -> None:
+    from medasst.dialogue import of_turns
+    from medasst.lexicon import Lexicon
+    from medasst.rulebook import Rulebook
+    from medasst.safety.triage import Triage
+
+    book = Rulebook.load(overlay=arguments.overlay)
+    lexicon = Lexicon(book)
+    reading = lexicon.read(arguments.text)
+    for mention in reading.mentions:
+        how = [*sorted(mention.features), *([f"{mention.hours:g} h"] if mention.hours is not None else [])]
+        because = f"by {mention.cue}" if mention.cue else ""
+        print("\t".join([mention.words, mention.concept, mention.assertion, mention.person, because, " ".join(how)]).rstrip())
+    for value in reading.values:
+        print(f"{reading.text[value.start : value.end]}\t{value.quantity}\t{value.number:g}\t{value.person}")
+    for alarm in Triage(book, lexicon).alarms(of_turns([arguments.text], lexicon)):
+        print(f"→ {alarm.level}\t{alarm.rule.id}\t{alarm.rule.name}\tby {alarm.words}")
 
 
 def _chat(arguments: argparse.Namespace) -> None:

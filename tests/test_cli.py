@@ -90,11 +90,19 @@ def test_anything_else_is_a_bug_and_shows_its_trace(tmp_path: Path, monkeypatch:
         cli.main(["train", job, "--out", str(tmp_path)])
 
 
-@pytest.mark.parametrize("command", ["demo", "prepare", "train", "evaluate", "score", "chat", "serve"])
+@pytest.mark.parametrize("command", ["demo", "prepare", "train", "evaluate", "score", "read", "chat", "serve"])
 def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main([command, "--help"])
     assert exit_.value.code == 0 and len(capsys.readouterr().out) > 150
+
+
+def test_read_tells_what_was_read_by_what_and_which_rules_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["read", "我妈没发烧，胸口痛两个小时了"]) == 0
+    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == ["发烧", "发热", "absent", "mother", "by 没"]
+    assert lines[1][:4] == ["胸口痛", "胸痛", "present", "mother"]
+    assert lines[-1][:2] == ["→ emergency", "acute_coronary"]
 
 
 def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,11 +24,12 @@ _ACROSS_REACH = 18  # beside a finding, for what may be said in the next clause
 
 
 class Stated(NamedTuple):
-    """What is said of one mention; `person`: the word for whose it is, or None for the one who writes."""
+    """What is said of one mention; `person`: the word for whose it is, or None for the one who writes; `cue`: what says so."""
 
     assertion: Assertion
     person: Hit[PersonRow] | None
     features: frozenset[str]
+    cue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Context:
         said = self._people.assertions(text, mentions, said, persons, whose)
         whose = self._people.seekers(text, mentions, said, whose)
         features = [self._how(text, one, ends) for one in mentions]
-        return [Stated(*each) for each in zip(said, whose, features, strict=True)], persons
+        told = [verdict.cue.name if verdict else "" for verdict in scene.verdicts]
+        return [Stated(*each) for each in zip(said, whose, features, told, strict=True)], persons
 
     def ends(self, script: Script) -> Ends:
         """Where the clauses and sentences of a text end."""

@@ -209,6 +209,7 @@ class Lexicon:
             pills=amounts.of(one, "pills") if taken else None,
             grams=amounts.of(one, "grams") if taken else None,
             allergen=allergen,
+            cue=stated.cue,
         )
 
 

@@ -28,6 +28,7 @@ class Mention:
         times: how often it came, if that is told beside it.
         pills, grams: how much of a medicine, if that is told beside it: pieces of any form, and its weight.
         allergen: of an allergy, what to.
+        cue: the words of the table `context.toml` that decided the assertion; empty where nothing was said of it.
     """
 
     concept: str
@@ -44,6 +45,7 @@ class Mention:
     pills: float | None = None
     grams: float | None = None
     allergen: str = ""
+    cue: str = ""
 
     @property
     def current(self) -> bool:
