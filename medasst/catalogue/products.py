@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medasst.disk import package_file
 from medasst.errors import DataError
-from medasst.lexicon import Finder, Lexicon, Reading, plain
+from medasst.lexicon import Finder, Lexicon, Mention, Reading, plain
 from medasst.rulebook import Person
 from medasst.search import TextIndex
 from medasst.text import comparison_key
@@ -207,12 +207,9 @@ class Catalogue:
             if person not in (None, mention.person):
                 continue
             if mention.kind == "drug":
-                # 退烧药 is asked for a fever.
-                kind = self.lexicon.book.classes.rows.get(mention.concept)
-                wanted = kind.treats if kind is not None and mention.assertion == "hypothetical" else ()
+                wanted = self._treated(mention)
             else:
-                concept = self._listed(mention.concept, mention.broader) if mention.current else None
-                wanted = (concept,) if concept else ()
+                wanted = self._listed(mention) if mention.current else ()
             for concept in wanted:
                 if concept in self._for:
                     told.setdefault(concept, mention.words if mention.kind == "finding" else concept)
@@ -235,9 +232,21 @@ class Catalogue:
         best = max((match.score for match in matches), default=0.0)
         return sorted((m for m in matches if m.score > _FAR * best), key=lambda match: (-match.score, match.product.sku))
 
-    def _listed(self, concept: str, broader: Iterable[str]) -> str | None:
-        """The concept, or a broader one, that products are for."""
-        return next((name for name in (concept, *sorted(broader)) if name in self._for), None)
+    def _treated(self, mention: Mention) -> tuple[str, ...]:
+        """What somebody has who speaks of such a medicine: 退烧药 is asked for a fever, 过敏药 is named by what it is for."""
+        named_for = mention.concept.removesuffix("药")
+        if named_for in self._for and mention.assertion not in ("absent", "someone_else"):
+            return (named_for,)
+        kind = self.lexicon.book.classes.rows.get(mention.concept)
+        return kind.treats if kind is not None and mention.assertion == "hypothetical" else ()
+
+    def _listed(self, mention: Mention) -> tuple[str, ...]:
+        """The concept, or else the nearest broader ones, that products are for."""
+        if mention.concept in self._for:
+            return (mention.concept,)
+        listed = [name for name in sorted(mention.broader) if name in self._for]
+        wider = {name for other in listed for name in self.lexicon.broader(other) if name != other}
+        return tuple(name for name in listed if name not in wider)
 
     def _weight(self, symptoms: list[str]) -> float:
         """A symptom that few products list says more than one that many list."""

@@ -94,7 +94,8 @@ def test_earlier_emergencies_stand_while_other_things_are_said() -> None:
 
 
 def test_what_is_said_over_two_turns_is_read_together() -> None:
-    assert BARE.rules.facts(["孩子发烧", "3个月了"]).child_months == 3
+    asked = [Message("user", "孩子发烧"), Message("assistant", "请问孩子多大、体重多少公斤？"), Message("user", "3个月了")]
+    assert BARE.rules.state(asked).current.slot("age").number == 3
 
 
 def test_denials_stay_denials_however_many() -> None:

@@ -135,7 +135,7 @@ def test_what_is_wanted_of_a_prescription_medicine(text: str, acts: list[tuple[s
         (["我吃了头孢昨天，今天能喝啤酒吗"], True),
         (["头孢怎么买"], False),
         (["我有心绞痛", "想买万艾可"], True),
-        (["我爸有心绞痛", "我自己想买万艾可"], False),
+        (["我爸有心绞痛", "我自己要吃万艾可行不行"], False),
     ],
 )
 def test_what_must_be_said_first(turns: list[str], warned: bool) -> None:

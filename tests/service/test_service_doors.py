@@ -173,7 +173,7 @@ def test_half_open_connections_neither_silence_the_service_nor_fill_the_log() ->
         for _ in range(3):
             assert httpx.get(f"{url}/healthz", timeout=60).status_code == 200
         body = {**ASK, "messages": [{"role": "user", "content": "胸口疼，出冷汗"}]}
-        assert "chest_pain" in httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60).text
+        assert "acute_coronary" in httpx.post(f"{url}/v1/chat/completions", json=body, timeout=60).text
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=60)
     assert "connections are open" in errors and len(errors.splitlines()) <= 4

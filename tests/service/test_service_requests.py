@@ -145,7 +145,7 @@ def test_products_are_not_shown_where_allergies_may_have_been_left_out() -> None
     events = post(shop, *chat(1200), ASK).json()["medasst"]["events"]
     assert "population.unread" in [e.get("rule") for e in events] and not [e for e in events if e["type"] == "card"]
     events = post(shop, {"role": "user", "content": "胸口疼得厉害"}, *chat(900), ASK).json()["medasst"]["events"]
-    assert events[0]["rule"] == "chest_pain"
+    assert events[0]["rule"] == "acute_coronary"
 
 
 def test_a_bare_model_is_given_the_newest_turns_in_alternation() -> None:
