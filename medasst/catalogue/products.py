@@ -206,10 +206,7 @@ class Catalogue:
         for mention in reading.mentions:
             if person not in (None, mention.person):
                 continue
-            if mention.kind == "drug":
-                wanted = self._treated(mention)
-            else:
-                wanted = self._listed(mention) if mention.current else ()
+            wanted = self._treated(mention) if mention.kind == "drug" else self._listed(mention)
             for concept in wanted:
                 if concept in self._for:
                     told.setdefault(concept, mention.words if mention.kind == "finding" else concept)
@@ -241,7 +238,9 @@ class Catalogue:
         return kind.treats if kind is not None and mention.assertion == "hypothetical" else ()
 
     def _listed(self, mention: Mention) -> tuple[str, ...]:
-        """The concept, or else the nearest broader ones, that products are for."""
+        """The concept of a complaint that is there, or else the nearest broader ones, that products are for."""
+        if not mention.current:
+            return ()
         if mention.concept in self._for:
             return (mention.concept,)
         listed = [name for name in sorted(mention.broader) if name in self._for]

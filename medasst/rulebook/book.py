@@ -185,6 +185,7 @@ class Rulebook:
         words_for_some: what 几, 好几, 十几 count as.
         loosened: what an overlay allows that these tables don't, each with who approved it and when; to be shown at start.
         fingerprint: sha256 over the tables' bytes.
+        own: whether these are this package's tables and nothing else, whose examples its tests try.
     """
 
     findings: Table[FindingRow]
@@ -216,6 +217,7 @@ class Rulebook:
     leaflets: Leaflets
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
+    own: bool = field(default=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path | str | None = None, overlay: Path | str | None = None) -> Rulebook:
@@ -273,6 +275,7 @@ class Rulebook:
             leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
             output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
             loosened=tuple(loosened),
+            own=folder is None and overlay is None,
             fingerprint=hashlib.sha256("".join([base.digest(), over.digest() if over else ""]).encode()).hexdigest(),
         )
 

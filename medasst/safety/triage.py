@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar
 
 from medasst.dialogue import DialogueState, Patient, Said, of_turns
 from medasst.errors import ConfigError
@@ -52,15 +51,13 @@ class Triage:
     """The triage rules of a rulebook, ready to run.
 
     Args:
-        tried: whether every rule's examples are tried; a rulebook that came out once in this process is trusted after.
+        tried: whether every rule's examples are tried; None: those of a shop's own rulebook or overlay are.
 
     Raises:
         ConfigError: a condition can't be read, or names what no table has, or an example doesn't come out; names file and line.
     """
 
-    _trusted: ClassVar[set[str]] = set()  # fingerprints of the rulebooks whose examples came out
-
-    def __init__(self, book: Rulebook, lexicon: Lexicon, *, tried: bool = True) -> None:
+    def __init__(self, book: Rulebook, lexicon: Lexicon, *, tried: bool | None = None) -> None:
         self._book, self._lexicon = book, lexicon
         concepts, features = _concepts(book), {row.name for row in book.features}
 
@@ -72,11 +69,9 @@ class Triage:
 
         self._rules = [_Compiled(row, compiled(row, row.when), compiled(row, row.unless)) for row in book.triage]
         self._rules.sort(key=lambda rule: -URGENCY.index(rule.row.level))
-        if tried and book.fingerprint not in self._trusted:
-            failed = list(islice(self.failures(), _SHOWN))
-            if failed:
-                raise ConfigError("\n".join(failed))
-            self._trusted.add(book.fingerprint)
+        wanted = not book.own if tried is None else tried
+        if wanted and (failed := list(islice(self.failures(), _SHOWN))):
+            raise ConfigError("\n".join(failed))
 
     def alarms(self, told: DialogueState) -> list[Alarm]:
         """Every rule that holds, the most urgent first."""
