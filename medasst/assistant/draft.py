@@ -142,7 +142,8 @@ class Drafter:
         vetted = self.vetted.nearest(
             [request.topic],
             lambda a, score: (
-                score >= NEAR_SAME_SUBJECT
+                act.want != "ask"
+                and score >= NEAR_SAME_SUBJECT
                 and a.kind == "prescription"
                 and drug in comparison_key(a.turns[-1] + a.answer)
                 and self._subjects[a].symptoms <= set(request.complaints)

@@ -50,6 +50,7 @@ _BARE: dict[SlotName, tuple[float, float, float]] = {  # slot → unit of a bare
     "duration": (24, 0.5, 400),
     "severity": (1, 0, 10),
 }
+_FRACTIONS: frozenset[SlotName] = frozenset({"weight", "temperature"})  # nobody is 36.8 years old
 
 
 @dataclass
@@ -216,7 +217,8 @@ def _numeric(clause: str, slots: Iterable[SlotName]) -> Fact | None:
 def _slot(unit: str | None, open_: Sequence[SlotName], told: float) -> SlotName | None:
     if unit:
         return next((slot for slot in open_ if slot in _UNITS.get(unit, {})), None)
-    return next((slot for slot in open_ if slot in _BARE and _BARE[slot][1] <= told <= _BARE[slot][2]), None)
+    fits = (slot for slot in open_ if slot in _BARE and _BARE[slot][1] <= told <= _BARE[slot][2])
+    return next((slot for slot in fits if told == int(told) or slot in _FRACTIONS), None)
 
 
 def _scale(slot: SlotName, unit: str | None) -> float:
