@@ -92,10 +92,12 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
     first = _topic(told, shelf, rules)
     topic = "。".join(turns[first:])
     named = tuple(shelf.named(topic))
+    buys = bool(_BUY.search(plain(turns[-1]).text))
     complaints: dict[str, str] = {}
     for reading in told.readings[first:]:
         for concept, words in shelf.complaints(reading, told.current.person).items():
-            complaints.setdefault(concept, words)
+            if buys or not _is_state(concept, rules):
+                complaints.setdefault(concept, words)
     return Request(
         turns=turns,
         told=told,
@@ -104,9 +106,9 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
         facts=Facts.of(told.current, unread=unread),
         complaints=complaints,
         named=named,
-        acts=tuple(act for reading in told.readings[first:] for act in rules.gate.acts(reading)),
+        acts=tuple(act for place in range(first, len(told.readings)) for act in _acts(told, place, rules)),
         section=_section(turns[-1], named),
-        buys=bool(_BUY.search(plain(turns[-1]).text)),
+        buys=buys,
     )
 
 
@@ -116,9 +118,19 @@ def _topic(told: DialogueState, shelf: Catalogue, rules: Rules) -> int:
     for place in range(told.turn, -1, -1):
         reading = told.readings[place]
         size += len(reading.text)
-        if size > _TOPIC or rules.gate.acts(reading) or shelf.named(reading.text) or shelf.complaints(reading):
+        if size > _TOPIC or _acts(told, place, rules) or shelf.named(reading.text) or shelf.complaints(reading):
             return place
     return 0
+
+
+def _is_state(concept: str, rules: Rules) -> bool:
+    """Whether it is how somebody is (怀孕), nothing to complain of unless something for it is asked for."""
+    row = rules.book.findings.rows.get(concept)
+    return row is not None and row.kind == "state"
+
+
+def _acts(told: DialogueState, place: int, rules: Rules) -> list[Act]:
+    return rules.gate.acts(told.readings[place], told.readings[place - 1] if place else None)
 
 
 def _section(turn: str, named: tuple[Match, ...]) -> str | None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medasst.disk import package_file
 from medasst.errors import DataError
-from medasst.lexicon import Finder, Lexicon, Mention, Reading, plain
+from medasst.lexicon import Finder, Lexicon, Medicine, Mention, Reading, plain
 from medasst.rulebook import Person
 from medasst.search import TextIndex
 from medasst.text import comparison_key
@@ -194,6 +194,15 @@ class Catalogue:
             for product in hit.value:
                 if not around or self._concepts[product.sku].intersection(around):
                     found.setdefault(product.sku, Match(product, "name", hit.name, float(len(hit.name))))
+        return list(found.values()) or self._of_other_brands(medicines)
+
+    def _of_other_brands(self, medicines: Iterable[Medicine]) -> list[Match]:
+        """What this shop has of a medicine that is called by a name that no product bears (芬必得), for adults first."""
+        found: dict[str, Match] = {}
+        for medicine in medicines:
+            same = [product for product in self.products if medicine.concept in self._concepts[product.sku]]
+            for product in sorted(same, key=lambda product: product.for_children)[:1]:
+                found.setdefault(product.sku, Match(product, "name", medicine.words, float(len(medicine.words))))
         return list(found.values())
 
     def complaints(self, reading: Reading, person: Person | None = None) -> dict[str, str]:

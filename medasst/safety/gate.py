@@ -78,9 +78,15 @@ class Gate:
         """Whether it needs a prescription or may not be sold online."""
         return self.status(concept, words) in ("rx", "banned_online")
 
-    def acts(self, reading: Reading) -> list[Act]:
-        """What a turn wants of prescription medicines. What is only told of (在吃华法林, 对青霉素过敏) isn't wanted."""
+    def acts(self, reading: Reading, before: Reading | None = None) -> list[Act]:
+        """What a turn wants of prescription medicines. What is only told of (在吃华法林, 对青霉素过敏) isn't wanted.
+
+        Args:
+            before: the turn before it; a turn that names no medicine may want that turn's (我也要一盒).
+        """
         found: list[Act] = []
+        if (again := self._again(reading, before)) is not None:
+            return [again]
         for clause, drugs in self._clauses(reading):
             for drug in drugs:
                 status = self.status(drug.concept, drug.words)
@@ -97,6 +103,18 @@ class Gate:
                 elif not taken:
                     found.append(Act("ask", drug, status))
         return found
+
+    def _again(self, reading: Reading, before: Reading | None) -> Act | None:
+        """What a turn without a medicine wants of the one named last in the turn before it."""
+        named = before.drugs() if before is not None and not reading.drugs() else ()
+        if not named or named[-1].assertion == "absent":
+            return None
+        status = self.status(named[-1].concept, named[-1].words)
+        if status not in ("rx", "banned_online"):
+            return None
+        if self._dose.search(reading.plain):
+            return Act("dose", named[-1], status)
+        return Act("buy", named[-1], status) if self._buy.search(reading.plain) else None
 
     def warnings(self, told: DialogueState) -> list[WarningRow]:
         """What must be said first: a medicine together with what was told of the same person, one of them in the last turn."""
