@@ -41,7 +41,7 @@ from medasst.rulebook.texts import GateTexts, Leaflets, Messages, OutputTexts
 R = TypeVar("R", bound=Row)
 T = TypeVar("T", bound=Config)
 _HEADER = re.compile(r"^\s*\[\[(\w+)\]\]", re.MULTILINE)
-_FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml")
+_FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml", "findings_heard.toml")
 _DRUGS = ("drugs.toml", "drugs_more.toml")
 _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 # What an overlay may bring to a table that is one object: texts, and rows that add. Its patterns decide what is let through.
