@@ -55,6 +55,7 @@ class Context:
             for word in row.words:
                 cues.setdefault(word.replace(" ", ""), []).append(row)
         self._cues: Finder[tuple[CueRow, ...]] = Finder({word: tuple(rows) for word, rows in cues.items()})
+        self._patterns = [(re.compile(row.pattern, re.VERBOSE), (row,)) for row in book.cues if row.pattern]
         self._people = People(book)
         self._features = [(row.name, re.compile("|".join(map(re.escape, row.words))), row.across) for row in book.features]
         self._say = _Patterns(book)
@@ -69,11 +70,11 @@ class Context:
         """
         text = script.text
         rest = _without(text, [*((one.start, one.end) for one in mentions), *besides])
-        cues = list(self._cues.find(rest, script.blank_before))
+        cues = self._found(rest, script)
         ends = self.ends(script)
         scene = _Scene(text, mentions, cues, ends, self._say)
         said = scene.assertions()
-        persons = self._people.find(rest, script.blank_before)
+        persons = self._people.find(rest, script.blank_before, text)
         whose = [
             self._people.somebody(verdict.cue) if verdict and verdict.row.sets == "someone_else" and verdict.forward else person
             for verdict, person in zip(scene.verdicts, (self.whose(text, one, persons, ends) for one in mentions), strict=True)
@@ -83,6 +84,23 @@ class Context:
         features = [self._how(text, one, ends) for one in mentions]
         told = [verdict.cue.name if verdict else "" for verdict in scene.verdicts]
         return [Stated(*each) for each in zip(said, whose, features, told, strict=True)], persons
+
+    def _found(self, rest: str, script: Script) -> list[Cue]:
+        """The cues of a text, in order; of those in one place the longest."""
+        cues = list(self._cues.find(rest, script.blank_before))
+        literal = {(hit.start, hit.end): hit.value for hit in cues}
+        wide: dict[tuple[int, int], Cue] = {}
+        for pattern, rows in self._patterns:
+            for match in pattern.finditer(rest):
+                before = wide[match.span()].value if match.span() in wide else literal.get(match.span(), ())
+                wide[match.span()] = Hit(*match.span(), match[0], (*rows, *before))
+        if not wide:
+            return cues
+        free: list[Cue] = []
+        for cue in sorted([*wide.values(), *cues], key=lambda hit: hit.start - hit.end):
+            if all(cue.end <= other.start or other.end <= cue.start for other in free):
+                free.append(cue)
+        return sorted(free, key=lambda hit: hit.start)
 
     def ends(self, script: Script) -> Ends:
         """Where the clauses and sentences of a text end."""
@@ -106,6 +124,7 @@ class _Patterns:
     def __init__(self, book: Rulebook) -> None:
         say = book.wordings
         self.between = re.compile(f"(?:{say.between})*", re.VERBOSE)
+        self.past_inside, self.now_beside = re.compile(say.past_inside, re.VERBOSE), re.compile(say.now_beside, re.VERBOSE)
         self.listing = re.compile(f"(?:{say.listing})*", re.VERBOSE)
         self.either = re.compile(say.either, re.VERBOSE)
         self.evidence = re.compile(say.evidence, re.VERBOSE)
@@ -139,10 +158,19 @@ class _Scene:
         return said
 
     def _assertion(self, number: int) -> Assertion:
-        verdict = self.verdicts[number]
+        verdict, one = self.verdicts[number], self.mentions[number]
+        told = verdict.row.sets if verdict is not None else "none"
+        if told in ("none", "possible") and one.name.kind == "finding" and self._was_once(one):
+            return "historical"
         if verdict is not None and verdict.row.sets not in _SAYS_NOTHING:
             return verdict.row.sets  # type: ignore[return-value]
-        return "present" if self.mentions[number].name.kind == "finding" else "hypothetical"
+        return "present" if one.name.kind == "finding" else "hypothetical"
+
+    def _was_once(self, one: Candidate) -> bool:
+        """Whether the words themselves say that it is over: 出过血."""
+        if not self.say.past_inside.search(self.text, one.start, one.end):
+            return False
+        return not self.say.now_beside.search(self.ends.clause_at(one.start, one.end))
 
     def _forward(self, number: int) -> Iterator[_Verdict]:
         """The cues before a mention that reach it."""
@@ -230,7 +258,8 @@ class _Scene:
             return False
         if not link:
             # Whoever denies twice would deny a third time: 没发烧没咳嗽胸痛 has a pain in the chest.
-            return not self.ends.clause(start, end) and not self._denied_twice(number - 1)
+            told = self.say.evidence.match(self.text, self.mentions[number].end)
+            return not told and not self.ends.clause(start, end) and not self._denied_twice(number - 1)
         return link != "," and not self.say.evidence.match(self.text, self.mentions[number].end)
 
     def _denied_twice(self, number: int) -> bool:

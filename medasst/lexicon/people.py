@@ -29,15 +29,27 @@ class People:
         self._has_it, self._own_turn, self._together, self._seeking = (
             re.compile(pattern, re.VERBOSE) for pattern in (say.has_it, say.own_turn, say.together, say.seeking)
         )
+        self._told_behind, self._not_of = re.compile(say.told_behind, re.VERBOSE), re.compile(say.not_of, re.VERBOSE)
+        self._owner_before, self._owner_after = (re.compile(each, re.VERBOSE) for each in (say.owner_before, say.owner_after))
         self._somebody = PersonRow(words=("有人",), person="other", someone_else=True)
         self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
 
-    def find(self, text: str, blank_before: frozenset[int]) -> list[Hit[PersonRow]]:
-        """The persons of a plain text. 他 and 她 are the one named last (or else first); somebody's sister is one person."""
+    def find(self, text: str, blank_before: frozenset[int], whole: str) -> list[Hit[PersonRow]]:
+        """The persons of a plain text. 他 and 她 are the one named last (or else first); somebody's sister is one person.
+
+        Args:
+            whole: the text with its mentions, which `text` may be without.
+        """
         found: list[Hit[PersonRow]] = []
         for hit in self._finder.find(text, blank_before):
             row = hit.value
-            if row is None or text.endswith(row.passing, 0, hit.start) or self._gone.match(text, hit.end):
+            if row is None or text.endswith(row.passing, 0, hit.start) or self._gone.match(whole, hit.end):
+                continue
+            if self._owner_before.search(text, max(0, hit.start - _BESIDE), hit.start) and self._owner_after.match(
+                text, hit.end
+            ):
+                continue
+            if self._not_of.search(text, max(0, hit.start - _BESIDE), hit.start):
                 continue
             one = Hit(hit.start, hit.end, hit.name, row)
             last = found[-1] if found else None
@@ -71,6 +83,9 @@ class People:
         after = persons[number] if number < len(persons) else None
         if after is not None and after.start - end <= 1 and self._has_it.match(text, after.end):
             return after
+        for later in persons[number : number + 2]:
+            if later.start <= end + _BESIDE and self._told_behind.fullmatch(text, end, later.start):
+                return later
         if number:
             return persons[number - 1]
         if after is not None and after.start >= end and after.start - end <= _FAR and not parted(end, after.start):
@@ -100,14 +115,14 @@ class People:
             for one, assertion, hit in zip(mentions, said, whose, strict=True)
             if hit is not None
             and hit.value.person == "self"
-            and assertion in ("present", "possible")
+            and assertion in ("present", "possible", "absent")
             and one.name.kind == "finding"
         ]
         last_turn = max(turns, default=-1)
         seeking = self._seeking.search(text) is not None
         return [
             "someone_else"
-            if assertion in ("present", "possible")
+            if assertion in ("present", "possible", "historical")
             and hit is not None
             and hit.value.person not in sought
             and self._is_by_the_way(
@@ -129,11 +144,13 @@ class People:
         whose: Sequence[Hit[PersonRow] | None],
     ) -> list[Hit[PersonRow] | None]:
         """Whose each mention is, where a medicine that is asked for beside a colleague's illness is the shopper's own."""
-        if self._seeking.search(text):
-            return list(whose)
+        seeking = self._seeking.search(text) is not None
         return [
             None
-            if one.name.kind == "drug" and assertion == "hypothetical" and hit is not None and hit.value.someone_else
+            if assertion == "hypothetical"
+            and not (seeking and one.name.kind == "drug")
+            and hit is not None
+            and hit.value.someone_else
             else hit
             for one, assertion, hit in zip(mentions, said, whose, strict=True)
         ]
@@ -146,12 +163,13 @@ class People:
             return False
         if row.person in ("self", "child"):
             return False
-        return row.person == "other" or one.name.concept in self._diseases or one.name.concept.endswith("过敏")
+        return row.person == "other" or one.name.concept in self._diseases or "过敏" in one.name.concept
 
 
 def _relative(of: PersonRow, row: PersonRow) -> PersonRow:
     """Somebody's somebody: 我妈她姐姐, 同事的孩子."""
-    return row.model_copy(update={"person": "other", "someone_else": of.someone_else})
+    by_the_way = of.someone_else or row.someone_else or of.person == "other"
+    return row.model_copy(update={"person": "other", "someone_else": by_the_way})
 
 
 def _referred(found: list[Hit[PersonRow]]) -> list[Hit[PersonRow]]:

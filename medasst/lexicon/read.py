@@ -94,7 +94,8 @@ class Lexicon:
             script, found, [place for one in pairs for place in one.words if place[1] - place[0] > 2]
         )
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
-        judged = _united([_Judged(*each) for each in zip(found, stated, strict=True)], self._paired(script, found, pairs))
+        alone = [_Judged(*each) for each in zip(found, stated, strict=True)]
+        judged = self._taken_with(_united(alone, self._paired(script, found, pairs)))
         amounts = _Amounts(script.text, told, [one.candidate for one in judged], self._context.ends(script))
         mentions = tuple(self._mention(_Written(text, script, person), one, amounts) for one in judged)
         return Reading(
@@ -105,6 +106,23 @@ class Lexicon:
             tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in persons),
             tuple(self._around(_Written(text, script, person), [one.candidate for one in around])),
         )
+
+    def _taken_with(self, judged: Sequence[_Judged]) -> list[_Judged]:
+        """A medicine of which nothing is said but in what was done with it was taken: 吃了半瓶安眠药, 降压药当糖吃."""
+        exposures = [one for one in judged if self._is_exposure(one.candidate.name)]
+        taken: list[_Judged] = []
+        for one in judged:
+            start, end = one.candidate.start, one.candidate.end
+            beside = next((each for each in exposures if each.candidate.start <= end and start <= each.candidate.end), None)
+            if beside is not None and one.candidate.name.kind == "drug" and not one.stated.cue:
+                taken.append(one._replace(stated=one.stated._replace(assertion=beside.stated.assertion)))
+            else:
+                taken.append(one)
+        return taken
+
+    def _is_exposure(self, name: Name) -> bool:
+        row = self.book.findings.rows.get(name.concept) if name.kind != "drug" else None
+        return row is not None and row.kind == "exposure"
 
     def _around(self, written: _Written, found: Sequence[Candidate]) -> Iterator[Mention]:
         """The circumstances that a text tells, by words and by pairs. They may overlap the mentions, and are judged apart."""

@@ -126,6 +126,12 @@ class Wordings:
     gone: Regex
     sought: Regex
     has_it: Regex
+    told_behind: Regex
+    not_of: Regex
+    owner_before: Regex
+    owner_after: Regex
+    past_inside: Regex
+    now_beside: Regex
     own_turn: Regex
     together: Regex
 
@@ -455,8 +461,22 @@ def _spelled(cues: Table[CueRow], lists: Mapping[str, tuple[str, ...]]) -> Table
                 raise ConfigError(f"{cues.places[key]}: {word}: there is no list {', '.join(unknown)} in [lists]")
             choices = [lists[piece] if number % 2 else (piece,) for number, piece in enumerate(pieces)]
             words += ["".join(chosen) for chosen in product(*choices)]
-        rows[key] = row.model_copy(update={"words": tuple(dict.fromkeys(words))})
+        pattern = row.pattern
+        for name in dict.fromkeys(re.findall(r"<(\w+)>", pattern)):
+            if name not in lists:
+                raise ConfigError(f"{cues.places[key]}: pattern: there is no list {name} in [lists]")
+            longest_first = sorted(lists[name], key=len, reverse=True)
+            pattern = pattern.replace(f"<{name}>", f"(?:{'|'.join(map(re.escape, longest_first))})")
+        _compiles(pattern, f"{cues.places[key]}: pattern")
+        rows[key] = row.model_copy(update={"words": tuple(dict.fromkeys(words)), "pattern": pattern})
     return Table(rows, cues.places)
+
+
+def _compiles(pattern: str, where: str) -> None:
+    try:
+        re.compile(pattern, re.VERBOSE)
+    except re.error as error:
+        raise ConfigError(f"{where}: no regular expression: {error}") from error
 
 
 def _numbered(table: Table[ValueRow], numbers: Mapping[str, Any]) -> Table[ValueRow]:

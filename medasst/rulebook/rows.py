@@ -161,6 +161,8 @@ class CueRow(Row):
     Attributes:
         words: literal words; the longest one in a place counts, so that 有没有 hides 没有. <take> stands for every word of the
             list `take` of `[lists]`: "没<take>过" is 没吃过, 没用过 …
+        pattern: a regular expression in verbose form, for cues that no list of words holds (吃了三个月了); <take> stands for a
+            list here, too, and \\0 for a character of a mention. It hides the shorter cues in its place, as a longer word does.
         sets: the assertion; "none" only hides shorter cues; "break" ends the scope of those before it; "present" also undoes
             what they set.
         towards: which way the cue reaches.
@@ -171,7 +173,8 @@ class CueRow(Row):
         strength: of several cues that reach a mention the stronger one counts, of equal ones the nearer.
     """
 
-    words: Words
+    words: Words = ()
+    pattern: str = ""
     sets: Assertion | Literal["none", "break"]
     towards: Literal["forward", "backward", "both"] = "forward"
     reach: Literal["next", "list", "clause", "sentence"] = "next"
