@@ -52,7 +52,7 @@ def plain(text: str) -> Script:
     blanks: set[int] = set()
     for place, char in enumerate(text):
         form = _form(char)
-        if form == " ":
+        if form == " " or char == "…":  # 喘得…厉害: told between breaths
             blanks.add(len(chars))
             continue
         chars.extend(form)
