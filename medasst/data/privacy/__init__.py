@@ -31,7 +31,7 @@ PLACEHOLDER = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|�
 
 def _numbers(text: str) -> str:
     text = _searched(text, _FIGURES)
-    return _searched(text, _NUMERALS) if has_numerals(text) else text
+    return _searched(text, _NUMERALS) if has_numerals(text) or _PLATE in text else text
 
 
 def _put_together(text: str) -> str:
@@ -45,6 +45,7 @@ def _put_together(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
+_PLATE = "车牌"  # its letters part the few numerals of one
 _FIGURES = [
     *numbers.papers("digits"),
     *accounts.qq("digits"),
