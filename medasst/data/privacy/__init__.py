@@ -1,4 +1,4 @@
-"""Personal data → placeholders: `[电话] [身份证] [证件号] [病历号] [银行卡] [车牌] [邮箱] [微信] [QQ] [姓名] [地址]`.
+"""Personal data → placeholders: `[电话] [身份证] [证件号] [病历号] [银行卡] [车牌] [邮箱] [微信] [QQ] [姓名] [地址] [生日]`.
 
 Each kind is a recogniser: what it looks like, the cues that tell it, and a check (`recogniser`). Doses, laboratory values,
 dates, approval and batch numbers, and the numbers that everybody is meant to know (120, 12356, crisis and poison lines) stay.
@@ -15,7 +15,7 @@ from operator import or_
 import polars as pl
 
 from medasst.conversation import JSON
-from medasst.data.privacy import accounts, names, numbers, places, scattered
+from medasst.data.privacy import accounts, births, names, numbers, places, scattered
 from medasst.data.privacy.fields import label_of, without_fields
 from medasst.data.privacy.numbers import is_id_card, is_luhn
 from medasst.data.privacy.recogniser import Recogniser, has_numerals, replaced, view_of
@@ -26,12 +26,12 @@ __all__ = ["PLACEHOLDER", "is_id_card", "is_luhn", "mask", "mask_json", "mask_na
 
 _ESCAPE = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})")
 _WORD = re.compile(r"[\u4e00-\u9fff·]+|[^\u4e00-\u9fff·]+")
-PLACEHOLDER = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|车牌|邮箱|微信|QQ|姓名|地址)\]")
+PLACEHOLDER = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|车牌|邮箱|微信|QQ|姓名|地址|生日)\]")
 
 
 def _numbers(text: str) -> str:
     text = _searched(text, _FIGURES)
-    return _searched(text, _NUMERALS) if has_numerals(text) or _PLATE in text else text
+    return _searched(text, _NUMERALS) if has_numerals(text) or numbers.may_hold_plate(text) else text
 
 
 def _put_together(text: str) -> str:
@@ -45,7 +45,6 @@ def _put_together(text: str) -> str:
     return "".join([*parts, text[done:]])
 
 
-_PLATE = "车牌"  # its letters part the few numerals of one
 _FIGURES = [
     *numbers.papers("digits"),
     *accounts.qq("digits"),
@@ -64,6 +63,7 @@ _PARTS: dict[str, Callable[[str], str]] = {
     "mails": lambda text: _searched(text, accounts.MAILS),
     "scattered": _put_together,
     "numbers": _numbers,
+    "births": lambda text: _searched(text, births.BIRTHS),
     "beds": lambda text: _searched(text, numbers.BEDS),
     "accounts": lambda text: _searched(text, _ACCOUNTS),
     "places": lambda text: replaced(text, _free(text, places.spans(text)), "[地址]"),
@@ -78,7 +78,13 @@ _LEAST_AGAIN = 3  # letters of a name that is looked for where no cue tells it
 
 
 def mask(text: str) -> str:
-    """The text with personal data replaced; masking twice changes nothing more."""
+    """The text with personal data replaced, its letters and digits in half width then; masking twice changes nothing more."""
+    plain = normalise(text)
+    masked = _masked(plain)
+    return text if masked == plain else masked
+
+
+def _masked(text: str) -> str:
     # What is masked may bring a cue nearer to a secret behind it, so again, but not for ever.
     unchanged = 0
     for part in itertools.islice(itertools.cycle(_PARTS.values()), _MOST_PASSES * len(_PARTS)):
@@ -187,7 +193,7 @@ def masked_series(texts: pl.Series) -> pl.Series:
                 likely, some = likely.filter(found), some.filter(found)
             for row in likely:
                 rows.setdefault(row, []).extend(_PARTS if part == "any" else [part])
-    changed = {row: mask(text) for row, parts in rows.items() if _shows(text := texts[row], parts)}
+    changed = {row: mask(text) for row, parts in rows.items() if _shows(normalise(text := texts[row]), parts)}
     return texts.clone().scatter(list(changed), list(changed.values())) if changed else texts
 
 

@@ -49,11 +49,17 @@ MAILS = [
 _JUNK = rf"[{SEPARATORS}\[\]]{{0,3}}"
 _WEI = "微薇威维唯围危徽溦巍魏葳韦喂崴徵卫胃味伟纬蔚惟帷猥玮炜尾萎"
 _XIN = "信芯❤♥💗💕💙💚🧡💛💜🖤心星新欣鑫讯馨昕忻伈锌幸杏兴"
+# Where people have pages of their own; other words about them tell no account (知乎上说).
+_SITE_NAMES = (
+    r"小红薯|小地瓜|知乎|[Bb]站|哔哩哔哩|豆瓣|贴吧|头条|百家|西瓜视频|微博|脸书|推特|探探|领英|虎扑|[Ff]acebook|[Ii]nstagram|[Tt]witter|[Ss]kype"
+    r"|[Dd]iscord|(?<![A-Za-z])(?:[Ii]ns|IG|FB)(?![A-Za-z])"
+)
+_SOCIAL = rf"(?:{_SITE_NAMES})(?=号|用户|昵称|账号|帐号|主页|搜|关注|名|是|[Uu]?[Ii][Dd]|[:：]|\s?[A-Za-z]+[-_★0-9])"
 _WECHAT = (
     rf"(?:(?:[{_WEI}]|(?<![A-Za-z])(?:[VvWw]|[Ww]ei)|\\/){_JUNK}(?:[{_XIN}]|[xX]in|XIN|[xX](?![A-Za-z]))"
     rf"|(?<![A-Za-z])[WwVv]{_JUNK}[XxＸ]|[Ww]e\s?[Cc]hat|WECHAT|[Ww]ei\s?[Xx]in|[Ww][ēéěè]i\s?[Xx][īíǐì]n"
     r"|绿色(?:图标|聊天|软件|泡泡|的|那个|[Aa][Pp][Pp]){1,4}|[绿🍃🟢]泡泡?|绿信|小绿(?:书|人)?|绿绿|[💬🗨🛰📡]|微博(?:号|[:：])|同[VvWw微威薇](?![A-Za-z])|公众号|公号|订阅号|服务号|小程序|视频号"
-    r"|抖音号?|快手号?|小红书号?|钉钉号?|陌陌号?|飞机号|纸飞机|[Tt]elegram|[Ww]hats[Aa]pp|[Ll]ine(?=[:：])|支付宝(?:账号|账户|帐号|号)?)"
+    rf"|抖\W?音号?|快\W?手号?|小红书号?|钉钉号?|陌陌号?|飞机号|纸飞机|{_SOCIAL}|[Tt]elegram|[Ww]hats[Aa]pp|[Ll]ine(?=[:：])|支付宝(?:账号|账户|帐号|号)?)"
 )
 _ADD = (
     r"(?:加|\+|➕|＋|佳|嘉|茄|家|搜|私聊|私信|联系)\s?(?:我|一下|下|医生|老师|个|她|他)?(?:的)?[:：\s]{0,2}"
@@ -61,15 +67,17 @@ _ADD = (
 )
 _LONE = r"(?<![A-Za-z0-9])(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
 _SAYS = (
-    r"(?:同号|号码|账号|帐号|[Ii][Dd](?![A-Za-z0-9_])|号|名|搜索|搜|查找|添加|联系|加|就是|是|为|叫|我|请|发|了|也|的|和"
-    r"|[（(][去掉加我空格删除汉字]{1,4}[)）]|[:：→>=＝\-—\s“\"'‘【「『（(〔<《~～,]|➡️?|👉|❤️?|️){0,8}"
+    r"(?:同号|号码|账号|帐号|[Uu]?[Ii][Dd](?![A-Za-z0-9_])|主页|昵称|用户|关注|号|名|搜索|搜|查找|添加|联系|加|就是|是|为|叫|我|请|发|了|也|的|和"
+    r"|[（(][A-Za-z]?[\u4e00-\u9fff]{1,8}[)）]|[:：→>=＝\-—\s“\"'‘【「『（(〔<《~～,]|➡️?|👉|❤️?|️){0,8}"
 )
 # How people spell the signs of an account.
 _SPELT = r"[(（]?(?:大写|小写|下划线|下横线|下杠|中划线|横杠|横线|短横|减号|杠|点(?=[A-Za-z0-9])|后面(?=[A-Za-z0-9]))[)）]?"
 _ACCOUNT = (
     rf"(?P<secret>[A-Za-z](?:[-_－＿A-Za-z0-9]|[{NUMERALS}]{{2,}}|[{NUMERALS}](?=[-_－＿A-Za-z0-9])|{_SPELT}"
-    rf"|\s(?=[A-Za-z]{{1,8}}\s?(?:下划线|[0-9_]))|\s(?=[0-9]{{2}})){{2,30}}|[A-Za-z]+_[A-Za-z0-9]{{1,20}}|[A-Za-z][0-9]{{3}}|[0-9]{{5,12}}[A-Za-z]{{0,10}}|[0-9]+[A-Za-z][A-Za-z0-9_]{{3,}}"
-    r"|[A-Za-z0-9_](?:[\s.·][A-Za-z0-9_]){4,20})(?![-_－＿A-Za-z0-9])"
+    rf"|\s(?=[A-Za-z]{{1,8}}\s?(?:下划线|[0-9_]))|\s(?=[0-9]{{2}})|\s(?=[0-9{NUMERALS}]\s?[0-9{NUMERALS}Oo]\s?[0-9{NUMERALS}Oo])"
+    rf"|(?<=[\s{NUMERALS}][0-9{NUMERALS}Oo])\s(?=[0-9{NUMERALS}](?![0-9]))|[★☆](?=[0-9A-Za-z{NUMERALS}])|(?<=[0-9])[{NUMERALS}](?![{HAN}])){{2,30}}"
+    rf"|[A-Za-z]+_[A-Za-z0-9]{{1,20}}|[A-Za-z][0-9]{{3}}|[0-9]{{5,12}}[A-Za-z]{{0,10}}|[0-9]+[A-Za-z][A-Za-z0-9_]{{3,}}"
+    rf"|[A-Za-z0-9_](?:[\s.·](?:[A-Za-z0-9_{NUMERALS}]|下划线|横?杠|减号|点)){{4,20}})(?![-_－＿A-Za-z0-9])"
 )
 # 微信，我的是abc_1
 _TOLD = r"(?:，(?:账?号|我|您|搜|加|就)[^A-Za-z0-9，。；\n\[\]]{0,5})?"
@@ -90,6 +98,16 @@ def _has_figure(text: str) -> bool:
     return any(char.isdigit() or char == "_" for char in text)
 
 
+# weibo.com/u/57…, zhihu点com斜杠people斜杠…: the page of somebody, none of an article.
+_SLASH = r"\s?(?:[/／?=]|斜杠)\s?"
+_PAGE = (
+    r"(?<![A-Za-z0-9-])(?:weibo|douyin|xiaohongshu|zhihu|bilibili|kuaishou|douban|toutiao|facebook|instagram|twitter|tiktok|linkedin|jianshu|x|t)"
+    rf"\s?(?:[.．。]|点|dot)\s?(?:com|cn|me|tv){_SLASH}(?:(?:u|n|in|user|users|people|profile|share|home|space|uid|id){_SLASH}){{0,3}}@?"
+)
+_PAGE_NAME = (
+    r"(?!(?:status|item|question|search|explore|video|hashtag|tag|topic|news|article|ttarticle|about|help|login|answer|play|watch|note)(?![A-Za-z0-9]))"
+    rf"[A-Za-z0-9](?:[-_.A-Za-z0-9★☆{NUMERALS}]){{2,39}}(?<![.])"
+)
 ACCOUNTS = [
     Recogniser(
         "[微信]",
@@ -103,6 +121,7 @@ ACCOUNTS = [
     Recogniser(
         "[微信]", re.compile(rf"{_WECHAT}群?(?:号)?[“\"「【《][^”\"」】》\n]{{1,15}}[”\"」】》]{_SAYS}{_ACCOUNT}"), _has_figure
     ),
+    Recogniser("[微信]", re.compile(rf"{_PAGE}(?P<secret>{_PAGE_NAME})")),
     Recogniser("[微信]", re.compile(r"(?P<secret>wxid_[A-Za-z0-9]{4,}|gh_[0-9a-f]{8,})")),
     Recogniser(
         "[微信]",
@@ -131,7 +150,7 @@ _QQ = (
 )
 _QQ_SAYS = (
     r"(?:[群裙]|(?<=扣)我|号码|账号|帐号|号|號|同号|邮箱|[Ii][Dd]|搜|加|就是|是|为"
-    r"|我|也|的|[:：→>=\-—\s“\"'‘【「（(\ufe0f❤]|，(?=号|我|是)|(?<=号)，(?=[1-9][0-9]{5})|吗[？?，]?(?=我|号)|➡️?|👉){0,6}"
+    r"|我|也|的|[:：→>=\-—\s“\"'‘【「（(\ufe0f❤]|，(?=号|我|是)|(?<=号)，(?=[1-9][0-9]{5})|吗[？?，]?(?=我|号|加)|[上里]面?|了|聊吧?|联系|找|➡️?|👉){0,10}"
 )
 
 
@@ -141,7 +160,7 @@ _JOIN = r"(?:[（(【][^）)】0-9]{1,4}[）)】]|[哈啊呀哦嘿嘻呵])?"
 
 
 def qq(view: View) -> list[Recogniser]:
-    gap = f"[{SEPARATORS}]{{0,2}}"
+    gap = f"[{SEPARATORS}]{{0,3}}"
     return [
         Recogniser(
             "[QQ]",
@@ -177,9 +196,10 @@ GROUPS = [
 # Unbounded repeats: for an automaton they are the simpler ones.
 _ANY_ID = "[A-Za-z0-9_]"
 _NOTHING = rf"[{SEPARATORS}\[\]]*"
+_SITE_SIGN = _SITE_NAMES.replace("(?<![A-Za-z])", "").replace("(?![A-Za-z])", "")
 _CHAT = (
     rf"(?:[{_WEI}VvWw]|[Ww]ei|\\/){_NOTHING}(?:[{_XIN}]|[xXＸ](?:in|IN)?)|[Ww][ēéěè]i\s?[Xx][īíǐì]n|[Cc]hat|CHAT|wxid_|gh_|[Tt]elegram|[Ww]hats|[Ll]ine[:：]"
-    r"|绿色|绿泡|绿信|小绿|绿绿|同[VvWw微威薇]|微博|公众号|公号|订阅号|服务号|小程序|视频号|抖音|快手|小红书|钉钉|陌陌|飞机|支付宝|(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
+    rf"|绿色|绿泡|绿信|小绿|绿绿|同[VvWw微威薇]|微博|公众号|公号|订阅号|服务号|小程序|视频号|抖音|快手|小红书|钉钉|陌陌|飞机|支付宝|抖.音|快.手|{_SITE_SIGN}|(?:com|cn|me|tv){_SLASH}|(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
 )
 _APART = r"[^A-Za-z0-9，。；\n\[\]]*"
 _ADDED = rf"(?:[加+➕＋佳嘉茄家搜]|私聊|私信|联系|查找|添加|关注){_APART}(?:[vVqQ]{_APART})?[A-Za-z0-9_]{{4}}"

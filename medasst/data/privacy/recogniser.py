@@ -63,17 +63,17 @@ _HAN_DIGITS = dict(zip(NUMERALS, "0012345678912123456789079", strict=True))
 # Letters count as digits only between digits, or where a telephone number would begin or end with them.
 _LETTER_DIGITS = re.compile(
     r"(?<=[0-9])[OoIlSsBZz]{1,8}(?=[0-9]|[-—－\s.][0-9OoIl]{3})|(?<=[0-9][-—－\s._*])[OoIlSsBZz](?=[0-9]{2})"
-    r"|(?:(?<![A-Za-z0-9])|(?<=[Qq]))[lI](?=[2-9][0-9OoIl]{2})|(?<![A-Za-z0-9])[Oo](?=[1-9lI][0-9lIoO]{1,2}[-\s－—)）.]\s?[0-9])|(?<=[0-9]{4})[Ool]{1,3}(?![A-Za-z0-9])"
+    r"|(?:(?<![A-Za-z0-9])|(?<=[Qq]))[lI](?=[2-9][0-9OoIl]{2})|(?<![A-Za-z0-9])[Oo](?=[1-9lI][0-9lIoO]{1,2}[-\s－—)）.]\s?[0-9])|(?<=[0-9]{4})[Ool]{1,3}(?![A-Za-z0-9])|(?<=[0-9]\s)[Oo](?=\s[0-9])"
 )
 _LETTERS = str.maketrans("OoIlSsBZz", "001155822")
-_LETTER_DIGIT = re.compile(r"[0-9][OoIlSsBZz]|[OoSsBZzlI][0-9]")
+_LETTER_DIGIT = re.compile(r"[0-9]\s?[OoIlSsBZz]|[OoSsBZzlI][0-9]")
 # l3o 8o42 7l6o: letters for digits in most places, so long as enough digits stand among them.
 _MIXED_RUN = re.compile(r"(?<![A-Za-z0-9])[0-9OoIl](?:[-—.\s]?[0-9OoIl]){9,13}(?![A-Za-z0-9])")
 _OTHER_DIGIT = re.compile(f"[{SIGNS}]")
 _YAO = re.compile(f"(?<![什怎那这多要])么(?=[三四五六七八九][{NUMERALS}])")  # 么三七 for 幺三七
 _LETTER_SIGN = re.compile(f"[{LETTER_SIGNS}]")
 _HAN_DIGIT = re.compile(f"[{NUMERALS}]")
-_MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z。；、]{{0,2}}[0-9{NUMERALS}]){{4,}}")
+_MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z。；、]{{0,2}}[0-9OoIl{NUMERALS}]){{4,}}")
 
 
 def always(_: str) -> bool:
@@ -130,12 +130,18 @@ def view_of(text: str, view: View) -> str:
     # Few of a text's letters are such signs: far quicker than `str.translate`.
     text = _OTHER_DIGIT.sub(lambda match: _DIGITS[match[0]], text)
     text = _LETTER_SIGN.sub(lambda match: _PLAIN_LETTERS[match[0]], text)
-    if _LETTER_DIGIT.search(text):
-        text = _MIXED_RUN.sub(_as_digits, text)
-        text = _LETTER_DIGITS.sub(lambda match: match[0].translate(_LETTERS), text)
+    text = _without_letters(text)
     if view == "digits":
         return text
-    return _HAN_DIGIT.sub(lambda match: _HAN_DIGITS[match[0]], _YAO.sub("1", text))
+    return _without_letters(_HAN_DIGIT.sub(lambda match: _HAN_DIGITS[match[0]], _YAO.sub("1", text)))
+
+
+def _without_letters(text: str) -> str:
+    """The text with digits for the letters that stand for them."""
+    if not _LETTER_DIGIT.search(text):
+        return text
+    text = _MIXED_RUN.sub(_as_digits, text)
+    return _LETTER_DIGITS.sub(lambda match: match[0].translate(_LETTERS), text)
 
 
 def _as_digits(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from medasst.data.privacy import accounts, names, numbers, places, scattered
+from medasst.data.privacy import accounts, births, names, numbers, places, scattered
 from medasst.data.privacy.recogniser import NUMERALS, ODD, SEPARATORS, SIGNS
 
 _SIGN = f"[0-9A-Za-z_@＠{SIGNS}{NUMERALS}]"
@@ -46,8 +46,9 @@ def signs() -> list[Group]:
         Group(names.FIRST_CALLED_SIGN, {"stated": [(names.called_sign(),)]}),
         Group(names.first_sign(), {part: [some] for part, some in names.signs().items()}),
         Group(
-            f"{places.FIRST_SIGN}|{names.other_sign()}",
+            f"{places.FIRST_SIGN}|{names.other_sign()}|{births.FIRST_SIGN}",
             {
+                "births": [(births.SIGN,)],
                 "beds": [(numbers.BED_SIGN,)],
                 "places": [places.SIGNS],
                 "stated": [(names.other_sign(),)],
