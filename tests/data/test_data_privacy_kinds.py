@@ -41,7 +41,8 @@ def is_right(line: dict[str, str]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("suite", "of_all", "of_each_kind"), [("found", 0.97, 0.85), ("independent", 0.97, 0.85), ("third", 0.93, 0.75)]
+    ("suite", "of_all", "of_each_kind"),
+    [("found", 0.97, 0.85), ("independent", 0.97, 0.85), ("third", 0.93, 0.75), ("fourth", 0.97, 0.85), ("opened", 0.97, 0.85)],
 )
 def test_recall_of_the_suites(suite: str, of_all: float, of_each_kind: float) -> None:
     right: dict[str, list[bool]] = defaultdict(list)

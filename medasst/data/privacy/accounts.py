@@ -194,7 +194,7 @@ GROUPS = [
 
 
 # Unbounded repeats: for an automaton they are the simpler ones.
-_ANY_ID = "[A-Za-z0-9_]"
+_ANY_ID = f"[A-Za-z0-9_{SIGNS}]"
 _NOTHING = rf"[{SEPARATORS}\[\]]*"
 _SITE_SIGN = _SITE_NAMES.replace("(?<![A-Za-z])", "").replace("(?![A-Za-z])", "")
 _CHAT = (
@@ -207,7 +207,7 @@ _PENGUIN = (
     "[Qq]|[扣叩抠寇蔻裙]|企[鹅鵝娥]|[扌才]口|[Kk]ou|球球|秋秋|丘丘|鹅"
     "|群号|君羊|[裙羣]号|加群|群[:：]?\\s?[0-9]|口口|圈圈|腾讯|[Tt][Xx]号"
 )
-_NO_ID = r"[^A-Za-z0-9。；\n]*"
+_NO_ID = r"[^A-Za-z0-9。；\n]*(?:[（(][^）)\n]*[）)][^A-Za-z0-9。；\n]*)?"
 _SOME_ID = rf"{_ANY_ID}(?:[\s.·_-]?{_ANY_ID}){{2}}"
 SIGN = "|".join(
     [

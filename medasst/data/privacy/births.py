@@ -48,6 +48,11 @@ BIRTHS = [
     ),
 ]
 # Unbounded repeats: for an automaton they are the simpler ones.
-_FIGURE = rf"[0-9{SIGNS}{_HAN}十正冬腊廿初卅闰]"
+_FIGURE = rf"[0-9OoIl{SIGNS}{_HAN}十正冬腊廿初卅闰]"
+_PARTED = r"[-—./．、]"
 FIRST_SIGN = rf"出生|生日|生辰|诞辰|生于|降生|诞生|DOB|dob|[Bb]irth|(?:[日号]|{_FIGURE})\s?生"
-SIGN = rf"(?:生|诞辰|DOB|dob|irth)[^，。；\n]*{_FIGURE}|{_FIGURE}[^，。；\n]*生"
+SIGNS_OF_BIRTHS = (
+    rf"(?:出生|生日|生辰|诞辰|生于|DOB|dob|irth)[^，。；\n]*(?:{_FIGURE}{_FIGURE}\s?(?:年|{_PARTED})\s?{_FIGURE}"
+    rf"|{_FIGURE}\s?(?:月份?|{_PARTED})\s?{_FIGURE}|[0-9]{{8}})",
+    rf"(?:{_FIGURE}{_FIGURE}\s?(?:年|{_PARTED})\s?{_FIGURE}+\s?(?:月份?|{_PARTED})\s?{_FIGURE}|[0-9]{{8}})[^，。；\n]*生",
+)

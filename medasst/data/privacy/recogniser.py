@@ -58,7 +58,7 @@ _FANCY |= dict(zip("асеорхуіѕԁһСЕОРХАВМНТК", "aceopxyisdhC
 _PLAIN_LETTERS = {sign: letter for sign, letter in _FANCY.items() if sign not in _DIGITS}
 LETTER_SIGNS = _as_ranges(_PLAIN_LETTERS)
 EMOJI_CUES = "🐧👗🍃🟢💬🗨🛰📡✉📧📮📩📨☎☏📞📱📲🤙📟🅰"
-ODD = f"[{LETTER_SIGNS}{EMOJI_CUES}]"  # so rare that all that has one is read in full
+ODD = f"[{LETTER_SIGNS}{EMOJI_CUES}Ａ-Ｚａ-ｚ]"  # so rare that all that has one is read in full
 _HAN_DIGITS = dict(zip(NUMERALS, "0012345678912123456789079", strict=True))
 # Letters count as digits only between digits, or where a telephone number would begin or end with them.
 _LETTER_DIGITS = re.compile(

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from medasst.data.privacy.numbers import is_landline, is_luhn, is_private, like_id_card, like_old_id_card
 from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS
 
-_GROUP = re.compile("[0-9]+")
+_GROUP = re.compile("[0-9]+(?:(?<=[0-9]{3})[Xx](?![A-Za-z0-9]))?")
 _UNITS = "元块岁次片粒天周度盒个克毫分斤米厘月日年支瓶袋倍号时到至或和~～%％×"
 # How a part of a number is told: 前三位, 中间四个数, 最后是; the figure in it is none of the number.
 _PART = (
@@ -119,7 +119,7 @@ def _label(view: str, groups: list[re.Match[str]]) -> str:
     )
     read_out = alike and (sizes == [3, 4, 4] or (bracketed and len(gaps) == 1))
     around = _around(view, groups[0].start(), groups[-1].end())
-    formed = {"[电话]": read_out or in_parts, "[身份证]": sizes == [6, 8, 4]}
+    formed = {"[电话]": read_out or in_parts, "[身份证]": sizes in ([6, 8, 4], [6, 4, 4, 4])}
     return next((kind for kind in kinds if formed.get(kind) or _CUES[kind].search(around)), "")
 
 
@@ -134,5 +134,5 @@ def _kinds(digits: str) -> Iterator[str]:
         yield "[电话]"
     if (len(digits) == 18 and like_id_card(digits)) or (len(digits) == 15 and like_old_id_card(digits)):
         yield "[身份证]"
-    if 16 <= len(digits) <= 19 and (digits.startswith("62") or is_luhn(digits)):
+    if 16 <= len(digits) <= 19 and digits.isdigit() and (digits.startswith("62") or is_luhn(digits)):
         yield "[银行卡]"

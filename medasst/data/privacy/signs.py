@@ -11,13 +11,14 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from medasst.data.privacy import accounts, births, names, numbers, places, scattered
+from medasst.data.privacy import accounts, apart, births, names, numbers, places, scattered
 from medasst.data.privacy.recogniser import NUMERALS, ODD, SEPARATORS, SIGNS
 
 _SIGN = f"[0-9A-Za-z_@＠{SIGNS}{NUMERALS}]"
 # What all texts with numbers, accounts and names in Latin letters have: four signs in a row, or parts of a number.
 _ANY_FIGURES = (
-    rf"{_SIGN}(?:[{SEPARATORS}，\[\]]*{_SIGN}){{3}}|{scattered.CHUNKS}|{ODD}|下划线|分机|内线|总机转|\]\s?转|点[cC]|dot"
+    rf"{_SIGN}(?:[{SEPARATORS}，\[\]]*{_SIGN}){{3}}|{scattered.CHUNKS}|{ODD}|{apart.SIGN}|下划线|分机|内线|总机转|\]\s?转"
+    "|点[cC]|dot"
 )
 
 
@@ -36,6 +37,7 @@ def signs() -> list[Group]:
             _ANY_FIGURES,
             {
                 "any": [(ODD,)],
+                "apart": [(apart.SIGN,)],
                 "mails": [(accounts.MAIL_SIGN,)],
                 "scattered": [(scattered.SIGN,), (scattered.SECOND_SIGN,)],
                 "numbers": [(numbers.FIRST_SIGN, accounts.QQ_SIGN), (*numbers.SIGNS_OF_NUMBERS, accounts.QQ_SIGN)],
@@ -48,7 +50,7 @@ def signs() -> list[Group]:
         Group(
             f"{places.FIRST_SIGN}|{names.other_sign()}|{births.FIRST_SIGN}",
             {
-                "births": [(births.SIGN,)],
+                "births": [births.SIGNS_OF_BIRTHS],
                 "beds": [(numbers.BED_SIGN,)],
                 "places": [places.SIGNS],
                 "stated": [(names.other_sign(),)],
