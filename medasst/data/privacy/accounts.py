@@ -17,7 +17,7 @@ _HOST = (
     r"(?:vip\s?\.?\s?)?(?:[Qq]{2}|163|126|188|139|189|yeah|sina|sohu|tom|21cn|gmail|outlook|hotmail|foxmail|live|msn|aliyun"
     r"|icloud|yahoo|wo)"
 )
-_TOP = r"(?:com\.cn|com|cn|net|org|edu|gov|me|cc)(?![A-Za-z])"
+_TOP = r"(?:com\.cn|com|cn|net|org|edu|gov|me|cc|[康抗科靠]姆)(?![A-Za-z])"
 _PROVIDER = rf"(?:(?:网易|腾讯|新浪|搜狐|谷歌|阿里)?{_HOST}|网易|腾讯|新浪|搜狐|扣扣|[一幺]六三|[一幺]二六)"
 _DOT = r"\s?(?:[.．。·,，]|[\[(（【{<_-]?\s?(?:点|dot|DOT|Dot|D O T)\s?[\])）】}>_-]?|-(?=com|cn))\s?"
 _AT = (
@@ -73,16 +73,16 @@ _SAYS = (
 # How people spell the signs of an account.
 _SPELT = r"[(（]?(?:大写|小写|下划线|下横线|下杠|中划线|横杠|横线|短横|减号|杠|点(?=[A-Za-z0-9])|后面(?=[A-Za-z0-9]))[)）]?"
 _ACCOUNT = (
-    rf"(?P<secret>[A-Za-z](?:[-_－＿A-Za-z0-9]|[{NUMERALS}]{{2,}}|[{NUMERALS}](?=[-_－＿A-Za-z0-9])|{_SPELT}"
+    rf"(?P<secret>[A-Za-z]{{2,10}}(?:[*★☆~·.][A-Za-z0-9]{{1,10}}){{2,4}}|(?!www\.|https?:)[A-Za-z](?:[-_－＿A-Za-z0-9]|\.(?=[A-Za-z0-9])|[{NUMERALS}]{{2,}}|[{NUMERALS}](?=[-_－＿A-Za-z0-9])|{_SPELT}"
     rf"|\s(?=[A-Za-z]{{1,8}}\s?(?:下划线|[0-9_]))|\s(?=[0-9]{{2}})|\s(?=[0-9{NUMERALS}]\s?[0-9{NUMERALS}Oo]\s?[0-9{NUMERALS}Oo])"
     rf"|(?<=[\s{NUMERALS}][0-9{NUMERALS}Oo])\s(?=[0-9{NUMERALS}](?![0-9]))|[★☆](?=[0-9A-Za-z{NUMERALS}])|(?<=[0-9])[{NUMERALS}](?![{HAN}])){{2,30}}"
     rf"|[A-Za-z]+_[A-Za-z0-9]{{1,20}}|[A-Za-z][0-9]{{3}}|[0-9]{{5,12}}[A-Za-z]{{0,10}}|[0-9]+[A-Za-z][A-Za-z0-9_]{{3,}}"
-    rf"|[A-Za-z0-9_](?:[\s.·](?:[A-Za-z0-9_{NUMERALS}]|下划线|横?杠|减号|点)){{4,20}})(?![-_－＿A-Za-z0-9])"
+    rf"|[A-Za-z0-9_{NUMERALS}](?:[\s.·](?:[A-Za-z0-9_{NUMERALS}]|下划线|横?杠|减号|点)){{4,20}})(?![-_－＿A-Za-z0-9])"
 )
 # 微信，我的是abc_1
 _TOLD = r"(?:，(?:账?号|我|您|搜|加|就)[^A-Za-z0-9，。；\n\[\]]{0,5})?"
 _MIXED = r"(?=[A-Za-z0-9_-]*[A-Za-z_])(?=[A-Za-z0-9_-]*[0-9_])"  # letters and figures
-_NO_UNIT = r"(?!\s?(?:元|块|步|次|分|天|年|岁|人|粒|片|单位|%))"
+_NO_UNIT = r"(?!\s?(?:元|块|步|次|分|天|年|岁|人|粒|片|单位|%|赞|粉|播放|条|个|万|家|种|篇))"
 _NO_ACCOUNT = re.compile(
     r"(?:wechat|weixin|https?|online|doctor|health|group|iphone|android|apple|hospital|covid.*|vitamin.*|pay.*|app"
     r"|(?:hpv|hbv|hcv|hiv|ebv|ca|afp|cea|hcg|il|cd|vit|vb|vd|b|d|k|bmi|igg|ige|igm|ct|kn|n|dha|coq|q|hp|tp|t|ft|sars|omega)[-_]?[0-9]{1,3})$",
@@ -108,7 +108,9 @@ _PAGE_NAME = (
     r"(?!(?:status|item|question|search|explore|video|hashtag|tag|topic|news|article|ttarticle|about|help|login|answer|play|watch|note)(?![A-Za-z0-9]))"
     rf"[A-Za-z0-9](?:[-_.A-Za-z0-9★☆{NUMERALS}]){{2,39}}(?<![.])"
 )
+_OWN_PAGES = rf"{_SITE_NAMES}|抖音|快手|小红书"
 ACCOUNTS = [
+    Recogniser("[微信]", re.compile(rf"{_PAGE}(?P<secret>{_PAGE_NAME})")),
     Recogniser(
         "[微信]",
         re.compile(
@@ -121,7 +123,14 @@ ACCOUNTS = [
     Recogniser(
         "[微信]", re.compile(rf"{_WECHAT}群?(?:号)?[“\"「【《][^”\"」】》\n]{{1,15}}[”\"」】》]{_SAYS}{_ACCOUNT}"), _has_figure
     ),
-    Recogniser("[微信]", re.compile(rf"{_PAGE}(?P<secret>{_PAGE_NAME})")),
+    Recogniser("[微信]", re.compile(rf"(?:{_OWN_PAGES})[^，。；\n]{{0,4}}[@＠](?P<secret>[-_A-Za-z0-9{HAN}]{{2,20}})")),
+    Recogniser(
+        "[微信]",
+        re.compile(
+            rf"(?:{_OWN_PAGES}|微信|QQ)(?:[Uu]?[Ii][Dd]|昵称|网名|用户名|账号名?|帐号名?)(?:[是叫为]|[:：\s“\"])+"
+            rf"(?P<secret>[{HAN}][-_A-Za-z0-9{HAN}]{{1,15}})(?=[，。；、,;”\"\s!！?？）)]|$)"
+        ),
+    ),
     Recogniser("[微信]", re.compile(r"(?P<secret>wxid_[A-Za-z0-9]{4,}|gh_[0-9a-f]{8,})")),
     Recogniser(
         "[微信]",
@@ -150,7 +159,7 @@ _QQ = (
 )
 _QQ_SAYS = (
     r"(?:[群裙]|(?<=扣)我|号码|账号|帐号|号|號|同号|邮箱|[Ii][Dd]|搜|加|就是|是|为"
-    r"|我|也|的|[:：→>=\-—\s“\"'‘【「（(\ufe0f❤]|，(?=号|我|是)|(?<=号)，(?=[1-9][0-9]{5})|吗[？?，]?(?=我|号|加)|[上里]面?|了|聊吧?|联系|找|➡️?|👉){0,10}"
+    r"|我|也|的|[:：→>=\-—\s“\"'‘【「（(\ufe0f❤]|，(?=号|我|是)|，(?=\s?[1-9](?:[\s.·*-]{0,2}[0-9]){5})|吗[？?，]?(?=我|号|加)|[上里]面?|了|聊吧?|联系|找|➡️?|👉){0,10}"
 )
 
 
@@ -199,7 +208,7 @@ _NOTHING = rf"[{SEPARATORS}\[\]]*"
 _SITE_SIGN = _SITE_NAMES.replace("(?<![A-Za-z])", "").replace("(?![A-Za-z])", "")
 _CHAT = (
     rf"(?:[{_WEI}VvWw]|[Ww]ei|\\/){_NOTHING}(?:[{_XIN}]|[xXＸ](?:in|IN)?)|[Ww][ēéěè]i\s?[Xx][īíǐì]n|[Cc]hat|CHAT|wxid_|gh_|[Tt]elegram|[Ww]hats|[Ll]ine[:：]"
-    rf"|绿色|绿泡|绿信|小绿|绿绿|同[VvWw微威薇]|微博|公众号|公号|订阅号|服务号|小程序|视频号|抖音|快手|小红书|钉钉|陌陌|飞机|支付宝|抖.音|快.手|{_SITE_SIGN}|(?:com|cn|me|tv){_SLASH}|(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
+    rf"|绿色|绿泡|绿信|小绿|绿绿|同[VvWw微威薇]|微博|公众号|公号|订阅号|服务号|小程序|视频号|抖音|快手|小红书|钉钉|陌陌|飞机|支付宝|抖.音|快.手|{_SITE_SIGN}|(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
 )
 _APART = r"[^A-Za-z0-9，。；\n\[\]]*"
 _ADDED = rf"(?:[加+➕＋佳嘉茄家搜]|私聊|私信|联系|查找|添加|关注){_APART}(?:[vVqQ]{_APART})?[A-Za-z0-9_]{{4}}"
@@ -207,18 +216,24 @@ _PENGUIN = (
     "[Qq]|[扣叩抠寇蔻裙]|企[鹅鵝娥]|[扌才]口|[Kk]ou|球球|秋秋|丘丘|鹅"
     "|群号|君羊|[裙羣]号|加群|群[:：]?\\s?[0-9]|口口|圈圈|腾讯|[Tt][Xx]号"
 )
-_NO_ID = r"[^A-Za-z0-9。；\n]*(?:[（(][^）)\n]*[）)][^A-Za-z0-9。；\n]*)?"
+_NO_ID = r"[^A-Za-z0-9。；\n]*"
 _SOME_ID = rf"{_ANY_ID}(?:[\s.·_-]?{_ANY_ID}){{2}}"
-SIGN = "|".join(
-    [
-        rf"(?:{_CHAT}|(?:{_PENGUIN})+){_NO_ID}(?:[Ii][Dd]{_NO_ID})?{_SOME_ID}",
-        rf"(?:[A-Za-z][-_－＿A-Za-z0-9]{{3,}}|_[A-Za-z0-9]+){_NO_ID}(?:{_CHAT})",
-        rf"{_ADDED}|wxid_|gh_",
-    ]
+# Several patterns, for one of all is slower.
+SIGNS_OF_ACCOUNTS = (
+    "|".join(
+        [
+            rf"(?:{_CHAT}|(?:{_PENGUIN})+){_NO_ID}(?:[Ii][Dd]{_NO_ID})?{_SOME_ID}",
+            rf"(?:[A-Za-z][-_－＿A-Za-z0-9]{{3,}}|_[A-Za-z0-9]+){_NO_ID}(?:{_CHAT})",
+            rf"{_ADDED}|wxid_|gh_",
+        ]
+    ),
+    rf"(?:{_CHAT}){_NO_ID}[0-9{NUMERALS}](?:[\s.·][0-9A-Za-z{NUMERALS}]){{4}}",
+    rf"(?:{_SITE_SIGN}|抖音|快手|小红书)[^，。；\n]*[@＠]|(?:{_SITE_SIGN}|抖音|快手|小红书|微信|QQ)(?:[Uu]?[Ii][Dd]|昵称|网名|用户名|[账帐]号)",
+    rf"(?:com|cn|me|tv){_SLASH}|(?:{_CHAT})[^。；\n]*[（(][^）)\n]*[）)]{_NO_ID}{_SOME_ID}",
 )
 _DIGITS = rf"[0-9OoIl{SIGNS}{NUMERALS}](?:[^0-9A-Za-z。；\n]*[0-9OoIl{SIGNS}{NUMERALS}]){{4}}"
 QQ_SIGN = rf"(?:{_PENGUIN})[^。；\n]*{_DIGITS}|{_DIGITS}[^0-9A-Za-z。；\n]*(?:{_PENGUIN})"
 MAIL_SIGN = (
     r"[@＠]|邮箱|邮件|信箱|伊妹儿|[Mm]ail|-com|-cn"
-    r"|(?i:(?:[.．。·,，]|点|dot|d o t)\s?[\])）】}>_-]?\s?(?:com|cn|net|org|edu|gov|me|cc))"
+    r"|(?i:(?:[.．。·,，]|点|dot|d o t)\s?[\])）】}>_-]?\s?(?:com|cn|net|org|edu|gov|me|cc|[康抗科靠]姆))"
 )

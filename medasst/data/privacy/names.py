@@ -119,25 +119,25 @@ _SYLLABLE = (
     r"|ui|ue|ve|[aeiouv])"
 )
 _GIVEN = rf"{_SYLLABLE}(?:[\s'-]?{_SYLLABLE}){{0,2}}(?![A-Za-z])"
-_SURE = (
-    rf"(?:{any_of(_DATA['called'])}|叫做|本名|联系人|收件人|收货人|就诊人|拼音|[Nn]ame is|[Nn]ame"
-    r"|(?i:xing\s?ming|ming\s?zi|wo\s?jiao))"
-)
-_LIKELY_LATIN = (
-    r"(?:患者|病人|家属|医生|大夫|我是|本人|孩子|女儿|儿子|老公|老婆|爱人"
-    r"|妈妈|爸爸|我妈|我爸|同事|护士|主任|教授|Dr|Mr|Ms|Mrs|Prof)"
-)
-_OF_LATIN = r"(?:是|叫|写的?是?|填的?是?)?\s?[:：.是]?\s?[“\"「（(]?"
+_SURE_CUES = f"{_DATA['called']} {_DATA['latin_sure']}"
+_SURE = rf"(?:{any_of(_SURE_CUES)}|[Nn]ame(?:\sis)?|(?i:xing\s?ming|ming\s?zi|wo\s?jiao))"
+_LIKELY_LATIN = rf"(?:{any_of(_DATA['latin_likely'])})"
+_OF_LATIN = r"(?:一?栏|[处上])?(?:是|叫|写的?是?|填的?是?)?\s?[:：.是]?\s?[“\"「（(]?"
 # c h e n  j i a h a o: letter by letter.
 _APART_SIGNS = r"[\s._·-]{1,3}"
 _SPELT = rf"(?:{'|'.join(_APART_SIGNS.join(surname) for surname in _LATIN.split('|'))})(?:{_APART_SIGNS}[a-z]){{2,12}}(?![a-z])"
+# Where one may begin: Python tries the many cues only there.
+_LATIN_FIRSTS = "".join(sorted({cue[0] for cue in f"{_SURE_CUES} {_DATA['latin_likely']}".split()}))
 _PINYIN = re.compile(
+    rf"(?=[{_LATIN_FIRSTS}A-Za-z])"
     rf"(?:{_SURE}{_OF_LATIN}(?P<stated>(?i:(?:{_LATIN})[\s,·./_-]{{0,2}}{_GIVEN}|{_GIVEN}[\s,·]{{1,2}}(?:{_LATIN})(?![A-Za-z]))"
     rf"|[A-Z][a-z]{{1,11}}(?:\s[A-Z][a-z]{{1,11}}){{0,2}}(?![A-Za-z]|\s?(?:去|来|送|的?药|胶囊|片))"
     rf"|(?i:{_SPELT})"
-    rf"|[{COMMON}]\s?(?=[A-Za-z]{{2}})(?i:{_GIVEN})[{HAN}]?(?![{HAN}])|[{HAN}]{{1,3}}(?i:{_SYLLABLE}){{1,2}}[{HAN}]{{1,3}}(?![{HAN}])|(?=[A-Za-z]{{3}})(?i:{_LATIN})\s?[{HAN}]{{1,2}}(?![{HAN}]))"
+    rf"|[{COMMON}]\s?(?=[A-Za-z]{{2}})(?i:{_GIVEN})[{HAN}]?(?![{HAN}])"
+    rf"|[{HAN}]{{1,3}}(?i:{_SYLLABLE}){{1,2}}[{HAN}]{{1,3}}(?![{HAN}])"
+    rf"|(?=[A-Za-z]{{2}})(?i:{_LATIN})\s?[{HAN}]{{1,2}}(?![{HAN}]))"
     rf"|{_LIKELY_LATIN}{_OF_LATIN}(?P<cued>(?i:(?:{_LATIN})[\s·._-]{_GIVEN}))"
-    rf"|(?P<titled>[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}})\s?(?={_TITLES}))"
+    rf"|(?P<titled>[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}|(?<![A-Za-z])(?i:{_LATIN})[{HAN}]{{2}})\s?(?={_TITLES}))"
 )
 # Before a name these belong to the sentence.
 _BEFORE = "找请问挂看是由经给让跟和与的为向谢院科室长任师生者人了约见去被及、在听对叫"
@@ -449,12 +449,13 @@ def is_name(text: str) -> bool:
     return bool(text) and _end(text, 0, _LIKELY) == len(text)
 
 
-def latin_sign() -> str:
-    """What every text has in which a name in Latin letters is found."""
+def latin_signs() -> tuple[str, ...]:
+    """Every text in which a name in Latin letters is found has one of these."""
     return (
         rf"(?:{_SURE}|{_LIKELY_LATIN}){_OF_LATIN}(?:(?i:{_LATIN})|[A-Z][a-z]|[{COMMON}]\s?[A-Za-z]|[a-z]{{2,}}[\s'-][A-Za-z])"
-        rf"|{_SURE}{_OF_LATIN}(?:[A-Za-z][\s._·-]+[A-Za-z][\s._·-]|[{HAN}]+[A-Za-z])"
-        rf"|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}\s?(?:{_TITLES})"
+        rf"|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}\s?(?:{_TITLES})",
+        rf"{_SURE}{_OF_LATIN}(?:[A-Za-z][\s._·-]+[A-Za-z][\s._·-]|[{HAN}]+[A-Za-z])",
+        rf"(?i:{_LATIN})[{HAN}]{{2}}\s?(?:{_TITLES})",
     )
 
 

@@ -246,11 +246,12 @@ def papers(view: View) -> list[Recogniser]:
     other = r"(?<![保验论辨见求认确])证(?:件)?(?:号码|编号|号|码|上号码){0,2}[是为:：=→\s]{0,3}"
     insurance = rf"{led_by(_WORDS['insurance'])}{_LINK}"
     printed = r"(?:卡|腕带|手环|标签|挂号条)(?:[正背反]?面)?上?(?:的|[写印标贴刻打][着的])(?:号码?)?[是为:：\s“]{0,3}"
-    visit = rf"(?:住院登记|入院登记|就诊卡|病历|病案){_LINK}"
+    visit = rf"(?:住院登记|入院登记|就[诊医]卡|门诊卡|诊疗卡|健康卡|住院卡|病历|病案){_LINK}"
     bank = led_by(_WORDS["banks"])
     corps = rf"(?:[军政海空陆武警士文参后装联兵南北沈兰济广成京战火]|证|证号)[:：\s]{{0,2}}[{HAN}]?字第?"
     card = rf"(?P<secret>[0-9](?:{_FAR}[0-9]){{11,20}}){_END}"
-    said = r"[^A-Za-z，。；\n\[\]]{0,6}?"  # words between, where the number is a long one
+    # Words between, where the number is a long one, and no date.
+    said = r"[^A-Za-z，。；\n\[\]]{0,6}?(?<![0-9])(?!(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?![0-9]))"
     return [
         kind(
             14,
@@ -266,8 +267,8 @@ def papers(view: View) -> list[Recogniser]:
         kind(5, "[证件号]", rf"{corps}\s?(?P<secret>[0-9]{{5,12}})\s?号?", cues="字"),
         kind(2, "[证件号]", rf"{insurance}{_stated(6)}", _has_digits(6), _INSURANCE_CUES),
         kind(7, "[证件号]", rf"{insurance}{said}{_stated(7)}", _has_digits(7), _INSURANCE_CUES),
-        kind(1, "[病历号]", rf"{hospital}{_stated(4)}", _has_digits(4), "号 ID id No NO no 码"),
-        kind(1, "[病历号]", rf"{visit}{_stated(5)}", _has_digits(5), "登记 就诊卡 病历 病案"),
+        kind(1, "[病历号]", rf"{hospital}{_stated(4)}", _has_digits(4), "号 ID id No NO no 码 流水"),
+        kind(1, "[病历号]", rf"{visit}{_stated(5)}", _has_digits(5), "登记 卡 病历 病案"),
         kind(7, "[病历号]", rf"{printed}{_stated(7)}", _has_digits(7), "卡 腕带 手环 标签 挂号条"),
         kind(12, "[银行卡]", rf"{bank}{_LINK}[^0-9，。；\n\[\]]{{0,4}}?{card}{_UNIT}", cues=_BANK_CUES),
         kind(12, "[银行卡]", rf"{_BEGIN}{card}(?=[^0-9，。；\n\[\]]{{0,4}}{bank})", cues=_BANK_CUES),

@@ -67,8 +67,8 @@ _TOWN = re.compile(
     rf"(?:家住在?|住在?|家在|老家在?|老家是?|我在|我是|来自|地址[:：]?)\s?(?P<secret>[{HAN}]{{2,6}}?[县区旗市][{HAN}]{{1,8}}?(?:乡|镇|苏木)(?![医卫]))"
 )
 # Longshan路 sanshi六hao院 5dong 602: words for houses in Latin letters.
-_SPELT_UNIT = "(?:hao|dong|danyuan|dan yuan|lou|shi)"
-SPELT_SIGN = r"[路街巷](?:\s?[0-9A-Za-z一二三四五六七八九十]+)?\s?hao|[0-9]\s?(?:dong|danyuan)"
+_SPELT_UNIT = "(?:hao|dong|danyuan|dan yuan|lou|men|shi)"
+SPELT_SIGN = r"[路街巷](?:\s?[0-9A-Za-z一二三四五六七八九十]+)?\s?hao|[路街巷]\s?[A-Za-z]+号|[0-9]\s?(?:dong|danyuan|men)"
 _SPELT = re.compile(
     rf"(?P<secret>[A-Za-z{HAN}]{{1,12}}(?:路|街|巷|小区|lu|jie|xiaoqu)\s?(?:[0-9A-Za-z一二三四五六七八九十]{{1,10}}?\s?(?:{_SPELT_UNIT}|[号栋幢楼]|单元)[院楼]?\s?){{1,4}}"
     r"(?:[0-9]{3,4}(?![0-9]))?)"

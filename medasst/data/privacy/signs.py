@@ -18,7 +18,7 @@ _SIGN = f"[0-9A-Za-z_@＠{SIGNS}{NUMERALS}]"
 # What all texts with numbers, accounts and names in Latin letters have: four signs in a row, or parts of a number.
 _ANY_FIGURES = (
     rf"{_SIGN}(?:[{SEPARATORS}，\[\]]*{_SIGN}){{3}}|{scattered.CHUNKS}|{ODD}|{apart.SIGN}|下划线|分机|内线|总机转|\]\s?转"
-    "|点[cC]|dot"
+    "|点[cC康抗科靠]|dot"
 )
 
 
@@ -41,8 +41,8 @@ def signs() -> list[Group]:
                 "mails": [(accounts.MAIL_SIGN,)],
                 "scattered": [(scattered.SIGN,), (scattered.SECOND_SIGN,)],
                 "numbers": [(numbers.FIRST_SIGN, accounts.QQ_SIGN), (*numbers.SIGNS_OF_NUMBERS, accounts.QQ_SIGN)],
-                "accounts": [(accounts.SIGN,)],
-                "stated": [(names.latin_sign(),)],
+                "accounts": [accounts.SIGNS_OF_ACCOUNTS],
+                "stated": [names.latin_signs()],
             },
         ),
         Group(names.FIRST_CALLED_SIGN, {"stated": [(names.called_sign(),)]}),
