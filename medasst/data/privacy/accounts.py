@@ -70,6 +70,8 @@ _SAYS = (
     r"(?:同号|号码|账号|帐号|[Uu]?[Ii][Dd](?![A-Za-z0-9_])|主页|昵称|用户|关注|号|名|搜索|搜|查找|添加|联系|加|就是|是|为|叫|我|请|发|了|也|的|和"
     r"|[（(][A-Za-z]?[\u4e00-\u9fff]{1,8}[)）]|[:：→>=＝\-—\s“\"'‘【「『（(〔<《~～,]|➡️?|👉|❤️?|️){0,8}"
 )
+# What these begin with: Python tries the many ways to write them only there.
+_CHAT_FIRSTS = rf"{_WEI}VvWw\\绿🍃🟢小💬🗨🛰📡同公订服视抖快钉陌飞纸TtLl支知Bb哔豆贴头百西脸推探领虎FfIiSsDd加+➕＋佳嘉茄家搜私联"
 # How people spell the signs of an account.
 _SPELT = r"[(（]?(?:大写|小写|下划线|下横线|下杠|中划线|横杠|横线|短横|减号|杠|点(?=[A-Za-z0-9])|后面(?=[A-Za-z0-9]))[)）]?"
 _ACCOUNT = (
@@ -114,22 +116,30 @@ ACCOUNTS = [
     Recogniser(
         "[微信]",
         re.compile(
-            rf"(?:(?:{_WECHAT}|{_ADD})(?:{_SAYS}|[^A-Za-z0-9，。；\n\[\]]{{0,9}}{_TOLD}{_MIXED})|{_LONE}{_SAYS}){_ACCOUNT}{_NO_UNIT}"
+            rf"(?=[{_CHAT_FIRSTS}])(?:(?:{_WECHAT}|{_ADD})(?:{_SAYS}|[^A-Za-z0-9，。；\n\[\]]{{0,9}}{_TOLD}{_MIXED})|{_LONE}{_SAYS}){_ACCOUNT}{_NO_UNIT}"
         ),
         _is_account,
         view="digits",
     ),
     # 微信群“健康”abc_123: a quoted name between.
     Recogniser(
-        "[微信]", re.compile(rf"{_WECHAT}群?(?:号)?[“\"「【《][^”\"」】》\n]{{1,15}}[”\"」】》]{_SAYS}{_ACCOUNT}"), _has_figure
+        "[微信]",
+        re.compile(rf"(?=[{_CHAT_FIRSTS}]){_WECHAT}群?(?:号)?[“\"「【《][^”\"」】》\n]{{1,15}}[”\"」】》]{_SAYS}{_ACCOUNT}"),
+        _has_figure,
+        cues=tuple('”"」】》'),
     ),
-    Recogniser("[微信]", re.compile(rf"(?:{_OWN_PAGES})[^，。；\n]{{0,4}}[@＠](?P<secret>[-_A-Za-z0-9{HAN}]{{2,20}})")),
+    Recogniser(
+        "[微信]",
+        re.compile(rf"(?:{_OWN_PAGES})[^，。；\n]{{0,4}}[@＠](?P<secret>[-_A-Za-z0-9{HAN}]{{2,20}})"),
+        cues=("@", "＠"),
+    ),
     Recogniser(
         "[微信]",
         re.compile(
             rf"(?:{_OWN_PAGES}|微信|QQ)(?:[Uu]?[Ii][Dd]|昵称|网名|用户名|账号名?|帐号名?)(?:[是叫为]|[:：\s“\"])+"
             rf"(?P<secret>[{HAN}][-_A-Za-z0-9{HAN}]{{1,15}})(?=[，。；、,;”\"\s!！?？）)]|$)"
         ),
+        cues=("ID", "Id", "id", "昵称", "网名", "用户名", "账号", "帐号"),
     ),
     Recogniser("[微信]", re.compile(r"(?P<secret>wxid_[A-Za-z0-9]{4,}|gh_[0-9a-f]{8,})")),
     Recogniser(
@@ -220,16 +230,10 @@ _NO_ID = r"[^A-Za-z0-9。；\n]*"
 _SOME_ID = rf"{_ANY_ID}(?:[\s.·_-]?{_ANY_ID}){{2}}"
 # Several patterns, for one of all is slower.
 SIGNS_OF_ACCOUNTS = (
-    "|".join(
-        [
-            rf"(?:{_CHAT}|(?:{_PENGUIN})+){_NO_ID}(?:[Ii][Dd]{_NO_ID})?{_SOME_ID}",
-            rf"(?:[A-Za-z][-_－＿A-Za-z0-9]{{3,}}|_[A-Za-z0-9]+){_NO_ID}(?:{_CHAT})",
-            rf"{_ADDED}|wxid_|gh_",
-        ]
-    ),
-    rf"(?:{_CHAT}){_NO_ID}[0-9{NUMERALS}](?:[\s.·][0-9A-Za-z{NUMERALS}]){{4}}",
+    rf"(?:{_CHAT})[^。；\n]*(?:{_SOME_ID}|[0-9{NUMERALS}](?:[\s.·][0-9A-Za-z{NUMERALS}]){{4}})",
+    rf"(?:{_PENGUIN})+{_NO_ID}(?:[Ii][Dd]{_NO_ID})?{_SOME_ID}|{_ADDED}|wxid_|gh_|(?:com|cn|me|tv){_SLASH}",
+    rf"(?:[A-Za-z][-_－＿A-Za-z0-9]{{3,}}|_[A-Za-z0-9]+){_NO_ID}(?:{_CHAT})",
     rf"(?:{_SITE_SIGN}|抖音|快手|小红书)[^，。；\n]*[@＠]|(?:{_SITE_SIGN}|抖音|快手|小红书|微信|QQ)(?:[Uu]?[Ii][Dd]|昵称|网名|用户名|[账帐]号)",
-    rf"(?:com|cn|me|tv){_SLASH}|(?:{_CHAT})[^。；\n]*[（(][^）)\n]*[）)]{_NO_ID}{_SOME_ID}",
 )
 _DIGITS = rf"[0-9OoIl{SIGNS}{NUMERALS}](?:[^0-9A-Za-z。；\n]*[0-9OoIl{SIGNS}{NUMERALS}]){{4}}"
 QQ_SIGN = rf"(?:{_PENGUIN})[^。；\n]*{_DIGITS}|{_DIGITS}[^0-9A-Za-z。；\n]*(?:{_PENGUIN})"
