@@ -48,7 +48,7 @@ MAILS = [
 
 _JUNK = rf"[{SEPARATORS}\[\]]{{0,3}}"
 _WEI = "微薇威维唯围危徽溦巍魏葳韦喂崴徵卫胃味伟纬蔚惟帷猥玮炜尾萎"
-_XIN = "信芯❤♥💗💕💙💚🧡💛💜🖤心星新欣鑫讯馨昕忻伈锌幸杏兴"
+_XIN = "信芯❤♥♡💓💞💟💘💝❣💗💕💙💚🧡💛💜🖤心星新欣鑫讯馨昕忻伈锌幸杏兴"
 # Where people have pages of their own; other words about them tell no account (知乎上说).
 _SITE_NAMES = (
     r"小红薯|小地瓜|知乎|[Bb]站|哔哩哔哩|豆瓣|贴吧|头条|百家|西瓜视频|微博|脸书|推特|探探|领英|虎扑|[Ff]acebook|[Ii]nstagram|[Tt]witter|[Ss]kype"
@@ -78,7 +78,7 @@ _ACCOUNT = (
     rf"(?P<secret>[A-Za-z]{{2,10}}(?:[*★☆~·.][A-Za-z0-9]{{1,10}}){{2,4}}|(?!www\.|https?:)[A-Za-z](?:[-_－＿A-Za-z0-9]|\.(?=[A-Za-z0-9])|[{NUMERALS}]{{2,}}|[{NUMERALS}](?=[-_－＿A-Za-z0-9])|{_SPELT}"
     rf"|\s(?=[A-Za-z]{{1,8}}\s?(?:下划线|[0-9_]))|\s(?=[0-9]{{2}})|\s(?=[0-9{NUMERALS}]\s?[0-9{NUMERALS}Oo]\s?[0-9{NUMERALS}Oo])"
     rf"|(?<=[\s{NUMERALS}][0-9{NUMERALS}Oo])\s(?=[0-9{NUMERALS}](?![0-9]))|[★☆](?=[0-9A-Za-z{NUMERALS}])|(?<=[0-9])[{NUMERALS}](?![{HAN}])){{2,30}}"
-    rf"|[A-Za-z]+_[A-Za-z0-9]{{1,20}}|[A-Za-z][0-9]{{3}}|[0-9]{{5,12}}[A-Za-z]{{0,10}}|[0-9]+[A-Za-z][A-Za-z0-9_]{{3,}}"
+    rf"|[A-Za-z]+_[A-Za-z0-9]{{1,20}}|[A-Za-z][0-9]{{3}}|[0-9]{{5,12}}[A-Za-z]{{0,10}}|[0-9{NUMERALS}]{{6,12}}|[0-9]+[A-Za-z][A-Za-z0-9_]{{3,}}"
     rf"|[A-Za-z0-9_{NUMERALS}](?:[\s.·](?:[A-Za-z0-9_{NUMERALS}]|下划线|横?杠|减号|点)){{4,20}})(?![-_－＿A-Za-z0-9])"
 )
 # 微信，我的是abc_1
@@ -110,7 +110,11 @@ _PAGE_NAME = (
     r"(?!(?:status|item|question|search|explore|video|hashtag|tag|topic|news|article|ttarticle|about|help|login|answer|play|watch|note)(?![A-Za-z0-9]))"
     rf"[A-Za-z0-9](?:[-_.A-Za-z0-9★☆{NUMERALS}]){{2,39}}(?<![.])"
 )
-_OWN_PAGES = rf"{_SITE_NAMES}|抖音|快手|小红书"
+# Nicknames are looked for at these, which may have no letter or figure.
+_NICK_SITES = (
+    "小红薯|小地瓜|知乎|B站|b站|哔哩哔哩|豆瓣|贴吧|头条|百家|西瓜视频|微博|脸书|推特|探探|领英|虎扑|抖音|快手|小红书"
+    "|acebook|nstagram|witter|kype|iscord"
+)
 ACCOUNTS = [
     Recogniser("[微信]", re.compile(rf"{_PAGE}(?P<secret>{_PAGE_NAME})")),
     Recogniser(
@@ -130,16 +134,17 @@ ACCOUNTS = [
     ),
     Recogniser(
         "[微信]",
-        re.compile(rf"(?:{_OWN_PAGES})[^，。；\n]{{0,4}}[@＠](?P<secret>[-_A-Za-z0-9{HAN}]{{2,20}})"),
+        re.compile(rf"(?:{_NICK_SITES})[^，。；\n]{{0,4}}[@＠](?P<secret>[-_A-Za-z0-9{HAN}]{{2,20}})"),
         cues=("@", "＠"),
     ),
     Recogniser(
         "[微信]",
         re.compile(
-            rf"(?:{_OWN_PAGES}|微信|QQ)(?:[Uu]?[Ii][Dd]|昵称|网名|用户名|账号名?|帐号名?)(?:[是叫为]|[:：\s“\"])+"
+            rf"(?:(?:(?:{_NICK_SITES})[Uu]?[Ii][Dd]|(?:{_NICK_SITES}|微信|QQ)(?:昵称|网名|用户名|账号名?|帐号名?))(?:[是叫为]|[:：\s“\"])+"
+            rf"|(?:{_NICK_SITES}|视频)号[:：]\s?)"
             rf"(?P<secret>[{HAN}][-_A-Za-z0-9{HAN}]{{1,15}})(?=[，。；、,;”\"\s!！?？）)]|$)"
         ),
-        cues=("ID", "Id", "id", "昵称", "网名", "用户名", "账号", "帐号"),
+        cues=("ID", "Id", "id", "昵称", "网名", "用户名", "账号", "帐号", "号:", "号："),
     ),
     Recogniser("[微信]", re.compile(r"(?P<secret>wxid_[A-Za-z0-9]{4,}|gh_[0-9a-f]{8,})")),
     Recogniser(
@@ -169,7 +174,7 @@ _QQ = (
 )
 _QQ_SAYS = (
     r"(?:[群裙]|(?<=扣)我|号码|账号|帐号|号|號|同号|邮箱|[Ii][Dd]|搜|加|就是|是|为"
-    r"|我|也|的|[:：→>=\-—\s“\"'‘【「（(\ufe0f❤]|，(?=号|我|是)|，(?=\s?[1-9](?:[\s.·*-]{0,2}[0-9]){5})|吗[？?，]?(?=我|号|加)|[上里]面?|了|聊吧?|联系|找|➡️?|👉){0,10}"
+    r"|我|也|的|[:：→>=\-—\s“\"'‘【「（(\ufe0f❤]|，(?=号|我|是)|，(?=\s?[1-9](?:[\s.·*-]{0,2}[0-9]){5})|吗[？?，]?(?=我|号|加)|是?多少|几号|[？?，](?=我的?[是号])|[上里]面?|了|聊吧?|联系|找|➡️?|👉){0,10}"
 )
 
 
@@ -230,10 +235,14 @@ _NO_ID = r"[^A-Za-z0-9。；\n]*"
 _SOME_ID = rf"{_ANY_ID}(?:[\s.·_-]?{_ANY_ID}){{2}}"
 # Several patterns, for one of all is slower.
 SIGNS_OF_ACCOUNTS = (
-    rf"(?:{_CHAT})[^。；\n]*(?:{_SOME_ID}|[0-9{NUMERALS}](?:[\s.·][0-9A-Za-z{NUMERALS}]){{4}})",
+    rf"(?:{_CHAT})[^。；\n]*(?:{_SOME_ID}|[0-9{NUMERALS}]{{6}}|[0-9{NUMERALS}](?:[\s.·][0-9A-Za-z{NUMERALS}]){{4}})",
     rf"(?:{_PENGUIN})+{_NO_ID}(?:[Ii][Dd]{_NO_ID})?{_SOME_ID}|{_ADDED}|wxid_|gh_|(?:com|cn|me|tv){_SLASH}",
     rf"(?:[A-Za-z][-_－＿A-Za-z0-9]{{3,}}|_[A-Za-z0-9]+){_NO_ID}(?:{_CHAT})",
-    rf"(?:{_SITE_SIGN}|抖音|快手|小红书)[^，。；\n]*[@＠]|(?:{_SITE_SIGN}|抖音|快手|小红书|微信|QQ)(?:[Uu]?[Ii][Dd]|昵称|网名|用户名|[账帐]号)",
+)
+FIRST_NICK_SIGN = f"{_NICK_SITES}|视频号|昵称|网名|用户名|微信[账帐]号|QQ[账帐]号"
+NICK_SIGN = (
+    rf"(?:{_NICK_SITES})[^，。；\n]*[@＠]|(?:{_NICK_SITES}|视频)号[:：]"
+    rf"|(?:{_NICK_SITES})[Uu]?[Ii][Dd]|(?:{_NICK_SITES}|微信|QQ)(?:昵称|网名|用户名|[账帐]号)"
 )
 _DIGITS = rf"[0-9OoIl{SIGNS}{NUMERALS}](?:[^0-9A-Za-z。；\n]*[0-9OoIl{SIGNS}{NUMERALS}]){{4}}"
 QQ_SIGN = rf"(?:{_PENGUIN})[^。；\n]*{_DIGITS}|{_DIGITS}[^0-9A-Za-z。；\n]*(?:{_PENGUIN})"

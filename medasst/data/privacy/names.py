@@ -94,6 +94,8 @@ _PRODUCT = re.compile(
 )
 _VERB = re.compile("[吃服用喝买开换停要问涂擦贴打拿配说有是的了在做查患得]")
 _SIGNED = re.compile(rf"(?:——|—|此致|敬礼)\s?(?={_FIRST})")
+# 代诉人：周秀兰, 患方签字：郭志刚
+_AFTER_ROLE = re.compile(rf"(?<=[人者方员师士字名])[:：]\s{{0,2}}(?={_FIRST})")
 _LINE_END = re.compile(r"[。！!\s]*(?:\n|$)")
 # A letter that is a word for a relative only behind another: 我妈, 二叔; but not 间羟叔.
 _RELATIVES = frozenset("妈爸爹娘哥姐弟妹叔伯舅姑姨婶嫂婿媳侄甥娃崽妞")
@@ -105,12 +107,12 @@ _SURE_FIELD = re.compile(
     rf"(?:(?:患者|病人|真实)?姓名|真名|大名|联系人|收件人|收货人|寄件人|就诊人|预约人|挂号人|被保险人|参保人|持卡人|户主)[:：]\s?(?P<name>[{HAN}]{{2,4}})(?=$|[^{HAN}]|性别|[男女](?![{HAN}])|年龄|电话|手机)"
 )
 _APART = re.compile(
-    rf"姓氏?[是为:：]?(?:{any_of(_DATA['surnames_told'])})?(?P<first>[{_ALL}]|{_DOUBLE})[，,、\s]{{0,2}}(?:单名|大名|名字?|名叫|叫)"
+    rf"姓氏?[是为:：]?(?:{any_of(_DATA['surnames_told'])})?(?P<first>[{_ALL}]|{_DOUBLE})[，,、\s]{{0,2}}(?:单名|单字|大名|名字?|名叫|叫)"
     rf"(?:是?[一二两三单双]个?字[，,、\s]?)?(?:一个|是|叫|为)?[:：]?(?P<given>[{HAN}]{{1,2}}?)(?=字|[^{HAN}]|$)"
 )
 _SOUND = r"(?:[（(][^）)\n]{1,8}[）)])?"  # 覃（qín）
 _SAME_SURNAME = re.compile(
-    rf"姓(?P<first>[{_ALL}]|{_DOUBLE}){_SOUND}[，,、\s]{{1,2}}(?P<name>(?P=first){_SOUND}[{HAN}]{{1,2}})(?![{HAN}])"
+    rf"(?:姓|{any_of(_DATA['surnames_told'])})(?P<first>[{_ALL}]|{_DOUBLE}){_SOUND}[，,、\s]{{1,2}}(?P<name>(?P=first){_SOUND}[{HAN}]{{1,2}})(?![{HAN}])"
 )
 _DOUBLE_SURNAME = re.compile(rf"复姓[，,:：\s]{{0,2}}(?P<name>(?:{_DOUBLE})[{HAN}]{{1,2}})(?![{HAN}])")
 # In Latin letters: a surname as it is spelt, then syllables; in either order or half in Han letters where a cue is sure.
@@ -136,7 +138,7 @@ _PINYIN = re.compile(
     rf"|[{COMMON}]\s?(?=[A-Za-z]{{2}})(?i:{_GIVEN})[{HAN}]?(?![{HAN}])"
     rf"|[{HAN}]{{1,3}}(?i:{_SYLLABLE}){{1,2}}[{HAN}]{{1,3}}(?![{HAN}])"
     rf"|(?=[A-Za-z]{{2}})(?i:{_LATIN})\s?[{HAN}]{{1,2}}(?![{HAN}]))"
-    rf"|{_LIKELY_LATIN}{_OF_LATIN}(?P<cued>(?i:(?:{_LATIN})[\s·._-]{_GIVEN}))"
+    rf"|{_LIKELY_LATIN}{_OF_LATIN}(?P<cued>(?i:(?:{_LATIN})[\s·._-]{_GIVEN}|{_SPELT}))"
     rf"|(?P<titled>[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}|(?<![A-Za-z])(?i:{_LATIN})[{HAN}]{{2}})\s?(?={_TITLES}))"
 )
 # Before a name these belong to the sentence.
@@ -320,6 +322,7 @@ def stated(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             if _is_after(cues, text, match.start()):
                 found.append((match.end(), _stated_end(text, match.end(), least)))
+    found += [(match.end(), _closed_end(text, match.end())) for match in _AFTER_ROLE.finditer(text)]
     for match in _DOTTED.finditer(text) if _HAS_DOT.search(text) else ():
         found.append(_dotted(text, match))
     for match in _PINYIN.finditer(text) if _HAS_LATIN.search(text) else ():
@@ -360,6 +363,12 @@ def _signed_end(text: str, start: int) -> int:
     """Where a name ends that closes a letter or a line."""
     end = _end(text, start, _LIKELY)
     return end if end and _LINE_END.match(text, end) else 0
+
+
+def _closed_end(text: str, start: int) -> int:
+    """Where a name ends behind which no more letters stand."""
+    end = _end(text, start, _LIKELY)
+    return end if end and (end == len(text) or _CLAUSE.match(text, end)) else 0
 
 
 def _all_of(name: str, text: str) -> Iterator[tuple[int, int]]:
@@ -454,6 +463,7 @@ def latin_signs() -> tuple[str, ...]:
     return (
         rf"(?:{_SURE}|{_LIKELY_LATIN}){_OF_LATIN}(?:(?i:{_LATIN})|[A-Z][a-z]|[{COMMON}]\s?[A-Za-z]|[a-z]{{2,}}[\s'-][A-Za-z])"
         rf"|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}\s?(?:{_TITLES})",
+        rf"(?:{_SURE}|{_LIKELY_LATIN}){_OF_LATIN}[A-Za-z][\s._·-]+[A-Za-z][\s._·-]",
         rf"{_SURE}{_OF_LATIN}(?:[A-Za-z][\s._·-]+[A-Za-z][\s._·-]|[{HAN}]+[A-Za-z])",
         rf"(?i:{_LATIN})[{HAN}]{{2}}\s?(?:{_TITLES})",
     )
@@ -476,7 +486,8 @@ def other_sign() -> str:
     """What every text has in which a name is found without any of `signs`."""
     return "|".join(
         [
-            r"姓.{1,5}[，,、\s]?(?:单名|大名|名|叫)|姓.{1,2}(?:[（(][^）)\n]*[）)])?[，,、\s]|复姓",
+            r"姓.{1,5}[，,、\s]?(?:单名|单字|大名|名|叫)|复姓",
+            rf"(?:姓|{any_of(_DATA['surnames_told'])}).{{1,2}}(?:[（(][^）)\n]*[）)])?[，,、\s]",
             rf"(?:—|此致|敬礼)\s?(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             f"(?:{any_of(_DATA['transcribed_parts'])}){{2}}",
         ]
@@ -499,7 +510,7 @@ def signs() -> dict[str, tuple[str, ...]]:
             rf"|[*＊·•_.\- ][{HAN}]\s?(?:{_TITLES})",
         ),
         "stated": (
-            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[{HAN}]\s?{_DOT}\s?[{HAN}]|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者方员师士字名][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})|[{HAN}]\s?{_DOT}\s?[{HAN}]|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
         ),
     }
 
@@ -509,7 +520,7 @@ def first_sign() -> str:
     """What every text has that has one of `signs`, but quicker to search for."""
     return "|".join(
         [
-            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)",
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者方员师士字名][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             rf"[{able()}](?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))",
             _other_called(),

@@ -18,7 +18,7 @@ _UNIT = (
     r"|[mμ]?g(?![A-Za-z])|m[Ll](?![A-Za-z])|毫|活菌))"
 )
 _BEGIN = r"(?<![0-9])(?<![0-9]\.)(?<![A-Za-z]-)"
-_LINK = r"(?:号码|编号|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(\ufe0f]|就是|的|尾号|填|写|呢"
+_LINK = r"(?:号码|编[号码]|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(\ufe0f]|就是|的|尾号|填|写|呢"
 _LINK += r"|[，,、]\s?(?=证?件?(?:号|编号))){0,5}"
 # What is counted or traded, no person: batches, approvals, books.
 _THING = re.compile(

@@ -18,7 +18,7 @@ _SIGN = f"[0-9A-Za-z_@＠{SIGNS}{NUMERALS}]"
 # What all texts with numbers, accounts and names in Latin letters have: four signs in a row, or parts of a number.
 _ANY_FIGURES = (
     rf"{_SIGN}(?:[{SEPARATORS}，\[\]]*{_SIGN}){{3}}|{scattered.CHUNKS}|{ODD}|{apart.SIGN}|下划线|分机|内线|总机转|\]\s?转"
-    "|点[cC康抗科靠]|dot"
+    "|点[cC康抗科靠]|dot|[@＠]"
 )
 
 
@@ -45,7 +45,10 @@ def signs() -> list[Group]:
                 "stated": [names.latin_signs()],
             },
         ),
-        Group(names.FIRST_CALLED_SIGN, {"stated": [(names.called_sign(),)]}),
+        Group(
+            f"{names.FIRST_CALLED_SIGN}|{accounts.FIRST_NICK_SIGN}",
+            {"stated": [(names.called_sign(),)], "accounts": [(accounts.NICK_SIGN,)]},
+        ),
         Group(names.first_sign(), {part: [some] for part, some in names.signs().items()}),
         Group(
             f"{places.FIRST_SIGN}|{names.other_sign()}|{births.FIRST_SIGN}",
