@@ -94,8 +94,8 @@ _PRODUCT = re.compile(
 )
 _VERB = re.compile("[吃服用喝买开换停要问涂擦贴打拿配说有是的了在做查患得]")
 _SIGNED = re.compile(rf"(?:——|—|此致|敬礼)\s?(?={_FIRST})")
-# 代诉人：周秀兰, 患方签字：郭志刚
-_AFTER_ROLE = re.compile(rf"(?<=[人者方员师士字名])[:：]\s{{0,2}}(?={_FIRST})")
+# 代诉人：周秀兰, 照看者：郭志刚
+_AFTER_ROLE = re.compile(rf"(?<=[人者员师士])[:：]\s{{0,2}}(?={_FIRST})")
 _LINE_END = re.compile(r"[。！!\s]*(?:\n|$)")
 # A letter that is a word for a relative only behind another: 我妈, 二叔; but not 间羟叔.
 _RELATIVES = frozenset("妈爸爹娘哥姐弟妹叔伯舅姑姨婶嫂婿媳侄甥娃崽妞")
@@ -510,7 +510,7 @@ def signs() -> dict[str, tuple[str, ...]]:
             rf"|[*＊·•_.\- ][{HAN}]\s?(?:{_TITLES})",
         ),
         "stated": (
-            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者方员师士字名][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})|[{HAN}]\s?{_DOT}\s?[{HAN}]|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者员师士][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})|[{HAN}]\s?{_DOT}\s?[{HAN}]|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
         ),
     }
 
@@ -520,7 +520,7 @@ def first_sign() -> str:
     """What every text has that has one of `signs`, but quicker to search for."""
     return "|".join(
         [
-            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者方员师士字名][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者员师士][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             rf"[{able()}](?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))",
             _other_called(),

@@ -139,6 +139,11 @@ def _is_stated_phone(text: str) -> bool:
     return 7 <= len(number) <= 14 and number not in _PUBLIC
 
 
+def _is_service(text: str) -> bool:
+    """Whether a number with 400 or 800 in front is none of those and no range: 40000-60000."""
+    return is_private(text) and not re.fullmatch("[0-9]{5}[^0-9]+[0-9]{5}", text)
+
+
 def is_landline(number: str) -> bool:
     """Whether the digits are those of a landline telephone with its area."""
     return re.fullmatch(rf"0{_AREA}[2-8][0-9]{{6,7}}", number) is not None
@@ -189,7 +194,7 @@ def phones(view: View) -> list[Recogniser]:
             rf"{_BEGIN}(?:(?:\+|00)?86{_GAP}0?{_AREA}|[(（]0{_AREA}[)）]|0{_AREA}[)）]?){_GAP}[2-8][0-9]{{2,3}}{_GAP}[0-9]{{3,4}}"
             rf"(?:(?:{_GAP}|\s?(?:转|分机|内线)\s?)[0-9]{{1,5}})?{_END}{_UNIT}",
         ),
-        phone(10, rf"{_BEGIN}[48]{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}"),
+        phone(10, rf"{_BEGIN}[48]{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}", _is_service),
         phone(
             5,
             rf"{_SERVED}[^0-9。，\n\[\]]{{0,5}}"
