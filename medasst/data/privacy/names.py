@@ -122,7 +122,8 @@ _SYLLABLE = (
 )
 _GIVEN = rf"{_SYLLABLE}(?:[\s'-]?{_SYLLABLE}){{0,2}}(?![A-Za-z])"
 _SURE_CUES = f"{_DATA['called']} {_DATA['latin_sure']}"
-_SURE = rf"(?:{any_of(_SURE_CUES)}|[Nn]ame(?:\sis)?|(?i:xing\s?ming|ming\s?zi|wo\s?jiao))"
+_LATIN_CUES = r"[Nn]ame(?:\sis)?|(?i:xing\s?ming|ming\s?zi|wo\s?jiao)"
+_SURE = rf"(?:{any_of(_SURE_CUES)}|{_LATIN_CUES})"
 _LIKELY_LATIN = rf"(?:{any_of(_DATA['latin_likely'])})"
 _OF_LATIN = r"(?:一?栏|[处上])?(?:是|叫|写的?是?|填的?是?)?\s?[:：.是]?\s?[“\"「（(]?"
 # c h e n  j i a h a o: letter by letter.
@@ -459,12 +460,12 @@ def is_name(text: str) -> bool:
 
 
 def latin_signs() -> tuple[str, ...]:
-    """Every text in which a name in Latin letters is found has one of these."""
+    """Every text in which a name in Latin letters is found has one of these, or a word for "is called"."""
+    sure = rf"(?:{any_of(_DATA['latin_sure'])}|{_LATIN_CUES})"
     return (
-        rf"(?:{_SURE}|{_LIKELY_LATIN}){_OF_LATIN}(?:(?i:{_LATIN})|[A-Z][a-z]|[{COMMON}]\s?[A-Za-z]|[a-z]{{2,}}[\s'-][A-Za-z])"
+        rf"(?:{sure}|{_LIKELY_LATIN}){_OF_LATIN}(?:(?i:{_LATIN})|[A-Z][a-z]|[{COMMON}]\s?[A-Za-z]|[a-z]{{2,}}[\s'-][A-Za-z])"
         rf"|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}\s?(?:{_TITLES})",
-        rf"(?:{_SURE}|{_LIKELY_LATIN}){_OF_LATIN}[A-Za-z][\s._·-]+[A-Za-z][\s._·-]",
-        rf"{_SURE}{_OF_LATIN}(?:[A-Za-z][\s._·-]+[A-Za-z][\s._·-]|[{HAN}]+[A-Za-z])",
+        rf"[A-Za-z][\s._·-]+[A-Za-z][\s._·-]+[A-Za-z][\s._·-]|{sure}{_OF_LATIN}[{HAN}]+[A-Za-z]",
         rf"(?i:{_LATIN})[{HAN}]{{2}}\s?(?:{_TITLES})",
     )
 

@@ -69,6 +69,7 @@ _TOWN = re.compile(
 # Longshan路 sanshi六hao院 5dong 602: words for houses in Latin letters.
 _SPELT_UNIT = "(?:hao|dong|danyuan|dan yuan|lou|men|shi)"
 SPELT_SIGN = r"[路街巷](?:\s?[0-9A-Za-z一二三四五六七八九十]+)?\s?hao|[路街巷]\s?[A-Za-z]+号|[0-9]\s?(?:dong|danyuan|men)"
+_HAS_SPELT = re.compile(_SPELT_UNIT)
 _SPELT = re.compile(
     rf"(?P<secret>[A-Za-z{HAN}]{{1,12}}(?:路|街|巷|小区|lu|jie|xiaoqu)\s?(?:[0-9A-Za-z一二三四五六七八九十]{{1,10}}?\s?(?:{_SPELT_UNIT}|[号栋幢楼]|单元)[院楼]?\s?){{1,4}}"
     r"(?:[0-9]{3,4}(?![0-9]))?)"
@@ -142,7 +143,8 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
     found += [_trimmed(text, start, end) for start, end in gates]
     found += [span for match in _DASHED.finditer(text) if (span := _to_dashed(text, match))]
     found += [span for match in _FULL.finditer(text) if (span := _to_full(text, match))]
-    found += [match.span("secret") for match in _SPELT.finditer(text) if re.search(_SPELT_UNIT, match["secret"])]
+    if _HAS_SPELT.search(text):
+        found += [match.span("secret") for match in _SPELT.finditer(text) if re.search(_SPELT_UNIT, match["secret"])]
     found += [match.span() for match in _ENGLISH.finditer(text)] if _HAS_LATIN.search(text) else []
     found += [match.span(match.lastgroup or 0) for match in _matches(text, _HAMLET, "组队社")]
     found += [match.span("secret") for pattern in (_TOWN, _DOORPLATE) for match in pattern.finditer(text)]
