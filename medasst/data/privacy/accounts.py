@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Recogniser, View
+from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Recogniser, View, any_of, words
+
+_DATA = words()["accounts"]
 
 # ---- e-mail ----------------------------------------------------------------------------------------------------------
 
@@ -47,8 +49,8 @@ MAILS = [
 # ---- WeChat and its like ---------------------------------------------------------------------------------------------
 
 _JUNK = rf"[{SEPARATORS}\[\]]{{0,3}}"
-_WEI = "微薇威维唯围危徽溦巍魏葳韦喂崴徵卫胃味伟纬蔚惟帷猥玮炜尾萎"
-_XIN = "信芯❤♥♡💓💞💟💘💝❣💗💕💙💚🧡💛💜🖤心星新欣鑫讯馨昕忻伈锌幸杏兴"
+_WEI = _DATA["wei"]
+_XIN = _DATA["xin"]
 # Where people have pages of their own; other words about them tell no account (知乎上说).
 _SITE_NAMES = (
     r"小红薯|小地瓜|知乎|[Bb]站|哔哩哔哩|豆瓣|贴吧|头条|百家|西瓜视频|微博|脸书|推特|探探|领英|虎扑|[Ff]acebook|[Ii]nstagram|[Tt]witter|[Ss]kype"
@@ -103,18 +105,14 @@ def _has_figure(text: str) -> bool:
 # weibo.com/u/57…, zhihu点com斜杠people斜杠…: the page of somebody, none of an article.
 _SLASH = r"\s?(?:[/／?=]|斜杠)\s?"
 _PAGE = (
-    r"(?<![A-Za-z0-9-])(?:weibo|douyin|xiaohongshu|zhihu|bilibili|kuaishou|douban|toutiao|facebook|instagram|twitter|tiktok|linkedin|jianshu|x|t)"
-    rf"\s?(?:[.．。]|点|dot)\s?(?:com|cn|me|tv){_SLASH}(?:(?:u|n|in|user|users|people|profile|share|home|space|uid|id){_SLASH}){{0,3}}@?"
+    rf"(?<![A-Za-z0-9-])(?:{any_of(_DATA['page_hosts'])})\s?(?:[.．。]|点|dot)\s?(?:com|cn|me|tv){_SLASH}"
+    rf"(?:(?:{any_of(_DATA['page_folders'])}){_SLASH}){{0,3}}@?"
 )
 _PAGE_NAME = (
-    r"(?!(?:status|item|question|search|explore|video|hashtag|tag|topic|news|article|ttarticle|about|help|login|answer|play|watch|note)(?![A-Za-z0-9]))"
-    rf"[A-Za-z0-9](?:[-_.A-Za-z0-9★☆{NUMERALS}]){{2,39}}(?<![.])"
+    rf"(?!(?:{any_of(_DATA['pages_of_none'])})(?![A-Za-z0-9]))[A-Za-z0-9](?:[-_.A-Za-z0-9★☆{NUMERALS}]){{2,39}}(?<![.])"
 )
 # Nicknames are looked for at these, which may have no letter or figure.
-_NICK_SITES = (
-    "小红薯|小地瓜|知乎|B站|b站|哔哩哔哩|豆瓣|贴吧|头条|百家|西瓜视频|微博|脸书|推特|探探|领英|虎扑|抖音|快手|小红书"
-    "|acebook|nstagram|witter|kype|iscord"
-)
+_NICK_SITES = any_of(_DATA["nick_sites"])
 ACCOUNTS = [
     Recogniser("[微信]", re.compile(rf"{_PAGE}(?P<secret>{_PAGE_NAME})")),
     Recogniser(

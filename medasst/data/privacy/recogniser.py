@@ -27,6 +27,15 @@ SEPARATORS = (
 View = Literal["text", "digits", "numerals"]
 
 
+@cache
+def words() -> dict[str, Any]:
+    """`words.toml`."""
+    return tomllib.loads(package_file("data/privacy/words.toml").read_text("utf-8"))
+
+
+_DATA = words()["signs"]
+
+
 def _as_ranges(letters: Iterable[str]) -> str:
     """The inside of a character class; Python searches for single letters beyond U+FFFF one after another."""
     places = sorted(map(ord, letters))
@@ -41,7 +50,7 @@ _DIGIT_BLOCKS = (
     *((0xFF10, 0xFF1A), (0x1D7CE, 0x1D800), (0x1F100, 0x1F10D), (0x1FBF0, 0x1FBFA)),
 )
 _KNOWN_DIGITS = {chr(n): str(unicodedata.digit(chr(n), "")) for first, end in _DIGIT_BLOCKS for n in range(first, end)}
-_OTHERS = {"О": "0", "Ο": "O", "○": "O", "◯": "O", "🅾": "O", "🄋": "0", "🄌": "0", "З": "3", "Ƽ": "5"}
+_OTHERS = dict(pair.split("=") for pair in _DATA["digits"].split())
 _OTHERS |= {chr(0x3280 + n): str(n + 1) for n in range(9)} | {chr(0x3220 + n): str(n + 1) for n in range(9)}  # ㊀ ㈠
 _DIGITS = {sign: digit for sign, digit in _KNOWN_DIGITS.items() if digit} | _OTHERS
 SIGNS = _as_ranges(_DIGITS)  # other signs for digits than 0-9 and Han numerals
@@ -54,10 +63,10 @@ _LETTER_BLOCKS = (
 )
 _FANCY = {chr(first + n): chr(letter + n) for first, letter in _LETTER_BLOCKS for n in range(26)}
 _FANCY |= {chr(n): plain for n in range(0x1D400, 0x1D6A4) if (plain := unicodedata.normalize("NFKC", chr(n))).isascii()}
-_FANCY |= dict(zip("асеорхуіѕԁһСЕОРХАВМНТК", "aceopxyisdhCEOPXABMHTK", strict=True))
+_FANCY |= dict(zip(_DATA["look_like_letters"], _DATA["letters"], strict=True))
 _PLAIN_LETTERS = {sign: letter for sign, letter in _FANCY.items() if sign not in _DIGITS}
 LETTER_SIGNS = _as_ranges(_PLAIN_LETTERS)
-EMOJI_CUES = "🐧👗🍃🟢💬🗨🛰📡✉📧📮📩📨☎☏📞📱📲🤙📟🅰"
+EMOJI_CUES = _DATA["pictures"]
 ODD = f"[{LETTER_SIGNS}{EMOJI_CUES}Ａ-Ｚａ-ｚ]"  # so rare that all that has one is read in full
 _HAN_DIGITS = dict(zip(NUMERALS, "0012345678912123456789079", strict=True))
 # Letters count as digits only between digits, or where a telephone number would begin or end with them.
@@ -151,12 +160,6 @@ def _as_digits(match: re.Match[str]) -> str:
 def has_numerals(text: str) -> bool:
     """Whether digits are written as Han numerals, many in a row."""
     return any(_HAN_DIGIT.search(match[0]) for match in _MANY_DIGITS.finditer(text))
-
-
-@cache
-def words() -> dict[str, Any]:
-    """`words.toml`."""
-    return tomllib.loads(package_file("data/privacy/words.toml").read_text("utf-8"))
 
 
 def led_by(text: str) -> str:
