@@ -144,6 +144,15 @@ ACCOUNTS = [
         ),
         cues=("ID", "Id", "id", "昵称", "网名", "用户名", "账号", "帐号", "号:", "号："),
     ),
+    # 发在小红书上了，账号叫 momo爱吃药
+    Recogniser(
+        "[微信]",
+        re.compile(
+            rf"(?:{_NICK_SITES})[^。；\n]{{0,10}}(?:账号|帐号|昵称|网名)(?:名?叫)[:：\s“\"]*"
+            rf"(?P<secret>[-_A-Za-z0-9{HAN}]{{2,16}})(?=[，。；、,;”\"\s!！?？）)]|$)"
+        ),
+        cues=("叫",),
+    ),
     Recogniser("[微信]", re.compile(r"(?P<secret>wxid_[A-Za-z0-9]{4,}|gh_[0-9a-f]{8,})")),
     Recogniser(
         "[微信]",
@@ -239,6 +248,7 @@ SIGNS_OF_ACCOUNTS = (
 )
 FIRST_NICK_SIGN = f"{_NICK_SITES}|视频号|昵称|网名|用户名|微信[账帐]号|QQ[账帐]号"
 NICK_SIGN = (
+    rf"(?:{_NICK_SITES})[^。；\n]*(?:[账帐]号|昵称|网名)名?叫|"
     rf"(?:{_NICK_SITES})[^，。；\n]*[@＠]|(?:{_NICK_SITES}|视频)号[:：]"
     rf"|(?:{_NICK_SITES})[Uu]?[Ii][Dd]|(?:{_NICK_SITES}|微信|QQ)(?:昵称|网名|用户名|[账帐]号)"
 )
