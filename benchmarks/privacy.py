@@ -29,6 +29,7 @@ from jieba import posseg
 from medasst.conversation import turns_id
 from medasst.data.privacy import mask, masked_series
 from medasst.data.recipes import read_conversations
+from medasst.data.simplified import simplified_series
 from medasst.text import normalise
 
 HERE = Path(__file__).parent
@@ -120,16 +121,17 @@ def _of(right: list[bool]) -> str:
 
 
 def real(root: Path) -> pl.DataFrame:
-    """The texts of the real sets, a row each: `id` of the record and `text`."""
+    """The texts of the real sets, a row each: `id` of the record and `text`, simplified as `prepare` does."""
     rows = [row for folder, recipe in SOURCES.items() for row in _texts(root / folder, recipe)]
-    return pl.DataFrame(rows, schema={"id": pl.String, "text": pl.String}, orient="row")
+    frame = pl.DataFrame(rows, schema={"id": pl.String, "text": pl.String}, orient="row")
+    return frame.with_columns(simplified_series(frame["text"]))
 
 
 def print_real(frame: pl.DataFrame, show: bool) -> None:
     """How many real records are changed, and what it costs."""
-    masked_series(frame["text"].head(1000))
+    masked_series(frame["text"].head(1000), simplified=True)
     begun = time.process_time()
-    masked = masked_series(frame["text"])
+    masked = masked_series(frame["text"], simplified=True)
     spent = time.process_time() - begun
     touched = frame.filter(frame["text"] != masked)["id"].n_unique()
     count = frame["id"].n_unique()

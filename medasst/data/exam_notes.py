@@ -21,11 +21,12 @@ _CASELESS = re.compile(phrases("exam", "caseless"))
 _STUCK = re.compile(phrases("exam", "stuck"))
 _SHARED = re.compile(phrases("exam", "shared"))
 _BROKEN = re.compile(phrases("exam", "broken"))
+_HEADLESS = re.compile(phrases("exam", "headless"))
 _KEY = re.compile(phrases("exam", "key"))
 _MARK = re.compile(phrases("exam", "mark"))
 _BLANK = re.compile(r"(?<=[\u4e00-\u9fff]) +(?=[\u4e00-\u9fff])")
 _TWO_MARKS = re.compile(r"([。！？；，])[。，；、]+")
-_OPEN_STOP = re.compile(r"[，、；;,]+([。！？])")
+_OPEN_STOP = re.compile(r"[，、；;,]+(?:([。！？])|$)")
 _ASKS = re.compile(r"多少|哪|什么|何|几|除了|下列|以下")
 _MARKED_WRONG = re.compile(r"[（(]\s*([A-E]{1,4})(?:选项|项)?均?错误?(?:[，,][^（）()]*)?\s*[）)](?=[，,。；]|$)")
 _STATEMENT = 6  # letters of an option that says something, and isn't just a name
@@ -57,7 +58,9 @@ def explains(explanation: str, stem: str = "", options: Mapping[str, str] = Mapp
     if _ASKS.search(stem) and text.startswith(stem[:_STEM]):  # 不得超过多少日的常用量3日: the stem with the key behind it
         text = text.partition("。")[2]
     text = _BLANK.sub("", text)
-    text = _OPEN_STOP.sub(r"\1", _TWO_MARKS.sub(r"\1", text)).strip().lstrip("，。；、：:")
+    text = _OPEN_STOP.sub(lambda found: found[1] or "。", _TWO_MARKS.sub(r"\1", text)).strip().lstrip("，。；、：:")
+    if _HEADLESS.search(text):
+        raise RecordError("broken_stem", "the beginning of the explanation is lost")
     if text != explanation and len(_letters(text)) < _LEAST:
         raise RecordError("no_answer", "the explanation only names the key")
     return text

@@ -5,6 +5,7 @@ OpenCC's `tw2s`, which unlike `t2s` also tells 看著 → 看着 from 著名.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import NamedTuple
 
@@ -50,8 +51,17 @@ def simplify(text: str) -> str:
 
     A text without a single character that is only traditional is returned as it is: 皇后, 著名, 慰藉 are simplified Chinese.
     """
-    column = simplified_series(pl.Series([text]))
-    return str(column[0])
+    return _converted(text) if _compiled().search(text) else text
+
+
+def traditional_sign() -> str:
+    """A regular expression that matches in every text that has a character of traditional Chinese only."""
+    return _rules().sign
+
+
+@cache
+def _compiled() -> re.Pattern[str]:
+    return re.compile(traditional_sign())
 
 
 def simplified_series(texts: pl.Series) -> pl.Series:

@@ -89,7 +89,8 @@ def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool, strict:
     # All turns in one column: inside lists each record would call Python for itself.
     turns = frame.select(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"), "roles", "texts").explode("roles", "texts")
     texts, steps = tidied_turns(turns["texts"], turns["roles"], settings.simplify, settings.boilerplate)
-    turns = turns.select("row", texts=masked_series(texts) if privacy else texts).with_columns(**steps)
+    texts = masked_series(texts, simplified=settings.simplify) if privacy else texts
+    turns = turns.select("row", texts=texts).with_columns(**steps)
     by_record = turns.group_by("row", maintain_order=True).agg("texts", pl.col(list(steps)).any())
     mended = pl.concat_list(pl.when(name).then(pl.lit(name)) for name in steps).list.drop_nulls()
     frame = frame.with_columns(by_record["texts"], by_record.select(mended.alias("mended"))["mended"])

@@ -1,4 +1,4 @@
-"""Personal data → placeholders: `[电话] [身份证] [证件号] [病历号] [银行卡] [车牌] [邮箱] [微信] [QQ] [姓名] [地址]`.
+"""Personal data → placeholders: `[电话] [身份证] [证件号] [病历号] [银行卡] [车牌] [邮箱] [微信] [QQ] [姓名] [地址] [生日]`.
 
 Each kind is a recogniser: what it looks like, the cues that tell it, and a check (`recogniser`). Doses, laboratory values,
 dates, approval and batch numbers, and the numbers that everybody is meant to know (120, 12356, crisis and poison lines) stay.
@@ -15,23 +15,24 @@ from operator import or_
 import polars as pl
 
 from medasst.conversation import JSON
-from medasst.data.privacy import accounts, names, numbers, places, scattered
+from medasst.data.privacy import accounts, apart, births, names, numbers, places, scattered
 from medasst.data.privacy.fields import label_of, without_fields
 from medasst.data.privacy.numbers import is_id_card, is_luhn
 from medasst.data.privacy.recogniser import Recogniser, has_numerals, replaced, view_of
 from medasst.data.privacy.signs import signs
+from medasst.data.simplified import simplified_series, simplify, traditional_sign
 from medasst.text import normalise
 
 __all__ = ["PLACEHOLDER", "is_id_card", "is_luhn", "mask", "mask_json", "mask_name", "mask_raw", "masked_series"]
 
 _ESCAPE = re.compile(r"\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})|\\u([0-9a-fA-F]{4})")
 _WORD = re.compile(r"[\u4e00-\u9fff·]+|[^\u4e00-\u9fff·]+")
-PLACEHOLDER = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|车牌|邮箱|微信|QQ|姓名|地址)\]")
+PLACEHOLDER = re.compile(r"\[(?:电话|身份证|证件号|病历号|银行卡|车牌|邮箱|微信|QQ|姓名|地址|生日)\]")
 
 
 def _numbers(text: str) -> str:
     text = _searched(text, _FIGURES)
-    return _searched(text, _NUMERALS) if has_numerals(text) else text
+    return _searched(text, _NUMERALS) if has_numerals(text) or numbers.may_hold_plate(text) else text
 
 
 def _put_together(text: str) -> str:
@@ -43,6 +44,13 @@ def _put_together(text: str) -> str:
             parts += [text[done : number.start], number.label]
             done = number.end
     return "".join([*parts, text[done:]])
+
+
+def _closed_up(text: str) -> str:
+    text = replaced(text, _free(text, apart.spans(text, places.spans)), "[地址]")
+    for finder in (names.stated, names.of_people, names.titled):
+        text = replaced(text, _free(text, apart.spans(_simple(text), finder)), "[姓名]")
+    return text
 
 
 _FIGURES = [
@@ -63,12 +71,14 @@ _PARTS: dict[str, Callable[[str], str]] = {
     "mails": lambda text: _searched(text, accounts.MAILS),
     "scattered": _put_together,
     "numbers": _numbers,
+    "births": lambda text: _searched(text, births.BIRTHS),
     "beds": lambda text: _searched(text, numbers.BEDS),
     "accounts": lambda text: _searched(text, _ACCOUNTS),
     "places": lambda text: replaced(text, _free(text, places.spans(text)), "[地址]"),
-    "stated": lambda text: _named(text, names.stated(text)),
-    "of_people": lambda text: _named(text, names.of_people(text)),
-    "titled": lambda text: _named(text, names.titled(text)),
+    "stated": lambda text: _named(text, names.stated(_simple(text))),
+    "of_people": lambda text: _named(text, names.of_people(_simple(text))),
+    "titled": lambda text: _named(text, names.titled(_simple(text))),
+    "apart": _closed_up,
 }
 
 
@@ -77,7 +87,13 @@ _LEAST_AGAIN = 3  # letters of a name that is looked for where no cue tells it
 
 
 def mask(text: str) -> str:
-    """The text with personal data replaced; masking twice changes nothing more."""
+    """The text with personal data replaced, its letters and digits in half width then; masking twice changes nothing more."""
+    plain = normalise(text)
+    masked = _masked(plain)
+    return text if masked == plain else masked
+
+
+def _masked(text: str) -> str:
     # What is masked may bring a cue nearer to a secret behind it, so again, but not for ever.
     unchanged = 0
     for part in itertools.islice(itertools.cycle(_PARTS.values()), _MOST_PASSES * len(_PARTS)):
@@ -86,6 +102,12 @@ def mask(text: str) -> str:
         if unchanged == len(_PARTS):
             break
     return text
+
+
+def _simple(text: str) -> str:
+    """The text in simplified characters, where that leaves each in its place."""
+    simplified = simplify(text)
+    return simplified if len(simplified) == len(text) else text
 
 
 def _searched(text: str, recognisers: Sequence[Recogniser]) -> str:
@@ -173,8 +195,24 @@ def mask_name(name: str) -> str:
     return _WORD.sub(lambda match: "[姓名]" if names.is_name(match[0]) else match[0], masked)
 
 
-def masked_series(texts: pl.Series) -> pl.Series:
-    """`mask` on each text; only the parts of it that a text shows a sign of go through Python."""
+def masked_series(texts: pl.Series, *, simplified: bool = False) -> pl.Series:
+    """`mask` on each text; only the parts of it that a text shows a sign of go through Python.
+
+    Args:
+        texts: a text each, or null.
+        simplified: none of them has a character of traditional Chinese only, so that names needn't be looked for in such.
+    """
+    rows = _likely(texts)
+    if not simplified:
+        traditional = texts.str.contains(traditional_sign()).fill_null(value=False).arg_true()
+        for place, parts in _likely(simplified_series(texts.gather(traditional))).items():
+            rows.setdefault(traditional[place], []).extend(parts)
+    changed = {row: mask(text) for row, parts in rows.items() if _shows(normalise(text := texts[row]), parts)}
+    return texts.clone().scatter(list(changed), list(changed.values())) if changed else texts
+
+
+def _likely(texts: pl.Series) -> dict[int, list[str]]:
+    """By row, the parts of `mask` that its text shows a sign of."""
     rows: dict[int, list[str]] = {}
     for first, parts_then in signs():
         at = texts.str.contains(first).fill_null(value=False).arg_true()
@@ -186,8 +224,7 @@ def masked_series(texts: pl.Series) -> pl.Series:
                 likely, some = likely.filter(found), some.filter(found)
             for row in likely:
                 rows.setdefault(row, []).extend(_PARTS if part == "any" else [part])
-    changed = {row: mask(text) for row, parts in rows.items() if _shows(text := texts[row], parts)}
-    return texts.clone().scatter(list(changed), list(changed.values())) if changed else texts
+    return rows
 
 
 def _shows(text: str, parts: Sequence[str]) -> bool:

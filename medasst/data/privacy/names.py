@@ -61,7 +61,7 @@ def _last(cues: frozenset[str]) -> str:
 
 
 # Where a cue may have ended: told by its last letter, then by `str.endswith`, which is much faster than an alternation.
-_AFTER_FIELD = re.compile(rf"{_last(_FIELDS)}\s?(?:[:：是为写填叫]|\s|->|→)\s{{0,3}}[“\"「【]?(?=[{HAN}])")
+_AFTER_FIELD = re.compile(rf"{_last(_FIELDS)}\s?(?:[:：是为写填叫]|[—=＝_]{{1,9}}|\s|->|→)\s{{0,3}}[“\"「【]?(?=[{HAN}])")
 _AFTER_CALLED = re.compile(rf"{_last(_CALLED)}(?:写的?是?|填的?是?|登记的?是?|叫做?|就是|[做是为])?{_OPENING}(?=[{HAN}])")
 _FIRST = rf"(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}}|[{HAN}]{{1,7}}\s?{_DOT})"
 _AFTER_PEOPLE = re.compile(rf"{_last(_PEOPLE)}(?:是|叫做?|名叫|为|姓名)?{_OPENING}(?={_FIRST})")
@@ -80,7 +80,7 @@ _TRANSCRIBED_AT = re.compile(rf"[{_TRANSCRIBED}]{{2,9}}(?:[ .。\-][{_TRANSCRIBE
 _TRANSCRIBED_BEFORE = re.compile(rf"[{_TRANSCRIBED}]{{2,9}}$")
 _NICKNAME = re.compile(rf"(?:小|阿|老|大)[{HAN}]{{1,2}}|([{HAN}])\1")
 _DOTTED = re.compile(rf"[{HAN}]{{1,7}}(?:\s?{_DOT}\s?[{HAN}]{{1,8}}){{1,3}}")
-_HAS_DOT, _HAS_LATIN, _LATIN = re.compile(_DOT), re.compile("[A-Za-z]{2}"), any_of(_DATA["pinyin"])
+_HAS_DOT, _HAS_LATIN, _LATIN = re.compile(_DOT), re.compile(r"[A-Za-z][\s._·-]{0,3}[A-Za-z]"), any_of(_DATA["pinyin"])
 _EPONYM = re.compile(r"综合[征症]|氏|[病症征炎瘤癌菌毒酸素酯钠钾钙胺唑林星汀平]|试验|手术|评分|分级|体征|定律|反射|效应")
 _ONLY_HAN = re.compile(f"[{HAN}]{{3}}")
 _CLAUSE = re.compile(rf"[^{HAN}]")
@@ -94,6 +94,8 @@ _PRODUCT = re.compile(
 )
 _VERB = re.compile("[吃服用喝买开换停要问涂擦贴打拿配说有是的了在做查患得]")
 _SIGNED = re.compile(rf"(?:——|—|此致|敬礼)\s?(?={_FIRST})")
+# 代诉人：周秀兰, 照看者：郭志刚
+_AFTER_ROLE = re.compile(rf"(?<=[人者员师士])[:：]\s{{0,2}}(?={_FIRST})")
 _LINE_END = re.compile(r"[。！!\s]*(?:\n|$)")
 # A letter that is a word for a relative only behind another: 我妈, 二叔; but not 间羟叔.
 _RELATIVES = frozenset("妈爸爹娘哥姐弟妹叔伯舅姑姨婶嫂婿媳侄甥娃崽妞")
@@ -105,29 +107,40 @@ _SURE_FIELD = re.compile(
     rf"(?:(?:患者|病人|真实)?姓名|真名|大名|联系人|收件人|收货人|寄件人|就诊人|预约人|挂号人|被保险人|参保人|持卡人|户主)[:：]\s?(?P<name>[{HAN}]{{2,4}})(?=$|[^{HAN}]|性别|[男女](?![{HAN}])|年龄|电话|手机)"
 )
 _APART = re.compile(
-    rf"姓氏?[是为:：]?(?P<first>[{_ALL}]|{_DOUBLE})[，,、\s]{{0,2}}(?:单名|名字?|名叫|叫)(?:一个|是|叫|为)?[:：]?(?P<given>[{HAN}]{{1,2}}?)(?=字|[^{HAN}]|$)"
+    rf"姓氏?[是为:：]?(?:{any_of(_DATA['surnames_told'])})?(?P<first>[{_ALL}]|{_DOUBLE})[，,、\s]{{0,2}}(?:单名|单字|大名|名字?|名叫|叫)"
+    rf"(?:是?[一二两三单双]个?字[，,、\s]?)?(?:一个|是|叫|为)?[:：]?(?P<given>[{HAN}]{{1,2}}?)(?=字|[^{HAN}]|$)"
 )
-_SAME_SURNAME = re.compile(rf"姓(?P<first>[{_ALL}]|{_DOUBLE})[，,、\s]{{1,2}}(?P<name>(?P=first)[{HAN}]{{1,2}})(?![{HAN}])")
+_SOUND = r"(?:[（(][^）)\n]{1,8}[）)])?"  # 覃（qín）
+_SAME_SURNAME = re.compile(
+    rf"(?:姓|{any_of(_DATA['surnames_told'])})(?P<first>[{_ALL}]|{_DOUBLE}){_SOUND}[，,、\s]{{1,2}}(?P<name>(?P=first){_SOUND}[{HAN}]{{1,2}})(?![{HAN}])"
+)
+_DOUBLE_SURNAME = re.compile(rf"复姓[，,:：\s]{{0,2}}(?P<name>(?:{_DOUBLE})[{HAN}]{{1,2}})(?![{HAN}])")
 # In Latin letters: a surname as it is spelt, then syllables; in either order or half in Han letters where a cue is sure.
 _SYLLABLE = (
     r"(?:zh|ch|sh|[bpmfdtnlgkhjqxzcsryw])?(?:iang|iong|uang|ang|eng|ing|ong|iao|ian|uai|uan|ai|ei|ao|ou|an|en|in|un|er|ia|ie|iu|ua|uo"
     r"|ui|ue|ve|[aeiouv])"
 )
 _GIVEN = rf"{_SYLLABLE}(?:[\s'-]?{_SYLLABLE}){{0,2}}(?![A-Za-z])"
-_SURE = (
-    r"(?:姓名|名字|我叫|叫做|全名|本名|真名|大名|联系人|收件人|收货人|就诊人|孩子叫|宝宝叫|女儿叫|儿子叫|[Nn]ame is|[Nn]ame)"
-)
-_LIKELY_LATIN = (
-    r"(?:患者|病人|家属|医生|大夫|我是|本人|孩子|女儿|儿子|老公|老婆|爱人"
-    r"|妈妈|爸爸|我妈|我爸|同事|护士|主任|教授|Dr|Mr|Ms|Mrs|Prof)"
-)
-_OF_LATIN = r"(?:是|叫|写的?是?|填的?是?)?\s?[:：.是]?\s?[“\"「（(]?"
+_SURE_CUES = f"{_DATA['called']} {_DATA['latin_sure']}"
+_LATIN_CUES = r"[Nn]ame(?:\sis)?|(?i:xing\s?ming|ming\s?zi|wo\s?jiao)"
+_SURE = rf"(?:{any_of(_SURE_CUES)}|{_LATIN_CUES})"
+_LIKELY_LATIN = rf"(?:{any_of(_DATA['latin_likely'])})"
+_OF_LATIN = r"(?:一?栏|[处上])?(?:是|叫|写的?是?|填的?是?)?\s?[:：.是]?\s?[“\"「（(]?"
+# c h e n  j i a h a o: letter by letter.
+_APART_SIGNS = r"[\s._·-]{1,3}"
+_SPELT = rf"(?:{'|'.join(_APART_SIGNS.join(surname) for surname in _LATIN.split('|'))})(?:{_APART_SIGNS}[a-z]){{2,12}}(?![a-z])"
+# Where one may begin: Python tries the many cues only there.
+_LATIN_FIRSTS = "".join(sorted({cue[0] for cue in f"{_SURE_CUES} {_DATA['latin_likely']}".split()}))
 _PINYIN = re.compile(
-    rf"(?:{_SURE}{_OF_LATIN}(?P<stated>(?i:(?:{_LATIN})[\s,·.-]{{0,2}}{_GIVEN}|{_GIVEN}[\s,·]{{1,2}}(?:{_LATIN})(?![A-Za-z]))"
-    rf"|[A-Z][a-z]{{1,11}}(?:\s[A-Z][a-z]{{1,11}}){{0,2}}(?![A-Za-z])"
-    rf"|[{COMMON}]\s?(?=[A-Za-z]{{3}})(?i:{_GIVEN})|(?=[A-Za-z]{{3}})(?i:{_LATIN})\s?[{HAN}]{{1,2}}(?![{HAN}]))"
-    rf"|{_LIKELY_LATIN}{_OF_LATIN}(?P<cued>(?i:(?:{_LATIN})[\s·-]{_GIVEN}))"
-    rf"|(?P<titled>[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}})\s?(?={_TITLES}))"
+    rf"(?=[{_LATIN_FIRSTS}A-Za-z])"
+    rf"(?:{_SURE}{_OF_LATIN}(?P<stated>(?i:(?:{_LATIN})[\s,·./_-]{{0,2}}{_GIVEN}|{_GIVEN}[\s,·]{{1,2}}(?:{_LATIN})(?![A-Za-z]))"
+    rf"|[A-Z][a-z]{{1,11}}(?:\s[A-Z][a-z]{{1,11}}){{0,2}}(?![A-Za-z]|\s?(?:去|来|送|的?药|胶囊|片))"
+    rf"|(?i:{_SPELT})"
+    rf"|[{COMMON}]\s?(?=[A-Za-z]{{2}})(?i:{_GIVEN})[{HAN}]?(?![{HAN}])"
+    rf"|[{HAN}]{{1,3}}(?i:{_SYLLABLE}){{1,2}}[{HAN}]{{1,3}}(?![{HAN}])"
+    rf"|(?=[A-Za-z]{{2}})(?i:{_LATIN})\s?[{HAN}]{{1,2}}(?![{HAN}]))"
+    rf"|{_LIKELY_LATIN}{_OF_LATIN}(?P<cued>(?i:(?:{_LATIN})[\s·._-]{_GIVEN}|{_SPELT}))"
+    rf"|(?P<titled>[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}|(?<![A-Za-z])(?i:{_LATIN})[{HAN}]{{2}})\s?(?={_TITLES}))"
 )
 # Before a name these belong to the sentence.
 _BEFORE = "找请问挂看是由经给让跟和与的为向谢院科室长任师生者人了约见去被及、在听对叫"
@@ -310,13 +323,15 @@ def stated(text: str) -> Iterator[tuple[int, int]]:
         for match in pattern.finditer(text):
             if _is_after(cues, text, match.start()):
                 found.append((match.end(), _stated_end(text, match.end(), least)))
+    found += [(match.end(), _closed_end(text, match.end())) for match in _AFTER_ROLE.finditer(text)]
     for match in _DOTTED.finditer(text) if _HAS_DOT.search(text) else ():
         found.append(_dotted(text, match))
     for match in _PINYIN.finditer(text) if _HAS_LATIN.search(text) else ():
-        found.append(match.span(match.lastgroup or 0))
+        if "汉语" not in text[max(0, match.start() - 2) : match.end()]:  # 汉语拼音：the name of a drug
+            found.append(match.span(match.lastgroup or 0))
     for match in _APART.finditer(text):
         found += [match.span("given"), *_all_of(match["first"] + match["given"], text)]
-    found += [match.span("name") for match in _SAME_SURNAME.finditer(text)]
+    found += [match.span("name") for pattern in (_SAME_SURNAME, _DOUBLE_SURNAME) for match in pattern.finditer(text)]
     for match in _SURE_FIELD.finditer(text):
         known = _begins_with(_NOT_NAMES, match["name"], 0) or match["name"] in lexicon().words or match["name"] in _ALONE
         found.append(match.span("name") if not known else (0, 0))
@@ -349,6 +364,12 @@ def _signed_end(text: str, start: int) -> int:
     """Where a name ends that closes a letter or a line."""
     end = _end(text, start, _LIKELY)
     return end if end and _LINE_END.match(text, end) else 0
+
+
+def _closed_end(text: str, start: int) -> int:
+    """Where a name ends behind which no more letters stand."""
+    end = _end(text, start, _LIKELY)
+    return end if end and (end == len(text) or _CLAUSE.match(text, end)) else 0
 
 
 def _all_of(name: str, text: str) -> Iterator[tuple[int, int]]:
@@ -438,11 +459,14 @@ def is_name(text: str) -> bool:
     return bool(text) and _end(text, 0, _LIKELY) == len(text)
 
 
-def latin_sign() -> str:
-    """What every text has in which a name in Latin letters is found."""
+def latin_signs() -> tuple[str, ...]:
+    """Every text in which a name in Latin letters is found has one of these, or a word for "is called"."""
+    sure = rf"(?:{any_of(_DATA['latin_sure'])}|{_LATIN_CUES})"
     return (
-        rf"(?:{_SURE}|{_LIKELY_LATIN}){_OF_LATIN}(?:(?i:{_LATIN})|[A-Z][a-z]|[{COMMON}]\s?[A-Za-z]|[a-z]{{2,}}[\s'-][A-Za-z])"
-        rf"|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}\s?(?:{_TITLES})"
+        rf"(?:{sure}|{_LIKELY_LATIN}){_OF_LATIN}(?:(?i:{_LATIN})|[A-Z][a-z]|[{COMMON}]\s?[A-Za-z]|[a-z]{{2,}}[\s'-][A-Za-z])"
+        rf"|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}\s?(?:{_TITLES})",
+        rf"[A-Za-z][\s._·-]+[A-Za-z][\s._·-]+[A-Za-z][\s._·-]|{sure}{_OF_LATIN}[{HAN}]+[A-Za-z]",
+        rf"(?i:{_LATIN})[{HAN}]{{2}}\s?(?:{_TITLES})",
     )
 
 
@@ -463,7 +487,8 @@ def other_sign() -> str:
     """What every text has in which a name is found without any of `signs`."""
     return "|".join(
         [
-            r"姓.{1,5}[，,、\s]?(?:单名|名|叫)|姓.{1,2}[，,、\s]",
+            r"姓.{1,5}[，,、\s]?(?:单名|单字|大名|名|叫)|复姓",
+            rf"(?:姓|{any_of(_DATA['surnames_told'])}).{{1,2}}(?:[（(][^）)\n]*[）)])?[，,、\s]",
             rf"(?:—|此致|敬礼)\s?(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             f"(?:{any_of(_DATA['transcribed_parts'])}){{2}}",
         ]
@@ -486,7 +511,7 @@ def signs() -> dict[str, tuple[str, ...]]:
             rf"|[*＊·•_.\- ][{HAN}]\s?(?:{_TITLES})",
         ),
         "stated": (
-            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s]|->|→)|[{HAN}]\s?{_DOT}\s?[{HAN}]|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者员师士][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})|[{HAN}]\s?{_DOT}\s?[{HAN}]|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
         ),
     }
 
@@ -496,7 +521,7 @@ def first_sign() -> str:
     """What every text has that has one of `signs`, but quicker to search for."""
     return "|".join(
         [
-            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s]|->|→)",
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者员师士][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             rf"[{able()}](?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))",
             _other_called(),

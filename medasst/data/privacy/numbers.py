@@ -18,7 +18,8 @@ _UNIT = (
     r"|[mμ]?g(?![A-Za-z])|m[Ll](?![A-Za-z])|毫|活菌))"
 )
 _BEGIN = r"(?<![0-9])(?<![0-9]\.)(?<![A-Za-z]-)"
-_LINK = r"(?:号码|编号|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(\ufe0f]|就是|的|尾号|填|写|呢){0,5}"
+_LINK = r"(?:号码|编[号码]|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(\ufe0f]|就是|的|尾号|填|写|呢"
+_LINK += r"|[，,、]\s?(?=证?件?(?:号|编号))){0,5}"
 # What is counted or traded, no person: batches, approvals, books.
 _THING = re.compile(
     r"(?:批号|批次|批准文号|[Ll][Oo][Tt]|[Bb]atch|货号|商品条码|药品条码|商品码|监管码|追溯码|国药准字|准字|注册证|注册号|备案号|备案|许可证|机构|ISBN|ISSN|DOI|PMID|NCT|页"
@@ -138,6 +139,11 @@ def _is_stated_phone(text: str) -> bool:
     return 7 <= len(number) <= 14 and number not in _PUBLIC
 
 
+def _is_service(text: str) -> bool:
+    """Whether a number with 400 or 800 in front is none of those and no range: 40000-60000."""
+    return is_private(text) and not re.fullmatch("[0-9]{5}[^0-9]+[0-9]{5}", text)
+
+
 def is_landline(number: str) -> bool:
     """Whether the digits are those of a landline telephone with its area."""
     return re.fullmatch(rf"0{_AREA}[2-8][0-9]{{6,7}}", number) is not None
@@ -188,7 +194,7 @@ def phones(view: View) -> list[Recogniser]:
             rf"{_BEGIN}(?:(?:\+|00)?86{_GAP}0?{_AREA}|[(（]0{_AREA}[)）]|0{_AREA}[)）]?){_GAP}[2-8][0-9]{{2,3}}{_GAP}[0-9]{{3,4}}"
             rf"(?:(?:{_GAP}|\s?(?:转|分机|内线)\s?)[0-9]{{1,5}})?{_END}{_UNIT}",
         ),
-        phone(10, rf"{_BEGIN}[48]{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}"),
+        phone(10, rf"{_BEGIN}[48]{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}", _is_service),
         phone(
             5,
             rf"{_SERVED}[^0-9。，\n\[\]]{{0,5}}"
@@ -209,7 +215,7 @@ def phones(view: View) -> list[Recogniser]:
 # ---- papers and hospital numbers -------------------------------------------------------------------------------------
 
 _NUMBER = (
-    rf"(?P<secret>(?:[A-Za-z]{_GAP}){{0,4}}[(（]?[0-9](?:{_GAP}[0-9A-Z()（）]){{least,most}}[0-9A-Za-z]?[)）]?)"
+    rf"(?P<secret>(?!NCT|ChiCTR|69[0-9]{{11}}(?![0-9]))(?:[A-Za-z]{_GAP}){{0,4}}[(（]?[0-9](?:{_GAP}[0-9A-Z()（）]){{least,most}}[0-9A-Za-z]?[)）]?)"
     r"(?![0-9A-Za-z]|\.[0-9])"
 )
 
@@ -227,7 +233,7 @@ _NOT_PAPER = re.compile(r"(?:批准|国药|生产|经营|注册|备案|(?<!居�
 
 _HOSPITAL_FIRSTS = "".join(sorted({word[0] for word in _WORDS["hospital"].split()} | set("条流I")))
 _BANK_CUES = "行 卡 账 帐 款 信用社 农信 农商 浦发 民生 光大 兴业 中信 平安 华夏 广发 存折 打到 转到 支付宝 储"
-_PAPER_CUES = "证 护照 居留 驾照 绿卡 户口 assport"
+_PAPER_CUES = "证 护 hu 居留 驾照 绿卡 户口 assport"
 _INSURANCE_CUES = "保 医疗 农合 合疗 公积金 凭证 个人编号 特病 慢病"
 
 
@@ -237,18 +243,20 @@ def papers(view: View) -> list[Recogniser]:
 
     identity = rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx×]{_END}"
     hospital = (
-        rf"(?=[{_HOSPITAL_FIRSTS}])(?:(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|登记|申请|流水)?(?:号码|编号|条码|单号|序号|流水号?|号|ID|id|[Nn][Oo][.．]?)"
+        rf"(?=[{_HOSPITAL_FIRSTS}])(?:(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|片|袋|登记|申请|流水|电脑)?(?:号码|编号|条码|单号|序号|流水号?|号|ID|id|[Nn][Oo][.．]?)"
         rf"|条形?码|流水号|(?<![A-Za-z])ID)"
         rf"(?:码)?(?:是|为|[:：=→\s“\"【（(]|的){{0,4}}"
     )
     paper = rf"(?:{led_by(_WORDS['papers'])}|[Pp]assport){_LINK}"
     other = r"(?<![保验论辨见求认确])证(?:件)?(?:号码|编号|号|码|上号码){0,2}[是为:：=→\s]{0,3}"
     insurance = rf"{led_by(_WORDS['insurance'])}{_LINK}"
-    visit = rf"(?:住院登记|入院登记|就诊卡|病历|病案){_LINK}"
+    printed = r"(?:卡|腕带|手环|标签|挂号条)(?:[正背反]?面)?上?(?:的|[写印标贴刻打][着的])(?:号码?)?[是为:：\s“]{0,3}"
+    visit = rf"(?:住院登记|入院登记|就[诊医]卡|门诊卡|诊疗卡|健康卡|住院卡|病历|病案){_LINK}"
     bank = led_by(_WORDS["banks"])
     corps = rf"(?:[军政海空陆武警士文参后装联兵南北沈兰济广成京战火]|证|证号)[:：\s]{{0,2}}[{HAN}]?字第?"
     card = rf"(?P<secret>[0-9](?:{_FAR}[0-9]){{11,20}}){_END}"
-    said = r"[^A-Za-z，。；\n\[\]]{0,6}?"  # words between, where the number is a long one
+    # Words between, where the number is a long one, and no date.
+    said = r"[^A-Za-z，。；\n\[\]]{0,6}?(?<![0-9])(?!(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:[0-2][0-9]|3[01])(?![0-9]))"
     return [
         kind(
             14,
@@ -264,8 +272,9 @@ def papers(view: View) -> list[Recogniser]:
         kind(5, "[证件号]", rf"{corps}\s?(?P<secret>[0-9]{{5,12}})\s?号?", cues="字"),
         kind(2, "[证件号]", rf"{insurance}{_stated(6)}", _has_digits(6), _INSURANCE_CUES),
         kind(7, "[证件号]", rf"{insurance}{said}{_stated(7)}", _has_digits(7), _INSURANCE_CUES),
-        kind(1, "[病历号]", rf"{hospital}{_stated(4)}", _has_digits(4), "号 ID id No NO no 码"),
-        kind(1, "[病历号]", rf"{visit}{_stated(5)}", _has_digits(5), "登记 就诊卡 病历 病案"),
+        kind(1, "[病历号]", rf"{hospital}{_stated(4)}", _has_digits(4), "号 ID id No NO no 码 流水"),
+        kind(1, "[病历号]", rf"{visit}{_stated(5)}", _has_digits(5), "登记 卡 病历 病案"),
+        kind(7, "[病历号]", rf"{printed}{_stated(7)}", _has_digits(7), "卡 腕带 手环 标签 挂号条"),
         kind(12, "[银行卡]", rf"{bank}{_LINK}[^0-9，。；\n\[\]]{{0,4}}?{card}{_UNIT}", cues=_BANK_CUES),
         kind(12, "[银行卡]", rf"{_BEGIN}{card}(?=[^0-9，。；\n\[\]]{{0,4}}{bank})", cues=_BANK_CUES),
         kind(16, "[银行卡]", rf"{_BEGIN}62(?:{_GAP}[0-9]){{14}}(?:(?:{_GAP}[0-9]){{2,3}})?{_END}{_UNIT}"),
@@ -298,9 +307,19 @@ BEDS = [
         cues=("床",),
     ),
 ]
-_PLATE_SIGNS = r"[-·•・.—–_*＊/\s（(]{0,2}"
+_PLATE_SIGNS = r"[-·•・.—–_*＊/\s（(]{0,3}"
 _PLATE_LETTER = "[A-HJ-NP-Za-hj-np-z]"
 _PLATE_CUE = re.compile(r"(?:车牌|车号|牌照|车子?|号牌)(?:号码?)?(?:是|为|[:：\s“])*$")
+
+
+_PLATE_BEGINS = re.compile(
+    rf"车牌|[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9{NUMERALS}]{_PLATE_SIGNS}[A-Za-z0-9{NUMERALS}]"
+)
+
+
+def may_hold_plate(text: str) -> bool:
+    """Whether a plate may be told in Han numerals, too few of them for another number."""
+    return _PLATE_BEGINS.search(text) is not None
 
 
 def _is_plate(text: str) -> bool:
@@ -347,7 +366,7 @@ FIRST_SIGN = "|".join(
     ]
 )
 # The last letters of what tells a paper, a card or a number of a hospital.
-_CUE_ENDS = "[号码证照卡簿本可保险障金册疗合记历案单]|[Ii][Dd]|[Nn][Oo]|assport"
+_CUE_ENDS = "[号码证照卡簿本可保险障金册疗合记历案单]|[Ii][Dd]|[Nn][Oo]|assport|zhao"
 _FOUR = rf"{_NUMERAL}(?:{_ANY_GAP}[A-Za-z]?{_ANY_GAP}{_NUMERAL}){{3}}"
 # Two patterns, for one of both is slower.
 SIGNS_OF_NUMBERS = (

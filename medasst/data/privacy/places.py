@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from medasst.data.privacy.recogniser import HAN, any_of, words
+from medasst.data.privacy.recogniser import HAN, any_of, view_of, words
+from medasst.data.privacy.recogniser import SIGNS as DIGIT_SIGNS
 
 _DATA = words()["places"]
+_CAPITALS = "壹贰叁肆伍陆柒捌玖拾"
+_PLAIN_NUMERALS = str.maketrans(_CAPITALS, "一二三四五六七八九十")
 _N = r"(?:[0-9]{1,5}(?:[-—－][0-9]{1,5}){0,3}|[一二三四五六七八九十百零〇]{1,5})"
 _UNIT = r"(?:号楼|号院|号门|号房|号栋|号|房|栋|幢|座|单元|楼|层|室|舍|斋|排|组|队|社|户|弄|#|期|区|门|床)"
 _HAN_ROOM = "[一二三四五六七八九十][零〇一二三四五六七八九]{2,3}室?(?![零〇一二三四五六七八九十百千万])"
@@ -62,6 +65,14 @@ _HAMLET = re.compile(
 )
 _TOWN = re.compile(
     rf"(?:家住在?|住在?|家在|老家在?|老家是?|我在|我是|来自|地址[:：]?)\s?(?P<secret>[{HAN}]{{2,6}}?[县区旗市][{HAN}]{{1,8}}?(?:乡|镇|苏木)(?![医卫]))"
+)
+# Longshan路 sanshi六hao院 5dong 602: words for houses in Latin letters.
+_SPELT_UNIT = "(?:hao|dong|danyuan|dan yuan|lou|men|shi)"
+SPELT_SIGN = r"[路街巷](?:\s?[0-9A-Za-z一二三四五六七八九十]+)?\s?hao|[路街巷]\s?[A-Za-z]+号|[0-9]\s?(?:dong|danyuan|men)"
+_HAS_SPELT = re.compile(_SPELT_UNIT)
+_SPELT = re.compile(
+    rf"(?P<secret>[A-Za-z{HAN}]{{1,12}}(?:路|街|巷|小区|lu|jie|xiaoqu)\s?(?:[0-9A-Za-z一二三四五六七八九十]{{1,10}}?\s?(?:{_SPELT_UNIT}|[号栋幢楼]|单元)[院楼]?\s?){{1,4}}"
+    r"(?:[0-9]{3,4}(?![0-9]))?)"
 )
 _DOORPLATE = re.compile(
     r"(?:门牌号?|房号|房间号|楼栋号?|楼号|单元号|几号楼)[码\s是为:：]{0,3}(?P<secret>[A-Za-z]?[0-9一二三四五六七八九十零〇]{1,4}(?:[-—－][0-9]{1,4}){0,3}\s?(?:号楼|号|栋|室|单元)?)(?![0-9./])"
@@ -120,6 +131,7 @@ def _matches(text: str, pattern: re.Pattern[str], needs: str) -> Iterator[re.Mat
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where addresses stand."""
+    text = view_of(text, "digits").translate(_PLAIN_NUMERALS)
     chains = [
         *_matches(text, _IN_STEPS, "，,、 "),
         *_matches(text, _CHAIN, "村屯庄寨查区"),
@@ -131,6 +143,8 @@ def spans(text: str) -> Iterator[tuple[int, int]]:
     found += [_trimmed(text, start, end) for start, end in gates]
     found += [span for match in _DASHED.finditer(text) if (span := _to_dashed(text, match))]
     found += [span for match in _FULL.finditer(text) if (span := _to_full(text, match))]
+    if _HAS_SPELT.search(text):
+        found += [match.span("secret") for match in _SPELT.finditer(text) if re.search(_SPELT_UNIT, match["secret"])]
     found += [match.span() for match in _ENGLISH.finditer(text)] if _HAS_LATIN.search(text) else []
     found += [match.span(match.lastgroup or 0) for match in _matches(text, _HAMLET, "组队社")]
     found += [match.span("secret") for pattern in (_TOWN, _DOORPLATE) for match in pattern.finditer(text)]
@@ -276,13 +290,14 @@ def _told(text: str, told: re.Match[str]) -> tuple[int, int] | None:
 _SITES = rf"(?:{_ROAD}|{_ESTATE}|{_VILLAGE}|{_HOSPITAL})"
 _INSIDE = r"[^，。；！？,;!?\n（(）)“”\"\[\]]*"
 # Unbounded repeats: for an automaton they are the simpler ones.
-_FIGURE = "[0-9一二三四五六七八九十百零〇]"
+_FIGURE = f"[0-9一二三四五六七八九十百零〇{_CAPITALS}{DIGIT_SIGNS}]"
 # Two patterns, for one of both is slower.
 SIGNS = (
     rf"{_SITES}{_INSIDE}(?:{_FIGURE}\s?{_UNIT}|[A-Za-z甲乙丙丁]\s?(?:座|栋|幢|区|楼|单元|号楼)|[0-9][-—－][0-9]{{3}})|[厦寓园区场舍店馆][A-Za-z]?[0-9]{{3}}",
     "|".join(
         [
-            r"[0-9一二三四五六七八九十百零〇]\s?(?:宿舍楼|号楼|栋|幢|座|舍|单元)\s?[0-9一二三四五六七八九十百零〇东西甲乙丙丁A-Za-z]",
+            rf"{_FIGURE}\s?(?:宿舍楼|号楼|栋|幢|座|舍|单元)\s?(?:{_FIGURE}|[东西甲乙丙丁A-Za-z])",
+            SPELT_SIGN,
             rf"(?:县|区|市|旗|镇|乡|街道|苏木)[{HAN}]+(?:村|屯|庄|寨|嘎查|社区|乡|镇|苏木)",
             rf"{_STREET}[与和跟、及][{HAN}]+{_STREET}",
             r"[村屯庄][东西南北]?(?:头|口|边|尾)?第?[0-9一二三四五六七八九十]",
@@ -298,7 +313,7 @@ SIGNS = (
     ),
 )
 FIRST_SIGN = (
-    r"床[号位头]|[0-9A-Za-z]\s?[舍斋排号栋幢座楼室组队社户弄#区床单层期门房]|[一二三四五六七八九十百零〇]\s?(?:[号栋幢座楼层室舍斋排组队社户弄床期区门房#村民小大生]|单元)|民小组|门牌|房号|房间号|楼号|单元号|村|屯|庄|寨|嘎查|社区|苏木"
+    rf"{SPELT_SIGN}|床[号位头]|[0-9A-Za-z{DIGIT_SIGNS}]\s?[舍斋排号栋幢座楼室组队社户弄#区床单层期门房]|[一二三四五六七八九十百零〇{_CAPITALS}]\s?(?:[号栋幢座楼层室舍斋排组队社户弄床期区门房#村民小大生]|单元)|民小组|门牌|房号|房间号|楼号|单元号|村|屯|庄|寨|嘎查|社区|苏木"
     r"|[路街道巷弄同][与和跟、及]|邮编|邮政|[Pp]ostcode|[Zz]ip|住|址|户籍|[寄送递发][到往给至]|家在|我家|[a-z][.\s]\s?#?[0-9]|[a-z]\s[A-Z]"
     r"|[0-9][-—－][0-9]{3}|[厦寓园区场舍店馆][A-Za-z]?[0-9]{3}|县|旗|苏木|[东西南北正后侧]门"
 )

@@ -27,6 +27,15 @@ SEPARATORS = (
 View = Literal["text", "digits", "numerals"]
 
 
+@cache
+def words() -> dict[str, Any]:
+    """`words.toml`."""
+    return tomllib.loads(package_file("data/privacy/words.toml").read_text("utf-8"))
+
+
+_DATA = words()["signs"]
+
+
 def _as_ranges(letters: Iterable[str]) -> str:
     """The inside of a character class; Python searches for single letters beyond U+FFFF one after another."""
     places = sorted(map(ord, letters))
@@ -41,7 +50,7 @@ _DIGIT_BLOCKS = (
     *((0xFF10, 0xFF1A), (0x1D7CE, 0x1D800), (0x1F100, 0x1F10D), (0x1FBF0, 0x1FBFA)),
 )
 _KNOWN_DIGITS = {chr(n): str(unicodedata.digit(chr(n), "")) for first, end in _DIGIT_BLOCKS for n in range(first, end)}
-_OTHERS = {"О": "0", "Ο": "O", "○": "O", "◯": "O", "🅾": "O", "🄋": "0", "🄌": "0", "З": "3", "Ƽ": "5"}
+_OTHERS = dict(pair.split("=") for pair in _DATA["digits"].split())
 _OTHERS |= {chr(0x3280 + n): str(n + 1) for n in range(9)} | {chr(0x3220 + n): str(n + 1) for n in range(9)}  # ㊀ ㈠
 _DIGITS = {sign: digit for sign, digit in _KNOWN_DIGITS.items() if digit} | _OTHERS
 SIGNS = _as_ranges(_DIGITS)  # other signs for digits than 0-9 and Han numerals
@@ -54,26 +63,26 @@ _LETTER_BLOCKS = (
 )
 _FANCY = {chr(first + n): chr(letter + n) for first, letter in _LETTER_BLOCKS for n in range(26)}
 _FANCY |= {chr(n): plain for n in range(0x1D400, 0x1D6A4) if (plain := unicodedata.normalize("NFKC", chr(n))).isascii()}
-_FANCY |= dict(zip("асеорхуіѕԁһСЕОРХАВМНТК", "aceopxyisdhCEOPXABMHTK", strict=True))
+_FANCY |= dict(zip(_DATA["look_like_letters"], _DATA["letters"], strict=True))
 _PLAIN_LETTERS = {sign: letter for sign, letter in _FANCY.items() if sign not in _DIGITS}
 LETTER_SIGNS = _as_ranges(_PLAIN_LETTERS)
-EMOJI_CUES = "🐧👗🍃🟢💬🗨🛰📡✉📧📮📩📨☎☏📞📱📲🤙📟🅰"
-ODD = f"[{LETTER_SIGNS}{EMOJI_CUES}]"  # so rare that all that has one is read in full
+EMOJI_CUES = _DATA["pictures"]
+ODD = f"[{LETTER_SIGNS}{EMOJI_CUES}Ａ-Ｚａ-ｚ]"  # so rare that all that has one is read in full
 _HAN_DIGITS = dict(zip(NUMERALS, "0012345678912123456789079", strict=True))
 # Letters count as digits only between digits, or where a telephone number would begin or end with them.
 _LETTER_DIGITS = re.compile(
     r"(?<=[0-9])[OoIlSsBZz]{1,8}(?=[0-9]|[-—－\s.][0-9OoIl]{3})|(?<=[0-9][-—－\s._*])[OoIlSsBZz](?=[0-9]{2})"
-    r"|(?:(?<![A-Za-z0-9])|(?<=[Qq]))[lI](?=[2-9][0-9OoIl]{2})|(?<![A-Za-z0-9])[Oo](?=[1-9lI][0-9lIoO]{1,2}[-\s－—)）.]\s?[0-9])|(?<=[0-9]{4})[Ool]{1,3}(?![A-Za-z0-9])"
+    r"|(?:(?<![A-Za-z0-9])|(?<=[Qq]))[lI](?=[2-9][0-9OoIl]{2})|(?<![A-Za-z0-9])[Oo](?=[1-9lI][0-9lIoO]{1,2}[-\s－—)）.]\s?[0-9])|(?<=[0-9]{4})[Ool]{1,3}(?![A-Za-z0-9])|(?<=[0-9]\s)[Oo](?=\s[0-9])"
 )
 _LETTERS = str.maketrans("OoIlSsBZz", "001155822")
-_LETTER_DIGIT = re.compile(r"[0-9][OoIlSsBZz]|[OoSsBZzlI][0-9]")
+_LETTER_DIGIT = re.compile(r"[0-9]\s?[OoIlSsBZz]|[OoSsBZzlI][0-9]")
 # l3o 8o42 7l6o: letters for digits in most places, so long as enough digits stand among them.
 _MIXED_RUN = re.compile(r"(?<![A-Za-z0-9])[0-9OoIl](?:[-—.\s]?[0-9OoIl]){9,13}(?![A-Za-z0-9])")
 _OTHER_DIGIT = re.compile(f"[{SIGNS}]")
 _YAO = re.compile(f"(?<![什怎那这多要])么(?=[三四五六七八九][{NUMERALS}])")  # 么三七 for 幺三七
 _LETTER_SIGN = re.compile(f"[{LETTER_SIGNS}]")
 _HAN_DIGIT = re.compile(f"[{NUMERALS}]")
-_MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z。；、]{{0,2}}[0-9{NUMERALS}]){{4,}}")
+_MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z。；、]{{0,2}}[0-9OoIl{NUMERALS}]){{4,}}")
 
 
 def always(_: str) -> bool:
@@ -130,12 +139,18 @@ def view_of(text: str, view: View) -> str:
     # Few of a text's letters are such signs: far quicker than `str.translate`.
     text = _OTHER_DIGIT.sub(lambda match: _DIGITS[match[0]], text)
     text = _LETTER_SIGN.sub(lambda match: _PLAIN_LETTERS[match[0]], text)
-    if _LETTER_DIGIT.search(text):
-        text = _MIXED_RUN.sub(_as_digits, text)
-        text = _LETTER_DIGITS.sub(lambda match: match[0].translate(_LETTERS), text)
+    text = _without_letters(text)
     if view == "digits":
         return text
-    return _HAN_DIGIT.sub(lambda match: _HAN_DIGITS[match[0]], _YAO.sub("1", text))
+    return _without_letters(_HAN_DIGIT.sub(lambda match: _HAN_DIGITS[match[0]], _YAO.sub("1", text)))
+
+
+def _without_letters(text: str) -> str:
+    """The text with digits for the letters that stand for them."""
+    if not _LETTER_DIGIT.search(text):
+        return text
+    text = _MIXED_RUN.sub(_as_digits, text)
+    return _LETTER_DIGITS.sub(lambda match: match[0].translate(_LETTERS), text)
 
 
 def _as_digits(match: re.Match[str]) -> str:
@@ -145,12 +160,6 @@ def _as_digits(match: re.Match[str]) -> str:
 def has_numerals(text: str) -> bool:
     """Whether digits are written as Han numerals, many in a row."""
     return any(_HAN_DIGIT.search(match[0]) for match in _MANY_DIGITS.finditer(text))
-
-
-@cache
-def words() -> dict[str, Any]:
-    """`words.toml`."""
-    return tomllib.loads(package_file("data/privacy/words.toml").read_text("utf-8"))
 
 
 def led_by(text: str) -> str:

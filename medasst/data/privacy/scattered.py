@@ -2,7 +2,7 @@
 
 Groups of digits with a few letters between them are put together. What they make must be a whole number of its kind, and the
 text must speak of one nearby or of its parts (前三位, 后面是), or the parts stand as telephone numbers are read out: three,
-four, four, equal signs between.
+four, four, or as identity numbers are: place, birth date, the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from medasst.data.privacy.numbers import is_landline, is_luhn, is_private, like_id_card, like_old_id_card
 from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS
 
-_GROUP = re.compile("[0-9]+")
+_GROUP = re.compile("[0-9]+(?:(?<=[0-9]{3})[Xx](?![A-Za-z0-9]))?")
 _UNITS = "元块岁次片粒天周度盒个克毫分斤米厘月日年支瓶袋倍号时到至或和~～%％×"
 # How a part of a number is told: 前三位, 中间四个数, 最后是; the figure in it is none of the number.
 _PART = (
@@ -35,7 +35,7 @@ _LETTERS = re.compile(f"[{HAN}]")
 _SENTENCE = re.compile(r"[。；;！!？?\n]")
 _CUES = {
     "[电话]": re.compile(
-        r"电话|手机|联系|号码|致电|拨|打|找我|加我|回我|我号|的号|这号|本号|[Tt]el|[Pp]hone|短信|微信|分.次|分.段|去掉|汉字|间隔"
+        r"电话|手机|联系|号码|致电|拨|打|找我|加我|回我|我号|的号|这号|本号|[Tt]el|[Pp]hone|短信|微信|分.次|分.段|区号|座机|固话|宅电|去掉|汉字|间隔"
     ),
     "[身份证]": re.compile(r"身份|证|出生|实名|[Ss][Ff][Zz]"),
     "[银行卡]": re.compile(r"卡|账号|账户|帐号|银行|[工建农招交中]行|打款|收款|退款|转账"),
@@ -50,7 +50,10 @@ CHUNKS = rf"{_FIGURE}{{3}}[^A-Za-z0-9。；\n]{{1,8}}{_FIGURE}{{3}}|{_FIGURE}(?:
 _CHUNKS = re.compile(rf"{CHUNKS}|{_FIGURE}(?:[{SEPARATORS}]*{_FIGURE}){{3}}")
 # Ten digits at least with little between them, and a cue or the way in which numbers are read out.
 SIGN = rf"{_FIGURE}(?:[^A-Za-z。；;！!？?\n]*{_FIGURE}){{9}}"
-_READ_OUT = rf"{_FIGURE}{{3}}[^0-9A-Za-z]{{1,8}}{_FIGURE}{{4}}[^0-9]|[0零〇]{_FIGURE}{{2,3}}[（(<【]"
+_READ_OUT = (
+    rf"{_FIGURE}{{3}}[^0-9A-Za-z]{{1,8}}{_FIGURE}{{4}}[^0-9]|{_FIGURE}{{6}}[^0-9A-Za-z]{{1,8}}{_FIGURE}{{8}}"
+    rf"|[0零〇]{_FIGURE}{{2,3}}[（(<【]"
+)
 SECOND_SIGN = "|".join([*(cue.pattern for cue in _CUES.values()), _READ_OUT, rf"(?:{_PART})[^0-9A-Za-z。；\n]*{_FIGURE}{{2}}"])
 
 
@@ -116,7 +119,8 @@ def _label(view: str, groups: list[re.Match[str]]) -> str:
     )
     read_out = alike and (sizes == [3, 4, 4] or (bracketed and len(gaps) == 1))
     around = _around(view, groups[0].start(), groups[-1].end())
-    return next((kind for kind in kinds if (kind == "[电话]" and (read_out or in_parts)) or _CUES[kind].search(around)), "")
+    formed = {"[电话]": read_out or in_parts, "[身份证]": sizes in ([6, 8, 4], [6, 4, 4, 4])}
+    return next((kind for kind in kinds if formed.get(kind) or _CUES[kind].search(around)), "")
 
 
 def _around(view: str, start: int, end: int) -> str:
@@ -130,5 +134,5 @@ def _kinds(digits: str) -> Iterator[str]:
         yield "[电话]"
     if (len(digits) == 18 and like_id_card(digits)) or (len(digits) == 15 and like_old_id_card(digits)):
         yield "[身份证]"
-    if 16 <= len(digits) <= 19 and (digits.startswith("62") or is_luhn(digits)):
+    if 16 <= len(digits) <= 19 and digits.isdigit() and (digits.startswith("62") or is_luhn(digits)):
         yield "[银行卡]"

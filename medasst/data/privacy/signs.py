@@ -11,13 +11,14 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from medasst.data.privacy import accounts, names, numbers, places, scattered
+from medasst.data.privacy import accounts, apart, births, names, numbers, places, scattered
 from medasst.data.privacy.recogniser import NUMERALS, ODD, SEPARATORS, SIGNS
 
 _SIGN = f"[0-9A-Za-z_@＠{SIGNS}{NUMERALS}]"
 # What all texts with numbers, accounts and names in Latin letters have: four signs in a row, or parts of a number.
 _ANY_FIGURES = (
-    rf"{_SIGN}(?:[{SEPARATORS}，\[\]]*{_SIGN}){{3}}|{scattered.CHUNKS}|{ODD}|下划线|分机|内线|总机转|\]\s?转|点[cC]|dot"
+    rf"{_SIGN}(?:[{SEPARATORS}，\[\]]*{_SIGN}){{3}}|{scattered.CHUNKS}|{ODD}|{apart.SIGN}|下划线|分机|内线|总机转|\]\s?转"
+    "|点[cC康抗科靠]|dot|[@＠]"
 )
 
 
@@ -36,18 +37,23 @@ def signs() -> list[Group]:
             _ANY_FIGURES,
             {
                 "any": [(ODD,)],
+                "apart": [(apart.SIGN,)],
                 "mails": [(accounts.MAIL_SIGN,)],
                 "scattered": [(scattered.SIGN,), (scattered.SECOND_SIGN,)],
                 "numbers": [(numbers.FIRST_SIGN, accounts.QQ_SIGN), (*numbers.SIGNS_OF_NUMBERS, accounts.QQ_SIGN)],
-                "accounts": [(accounts.SIGN,)],
-                "stated": [(names.latin_sign(),)],
+                "accounts": [accounts.SIGNS_OF_ACCOUNTS],
+                "stated": [names.latin_signs()],
             },
         ),
-        Group(names.FIRST_CALLED_SIGN, {"stated": [(names.called_sign(),)]}),
+        Group(
+            f"{names.FIRST_CALLED_SIGN}|{accounts.FIRST_NICK_SIGN}",
+            {"stated": [(names.called_sign(),)], "accounts": [(accounts.NICK_SIGN,)]},
+        ),
         Group(names.first_sign(), {part: [some] for part, some in names.signs().items()}),
         Group(
-            f"{places.FIRST_SIGN}|{names.other_sign()}",
+            f"{places.FIRST_SIGN}|{names.other_sign()}|{births.FIRST_SIGN}",
             {
+                "births": [births.SIGNS_OF_BIRTHS],
                 "beds": [(numbers.BED_SIGN,)],
                 "places": [places.SIGNS],
                 "stated": [(names.other_sign(),)],
