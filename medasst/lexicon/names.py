@@ -18,7 +18,7 @@ _SYLLABLE_CODES = 0xE000  # private use: each syllable of pinyin becomes one cha
 _APART = 10  # characters that may stand between a part of the body and what it feels
 _BESIDE = 8  # characters beside a name by which it is told from ordinary words
 
-_NUMBERS = "一二三四五六七八九十百两几半"
+_NO_SLIPS = "一二三四五六七八九十百两几半要"
 _DENIAL = re.compile("没有|没|无|未|冇")
 
 
@@ -446,8 +446,8 @@ class _Sounds:
             written = text[hit.start : hit.end]
             wrong = [char for char, right in zip(written, word, strict=True) if char != right]
             # Two of three characters may sound alike by chance (没胸痛 for 美雄酮); half of them must be right. A number is no
-            # slip of the pen (口腔溃疡三周 for 口腔溃疡散).
-            if 2 * len(wrong) <= len(word) and not any(char in _NUMBERS for char in wrong):
+            # slip of the pen (口腔溃疡三周 for 口腔溃疡散), and 要 is none for 药 (头痛要不要紧).
+            if 2 * len(wrong) <= len(word) and not any(char in _NO_SLIPS for char in wrong):
                 yield Candidate(hit.start, hit.end, name, hit.end - hit.start)
         yield from self._in_pinyin(script)
 
