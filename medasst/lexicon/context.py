@@ -175,7 +175,7 @@ class _Scene:
     def _forward(self, number: int) -> Iterator[_Verdict]:
         """The cues before a mention that reach it."""
         one = self.mentions[number]
-        broken = turned = False
+        broken, turned = self.text.startswith("又", one.start), False
         last = bisect_left(self.cues, one.start, key=lambda hit: hit.end - 1)
         for place in range(last - 1, -1, -1):
             cue = self.cues[place]
