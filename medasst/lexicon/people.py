@@ -163,7 +163,8 @@ class People:
             return False
         if row.person in ("self", "child"):
             return False
-        return row.person == "other" or one.name.concept in self._diseases or "过敏" in one.name.concept
+        of_the_house = row.person != "other" or row.stage is not None  # 婆婆, 孙子; not a friend, an uncle
+        return not of_the_house or one.name.concept in self._diseases or "过敏" in one.name.concept
 
 
 def _relative(of: PersonRow, row: PersonRow) -> PersonRow:
