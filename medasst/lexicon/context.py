@@ -258,7 +258,9 @@ class _Scene:
             return False
         if not link:
             # Whoever denies twice would deny a third time: 没发烧没咳嗽胸痛 has a pain in the chest.
-            told = self.say.evidence.match(self.text, self.mentions[number].end)
+            told = self.say.evidence.match(self.text, self.mentions[number].end) or self.say.evidence.search(
+                self.text, end + 1, self.mentions[number].end
+            )
             return not told and not self.ends.clause(start, end) and not self._denied_twice(number - 1)
         return link != "," and not self.say.evidence.match(self.text, self.mentions[number].end)
 
@@ -290,6 +292,7 @@ class _Scene:
                 and after.row.reach == "list"
                 and after.cue.start >= following.end
                 and one.name.kind in after.row.kinds
+                and (after.row.sets in ("absent", "present") or self.text[one.end : following.start] != ",")
                 and self.say.listing.fullmatch(self.text, one.end, following.start)
             ):
                 said[number] = said[number + 1]
