@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -70,7 +70,7 @@ class Context:
         """
         text = script.text
         rest = _without(text, [*((one.start, one.end) for one in mentions), *besides])
-        cues = self._found(rest, script)
+        cues = self._found(rest, script, {one.name.kind for one in mentions})
         ends = self.ends(script)
         scene = _Scene(text, mentions, cues, ends, self._say)
         said = scene.assertions()
@@ -85,12 +85,18 @@ class Context:
         told = [verdict.cue.name if verdict else "" for verdict in scene.verdicts]
         return [Stated(*each) for each in zip(said, whose, features, told, strict=True)], persons
 
-    def _found(self, rest: str, script: Script) -> list[Cue]:
-        """The cues of a text, in order; of those in one place the longest."""
+    def _found(self, rest: str, script: Script, kinds: Collection[str]) -> list[Cue]:
+        """The cues of a text, in order; of those in one place the longest.
+
+        Args:
+            kinds: what is mentioned; an expression that speaks of nothing of it isn't looked for.
+        """
         cues = list(self._cues.find(rest, script.blank_before))
         literal = {(hit.start, hit.end): hit.value for hit in cues}
         wide: dict[tuple[int, int], Cue] = {}
         for pattern, rows in self._patterns:
+            if not any(kind in kinds for kind in rows[0].kinds):
+                continue
             for match in pattern.finditer(rest):
                 before = wide[match.span()].value if match.span() in wide else literal.get(match.span(), ())
                 wide[match.span()] = Hit(*match.span(), match[0], (*rows, *before))
