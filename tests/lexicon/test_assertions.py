@@ -7,6 +7,17 @@ import pytest
 from medasst.lexicon import Lexicon
 
 CASES = {
+    "answered by oneself": [
+        ("胸痛？有。出汗？没有。", "胸痛:present 出汗:absent"),
+        ("谁说我有糖尿病", "糖尿病:absent"),
+    ],
+    "medicines changed": [
+        ("格列齐特改的达格列净", "格列齐特:historical 达格列净:present"),
+        ("甲钴胺隔天吃，还是手麻", "甲钴胺:present 手麻:present"),
+        ("氨氯地平吃了俩月，上周自己停了", "氨氯地平:historical"),
+        ("哪些人不适合吃阿司匹林", "阿司匹林:hypothetical"),
+        ("下周要去打带状疱疹疫苗", "带状疱疹疫苗:hypothetical"),
+    ],
     "denied": [
         ("我没咳嗽也没流鼻涕", "咳嗽:absent 流鼻涕:absent"),
         ("没有头痛、恶心和呕吐", "头痛:absent 恶心:absent 呕吐:absent"),
@@ -27,6 +38,7 @@ CASES = {
         ("不仅头痛还恶心", "头痛:present 恶心:present"),
         ("不知道怎么回事总是头晕", "头晕:present"),
         ("不停地咳嗽", "咳嗽:present"),
+        ("没有一天不头痛", "头痛:present"),
         ("受不了了牙痛", "牙痛:present"),
         ("没想到又拉肚子了", "拉肚子:present"),
         ("吃了没用还是头痛", "头痛:present"),
