@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent
 
 
 def package_file(name: str) -> Path:
-    """A file that comes with MedAsst, by its place in the package: `package_file("safety/red_flags.toml")`."""
+    """A file that comes with MedAsst, by its place in the package: `package_file("rulebook/gate.toml")`."""
     return PACKAGE / name
 
 

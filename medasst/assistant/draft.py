@@ -58,7 +58,9 @@ class Drafter:
     def draft(self, request: Request) -> Draft:
         """What is urgent, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
         alarms = [alarm for alarm in self.rules.alarms(request.told) if self._concerns(alarm, request)]
-        now = [alarm for alarm in alarms if alarm.turn in (None, request.told.turn)]
+        # What only values raise is new where the last turn tells any.
+        valued = None if request.told.readings[-1].values else request.told.turn
+        now = [alarm for alarm in alarms if alarm.turn in (valued, request.told.turn)]
         if any(alarm.level == "emergency" for alarm in now):
             return self._emergency(now)
         warnings = (*self._reminders(alarms, now), *self._alarms(now), *self._first(request))

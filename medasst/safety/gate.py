@@ -16,7 +16,7 @@ from medasst.safety.doses import has_dose
 from medasst.text import comparison_key
 
 Want = Literal["ask", "buy", "dose"]
-_NOT_A_DOSE = re.compile(r"不要|不可|不得|不能|切勿|勿|别")  # 不要自行加量
+_NOT_A_DOSE = re.compile(r"(?:不要|不可|不得|不能|切勿|勿|别)(?:自行|擅自|随意).*")  # 不要自行加量; but 别空腹，一次两粒 is one
 _CLAUSES = re.compile(r"[^，。！？；,.!?;\n]+")
 
 
@@ -175,7 +175,7 @@ class Gate:
         for clause in _CLAUSES.findall(text):
             if (named := self.subject(clause)) is not None:
                 about = named or bool(self.mentions(clause))
-            if about and has_dose(clause) and not _NOT_A_DOSE.search(clause):
+            if about and has_dose(_NOT_A_DOSE.sub("", clause)):
                 return True
         return False
 
