@@ -58,9 +58,7 @@ class Drafter:
     def draft(self, request: Request) -> Draft:
         """What is urgent, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
         alarms = [alarm for alarm in self.rules.alarms(request.told) if self._concerns(alarm, request)]
-        # What only values raise is new where the last turn tells any.
-        valued = None if request.told.readings[-1].values else request.told.turn
-        now = [alarm for alarm in alarms if alarm.turn in (valued, request.told.turn)]
+        now = [alarm for alarm in alarms if _is_told(alarm, request, request.told.turn)]
         if any(alarm.level == "emergency" for alarm in now):
             return self._emergency(now)
         warnings = (*self._reminders(alarms, now), *self._alarms(now), *self._first(request))
@@ -106,8 +104,8 @@ class Drafter:
     @staticmethod
     def _concerns(alarm: Alarm, request: Request) -> bool:
         """Whether an alarm bears on this reply: an emergency always; else one of this person, until other things are asked."""
-        old = alarm.turn is not None and alarm.turn < request.first
-        return alarm.level == "emergency" or (alarm.person == request.told.current.person and not old)
+        mine = alarm.person == request.told.current.person
+        return alarm.level == "emergency" or (mine and _is_told(alarm, request, request.first))
 
     def _first(self, request: Request) -> list[Event]:
         """What must be said before anything else: what doesn't go with a medicine that is taken or asked for."""
@@ -129,9 +127,10 @@ class Drafter:
         return Draft((warning, *body), (*tail, self._question("unread")), draft.grounds, draft.reason)
 
     def _reminders(self, alarms: Sequence[Alarm], now: Sequence[Alarm]) -> list[Event]:
-        """An alarm of an earlier turn stands until it is resolved: it is said again, in short, before anything else."""
+        """The highest alarms of earlier turns stand until they are resolved: they are said again, in short."""
         new = {alarm.rule.id for alarm in now}
-        before = [alarm.rule for alarm in alarms if alarm.rule.id not in new]
+        old = [alarm.rule for alarm in alarms if alarm.rule.id not in new]
+        before = [rule for rule in old if rule.level == old[0].level]
         return _unique(
             Finding(rule.id, "urgent", self._say.before[rule.level].format(title=rule.name), rule.version)
             for rule in before[:_ALARMS]
@@ -297,6 +296,13 @@ class Drafter:
     def _question(self, key: str) -> Ask:
         row = self.rules.questions[key]
         return Ask(row.text, row.options)
+
+
+def _is_told(alarm: Alarm, request: Request, since: int) -> bool:
+    """Whether an alarm has to do with a turn from `since` on; one of values alone, with any turn that tells values."""
+    if alarm.turn is None:
+        return any(reading.values for reading in request.told.readings[since:])
+    return alarm.turn >= since
 
 
 def _unique(events: Iterable[Event]) -> list[Event]:

@@ -75,10 +75,6 @@ class DialogueState:
         """A person of the conversation; of whom nothing was said, nothing is known."""
         return next((patient for patient in self.patients if patient.person == person), Patient(person))
 
-    def was_asked(self, slot: SlotName) -> bool:
-        """Whether one of our replies asked for this."""
-        return any(slot in asked.question.slots for asked in self.asked)
-
 
 def state(messages: Sequence[Message], lexicon: Lexicon, names: ProductNames | None = None) -> DialogueState:
     """Fold a conversation into what is known.

@@ -16,6 +16,7 @@ from medasst.safety.doses import has_dose
 from medasst.text import comparison_key
 
 Want = Literal["ask", "buy", "dose"]
+GATED: frozenset[Status | None] = frozenset({"rx", "banned_online"})
 _NOT_A_DOSE = re.compile(r"(?:不要|不可|不得|不能|切勿|勿|别)(?:自行|擅自|随意).*")  # 不要自行加量; but 别空腹，一次两粒 is one
 _CLAUSES = re.compile(r"[^，。！？；,.!?;\n]+")
 
@@ -74,10 +75,6 @@ class Gate:
         told = [status for status in (table, shop) if status is not None]
         return max(told, key=STRICTNESS.index) if told else None
 
-    def gated(self, concept: str, words: str = "") -> bool:
-        """Whether it needs a prescription or may not be sold online."""
-        return self.status(concept, words) in ("rx", "banned_online")
-
     def acts(self, reading: Reading, before: Reading | None = None) -> list[Act]:
         """What a turn wants of prescription medicines. What is only told of (在吃华法林, 对青霉素过敏) isn't wanted.
 
@@ -90,7 +87,7 @@ class Gate:
         for clause, drugs in self._clauses(reading):
             for drug in drugs:
                 status = self.status(drug.concept, drug.words)
-                if status not in ("rx", "banned_online"):
+                if status is None or status not in GATED:
                     continue
                 text = clause.replace(plain(drug.words).text, "")
                 taken = drug.assertion in ("present", "historical")
@@ -110,7 +107,7 @@ class Gate:
         if not named or named[-1].assertion == "absent":
             return None
         status = self.status(named[-1].concept, named[-1].words)
-        if status not in ("rx", "banned_online"):
+        if status is None or status not in GATED:
             return None
         if self._dose.search(reading.plain):
             return Act("dose", named[-1], status)
@@ -213,7 +210,7 @@ def _of(mention: Mention, names: Iterable[str]) -> bool:
 
 
 def _strict(one: Named) -> bool:
-    return one.status in ("rx", "banned_online")
+    return one.status in GATED
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:

@@ -103,6 +103,15 @@ def test_an_earlier_emergency_is_said_again() -> None:
     assert events[0].rule == "acute_coronary" and "120" in events[0].message and not of(Card, events)
 
 
+def test_an_alarm_of_values_is_new_once_and_then_said_in_short() -> None:
+    first, *_ = reply(BARE, "血压195/115，没啥感觉")
+    assert first.rule == "blood_pressure_180" and first.severity == "urgent"
+    again = reply(BARE, "血压195/115，没啥感觉", "请今天就去医院。", "谢谢")
+    assert [event.message for event in of(Finding, again) if event.rule == first.rule] != [first.message]
+    later = reply(BARE, "血压195/115，没啥感觉", "请今天就去医院。", "那我脚气用什么药")
+    assert first.rule not in {event.rule for event in of(Finding, later)} and of(Card, later)
+
+
 # The prescription gate
 
 

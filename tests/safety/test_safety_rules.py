@@ -14,6 +14,7 @@ from medasst.lexicon import Lexicon, plain
 from medasst.rulebook import Rulebook
 from medasst.safety import Context, Facts, Rules, degenerate
 from medasst.safety.doses import has_dose
+from medasst.safety.gate import GATED
 from medasst.safety.population import child_text
 from medasst.text import sentences
 
@@ -61,13 +62,13 @@ def test_free_forms_are_not_gated(name: str) -> None:
 
 def test_the_stricter_of_table_and_shop_decides() -> None:
     gate, only = RULES.gate, Rules(SHOP.over_the_counter).gate
-    assert gate.gated("阿莫西林") and only.gated("阿莫西林")  # the table says so, whatever is on the shelf
-    assert not gate.gated("布洛芬") and not gate.gated("红霉素软膏")
+    assert gate.status("阿莫西林") in GATED and only.status("阿莫西林") in GATED  # the table says so, whatever is on the shelf
+    assert gate.status("布洛芬") not in GATED and gate.status("红霉素软膏") not in GATED
     assert gate.status("奥美拉唑") == "rx"  # sold both ways, and this shop has none over the counter
     assert gate.status("某某新药") is None
     row = SHOP["OTC-001"].model_copy(update={"sku": "RX-1", "status": "rx"})
     strict = Rules(Catalogue([*SHOP.products, row], SHOP.lexicon)).gate
-    assert strict.gated("布洛芬", "布洛芬缓释胶囊")  # this shop has one of that name on prescription
+    assert strict.status("布洛芬", "布洛芬缓释胶囊") in GATED  # this shop has one of that name on prescription
 
 
 @pytest.mark.parametrize(
