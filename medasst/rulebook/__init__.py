@@ -1,6 +1,23 @@
 """The rules of the assistant as data: tables beside this file, and the object that holds them."""
 
-from medasst.rulebook.book import Composition, Place, Rulebook, Table, Talk, Wordings
+from medasst.rulebook.book import Composition, Rulebook, Talk, Wordings
+from medasst.rulebook.formulary import INGESTED, Medicines
+from medasst.rulebook.medicines import (
+    SEVERITIES,
+    AllergyRow,
+    Amounts,
+    Choice,
+    ComplaintRow,
+    ContentRow,
+    DoseRow,
+    GroupRow,
+    IngredientRow,
+    InteractionRow,
+    PopulationRow,
+    Purpose,
+    Severity,
+    Verdict,
+)
 from medasst.rulebook.rows import (
     STRICTNESS,
     URGENCY,
@@ -28,26 +45,42 @@ from medasst.rulebook.rows import (
     ValueRow,
     VerbRow,
 )
+from medasst.rulebook.tables import Place, Table
 
 __all__ = [
+    "INGESTED",
+    "SEVERITIES",
     "STRICTNESS",
     "URGENCY",
+    "AllergyRow",
+    "Amounts",
     "AnswerRow",
     "Assertion",
+    "Choice",
     "ClassRow",
+    "ComplaintRow",
     "Composition",
+    "ContentRow",
     "CueRow",
+    "DoseRow",
     "DrugRow",
     "FeatureRow",
     "FindingRow",
+    "GroupRow",
+    "IngredientRow",
+    "InteractionRow",
     "Known",
     "Level",
+    "Medicines",
     "Person",
     "PersonRow",
     "Place",
+    "PopulationRow",
+    "Purpose",
     "Quantity",
     "QuestionRow",
     "Rulebook",
+    "Severity",
     "Sex",
     "SlotName",
     "SlotRow",
@@ -60,5 +93,6 @@ __all__ = [
     "TriageRow",
     "ValueRow",
     "VerbRow",
+    "Verdict",
     "Wordings",
 ]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from medasst.config import Config
 from medasst.disk import package_file
 from medasst.errors import ConfigError
+from medasst.rulebook.formulary import Medicines
 from medasst.rulebook.rows import (
-    STRICTNESS,
-    URGENCY,
     AnswerRow,
     ClassRow,
     CueRow,
@@ -28,7 +26,6 @@ from medasst.rulebook.rows import (
     PersonRow,
     QuestionRow,
     Regex,
-    Row,
     SlotRow,
     StemRow,
     ToldRow,
@@ -36,11 +33,10 @@ from medasst.rulebook.rows import (
     ValueRow,
     VerbRow,
 )
+from medasst.rulebook.tables import Folder, Source, Table
 from medasst.rulebook.texts import GateTexts, Leaflets, Messages, OutputTexts
 
-R = TypeVar("R", bound=Row)
 T = TypeVar("T", bound=Config)
-_HEADER = re.compile(r"^\s*\[\[(\w+)\]\]", re.MULTILINE)
 _FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml", "findings_heard.toml")
 _DRUGS = ("drugs.toml", "drugs_more.toml")
 _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
@@ -52,30 +48,6 @@ _OPEN = {
     "leaflets.toml": frozenset(),
 }
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
-
-
-class Place(NamedTuple):
-    """Where a row stands, for whoever has to mend it."""
-
-    file: Path
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True)
-class Table(Generic[R]):
-    """The rows of one kind by their key, and where each stands."""
-
-    rows: Mapping[str, R]
-    places: Mapping[str, Place]
-
-    def __iter__(self) -> Iterator[R]:
-        return iter(self.rows.values())
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 @dataclass(frozen=True)
@@ -187,6 +159,7 @@ class Rulebook:
         english: English words of findings, medicines and classes, by their names.
         idioms: ordinary talk that holds a wording of a finding and means none.
         lists: words that `<name>` stands for in the words of cues.
+        medicines: what is true of medicines (the formulary's tables).
         no_persons: talk that holds a word for a person and speaks of none.
         words_for_some: what 几, 好几, 十几 count as.
         loosened: what an overlay allows that these tables don't, each with who approved it and when; to be shown at start.
@@ -215,6 +188,7 @@ class Rulebook:
     answers: Table[AnswerRow]
     slots: Table[SlotRow]
     told: Table[ToldRow]
+    medicines: Medicines
     wordings: Wordings
     talk: Talk
     messages: Messages
@@ -237,14 +211,10 @@ class Rulebook:
         Raises:
             ConfigError: a table or a row is not as it should be, or loosens without approval; names file and line.
         """
-        base = _Folder(Path(folder) if folder is not None else package_file("rulebook"))
-        over = _Folder(Path(overlay)) if overlay is not None else None
-        loosened: list[str] = []
-
-        def table(kind: type[R], name: str, key: str, files: Sequence[str]) -> Table[R]:
-            own = _table(kind, name, key, [(base, file) for file in files])
-            return own if over is None else _laid_over(own, _table_rows(name, [(over, f) for f in files]), kind, key, loosened)
-
+        base = Folder(Path(folder) if folder is not None else package_file("rulebook"))
+        over = Folder(Path(overlay)) if overlay is not None else None
+        source = Source(base, over)
+        table = source.table
         context, compose = base.read("context.toml"), base.read("compose.toml")
         lists, persons, numbers = _lists(context, "lists"), base.read("persons.toml"), base.read("values.toml")
         findings = table(FindingRow, "finding", "name", _FINDINGS)
@@ -272,6 +242,7 @@ class Rulebook:
             answers=table(AnswerRow, "answer", "", ["questions.toml"]),
             slots=table(SlotRow, "slot", "name", ["dialogue.toml"]),
             told=table(ToldRow, "told", "", ["dialogue.toml"]),
+            medicines=Medicines.read(source),
             wordings=_wordings(
                 Wordings, base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}, _WORDINGS
             ),
@@ -280,146 +251,13 @@ class Rulebook:
             gate=_texts(GateTexts, base, over, "gate.toml", _OPEN["gate.toml"]),
             leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
             output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
-            loosened=tuple(loosened),
+            loosened=tuple(source.loosened),
             own=folder is None and overlay is None,
             fingerprint=hashlib.sha256("".join([base.digest(), over.digest() if over else ""]).encode()).hexdigest(),
         )
 
 
-class _Folder:
-    """A folder of tables; each file is read once."""
-
-    def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise ConfigError(f"{folder}: no such folder; a rulebook is a folder of tables like those in medasst/rulebook")
-        self.folder = folder
-        self._read: dict[str, tuple[dict[str, Any], str]] = {}
-
-    def read(self, name: str) -> dict[str, Any]:
-        return self._load(name)[0]
-
-    def text(self, name: str) -> str:
-        return self._load(name)[1]
-
-    def _load(self, name: str) -> tuple[dict[str, Any], str]:
-        if name not in self._read:
-            path = self.folder / name
-            text = path.read_text("utf-8") if path.is_file() else ""
-            try:
-                self._read[name] = tomllib.loads(text), text
-            except tomllib.TOMLDecodeError as error:
-                raise ConfigError(f"{path}: {error}") from None
-        return self._read[name]
-
-    def digest(self) -> str:
-        """Of every file that was read."""
-        return "".join(hashlib.sha256(self._read[name][1].encode()).hexdigest() for name in sorted(self._read))
-
-
-class _Found(NamedTuple):
-    """A row as it stands in its file."""
-
-    values: dict[str, Any]
-    place: Place
-
-
-def _table_rows(name: str, files: Sequence[tuple[_Folder, str]]) -> list[_Found]:
-    found: list[_Found] = []
-    for folder, file in files:
-        text = folder.text(file)
-        lines = [line for line, kind in _headers(text) if kind == name]
-        rows = folder.read(file).get(name, [])
-        if not isinstance(rows, list) or len(rows) != len(lines):
-            raise ConfigError(f"{folder.folder / file}: {name} must be written as [[{name}]], one block a row")
-        found += [_Found(row, Place(folder.folder / file, line)) for row, line in zip(rows, lines, strict=True)]
-    return found
-
-
-def _headers(text: str) -> Iterator[tuple[int, str]]:
-    """The line and the name of every [[name]]."""
-    line, last = 1, 0
-    for match in _HEADER.finditer(text):
-        line, last = line + text.count("\n", last, match.start(1)), match.start(1)
-        yield line, match[1]
-
-
-def _row(kind: type[R], values: Mapping[str, Any], place: Place) -> R:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        column = ".".join(map(str, first["loc"]))
-        raise ConfigError(f"{place}: {column}: {first['msg']}") from None
-
-
-def _table(kind: type[R], name: str, key: str, files: Sequence[tuple[_Folder, str]]) -> Table[R]:
-    """The rows of all files. What a later file tells of a finding or medicine adds to the row of that name."""
-    rows: dict[str, R] = {}
-    places: dict[str, Place] = {}
-    for number, (values, place) in enumerate(_table_rows(name, files)):
-        row = _row(kind, values, place)
-        own = str(getattr(row, key)) if key else f"{name} {number}"
-        if own in rows and issubclass(kind, FindingRow | DrugRow | ClassRow) and places[own].file != place.file:
-            rows[own] = _row(kind, _merged(rows[own], {key: value for key, value in values.items() if key != "kind"}), place)
-            continue
-        if own in rows:
-            raise ConfigError(f"{place}: {name} {own!r} stands in line {places[own].line} of {places[own].file.name} too")
-        rows[own], places[own] = row, place
-    return Table(rows, places)
-
-
-def _laid_over(own: Table[R], found: Sequence[_Found], kind: type[R], key: str, loosened: list[str]) -> Table[R]:
-    rows, places = dict(own.rows), dict(own.places)
-    for number, (values, place) in enumerate(found):
-        name = str(values.get(key, "")) if key else f"overlay {number}"
-        before = rows.get(name)
-        row = _row(kind, _merged(before, values) if before is not None else values, place)
-        what = _loosens(before, row)
-        if what:
-            if not (row.approved_by and row.approved_on):
-                raise ConfigError(
-                    f"{place}: {name} {what}; what loosens a rule needs approved_by (a pharmacist) and approved_on (a date)"
-                )
-            loosened.append(f"{name} {what} ({row.approved_by}, {row.approved_on}; {place})")
-        rows[name], places[name] = row, place
-    return Table(rows, places)
-
-
-def _merged(before: Row, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with the overlay's columns: lists add, other columns replace."""
-    given = before.model_dump(by_alias=True)
-    for column, value in values.items():
-        both = isinstance(value, list) and isinstance(given.get(column), tuple)
-        given[column] = [*given[column], *(item for item in value if item not in given[column])] if both else value
-    return given
-
-
-def _loosens(before: Row | None, row: Row) -> str:
-    """What the row allows that was not allowed before it, in words; empty where it only adds or tightens."""
-    what = ""
-    if isinstance(row, CueRow):
-        what = "changes when a finding counts" if row.sets not in ("present", "possible") else ""
-    elif isinstance(row, StemRow | ClassRow | DrugRow) and STRICTNESS.index(row.status) == 0 and before is None:
-        what = "makes a name free to sell"
-    elif isinstance(before, DrugRow | ClassRow) and isinstance(row, DrugRow | ClassRow):
-        looser = STRICTNESS.index(row.status) < STRICTNESS.index(before.status)
-        what = f"is sold as {row.status}, was {before.status}" if looser else ""
-    elif isinstance(before, TriageRow) and isinstance(row, TriageRow):
-        what = _loosens_rule(before, row)
-    return what
-
-
-def _loosens_rule(before: TriageRow, row: TriageRow) -> str:
-    if URGENCY.index(row.level) < URGENCY.index(before.level):
-        return f"is of level {row.level}, was {before.level}"
-    if set(row.unless) - set(before.unless):
-        return "has a new exception"
-    if before.never_resolved and not row.never_resolved:
-        return "can be resolved"
-    return "ends without a doctor" if before.seen_only and not row.seen_only else ""
-
-
-def _groups(findings: Table[FindingRow], files: Sequence[tuple[_Folder, str]]) -> dict[str, tuple[str, ...]]:
+def _groups(findings: Table[FindingRow], files: Sequence[tuple[Folder, str]]) -> dict[str, tuple[str, ...]]:
     """The groups of words of all files, and whether every pair names such groups."""
     groups: dict[str, tuple[str, ...]] = {}
     for folder, file in files:
@@ -499,7 +337,7 @@ def _numbered(table: Table[ValueRow], numbers: Mapping[str, Any]) -> Table[Value
     return Table(rows, table.places)
 
 
-def _texts(kind: type[T], base: _Folder, over: _Folder | None, file: str, allowed: frozenset[str] | None) -> T:
+def _texts(kind: type[T], base: Folder, over: Folder | None, file: str, allowed: frozenset[str] | None) -> T:
     """A table that is one object; an overlay's rows add to its lists of tables, its texts replace."""
     values, path = dict(base.read(file)), base.folder / file
     for column, value in (over.read(file) if over else {}).items():

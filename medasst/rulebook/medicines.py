@@ -18,6 +18,7 @@ Verdict = Literal["allow", "ask", "forbid"]
 Purpose = Literal[
     "fever", "pain", "allergy", "cough", "phlegm", "stomach", "diarrhoea", "constipation", "supplement", "cold", "other"
 ]
+VERDICTS: tuple[Verdict, ...] = ("allow", "ask", "forbid")
 SEVERITIES: tuple[Severity, ...] = ("none", "caution", "avoid", "forbid")
 
 
