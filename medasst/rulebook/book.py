@@ -92,6 +92,9 @@ class Wordings:
     for_before: Regex
     for_after: Regex
     class_not_before: Regex
+    acid: Regex
+    salt: Regex
+    form: Regex
     substances: Regex
     before: Regex
     kin: Regex

@@ -27,12 +27,12 @@ class GroupRow(Row):
 
     Attributes:
         is_a: broader groups; a row that names one holds for this one too.
-        words: what shoppers call the group, where drugs.toml has no class of that name.
+        classes: classes of drugs.toml whose members belong to it, or may: 我在吃降压药.
     """
 
     name: str
     is_a: Words = ()
-    words: Words = ()
+    classes: Words = ()
 
 
 class IngredientRow(Row):

@@ -1,0 +1,98 @@
+"""Questions to the formulary's tables. What they don't know is told as unknown, never as harmless."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
+from typing import NamedTuple, TypeVar
+
+from medasst.formulary.contents import Contents, Resolver, Substance
+from medasst.rulebook import (
+    INGESTED,
+    AllergyRow,
+    ComplaintRow,
+    DoseRow,
+    InteractionRow,
+    PopulationRow,
+    Row,
+    Rulebook,
+)
+
+R = TypeVar("R", bound=Row)
+
+
+class Interaction(NamedTuple):
+    """A row that two medicines, or a medicine and what is eaten or drunk, fall under.
+
+    Attributes:
+        one, other: by which of their substances or groups.
+        sure: not only because one of them may belong to a group.
+    """
+
+    row: InteractionRow
+    one: str
+    other: str
+    sure: bool
+
+
+class Formulary:
+    """What the tables of one rulebook know of medicines."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._resolver = Resolver(book)
+        self.contents, self.made_of = self._resolver.contents, self._resolver.made_of
+        tables = book.medicines
+        self._pairs: dict[frozenset[str], list[InteractionRow]] = defaultdict(list)
+        for row in tables.interactions:
+            for first, second in product(row.first, row.second):
+                self._pairs[frozenset((first, second))].append(row)
+        self._populations = _by(tables.populations, lambda row: row.of)
+        self._doses = _by(tables.doses, lambda row: (row.ingredient,))
+        self._allergies = _by(tables.allergies, lambda row: row.allergens)
+        self._complaints = _by(tables.complaints, lambda row: (row.name, *row.also))
+
+    def interactions(self, one: Contents, other: Contents) -> list[Interaction]:
+        """What speaks against taking both, the sure ones first, each row once. None found is no clearance: see `unknown`."""
+        found: dict[str, Interaction] = {}
+        for sure, left, right in (
+            (True, one.names, other.names),
+            (False, one.names | one.may_be, other.names | other.may_be),
+        ):
+            for a, b in product(sorted(left), sorted(right)):
+                for row in self._pairs.get(frozenset((a, b)), ()):
+                    found.setdefault(row.id, Interaction(row, a, b, sure))
+        return list(found.values())
+
+    def with_food(self, one: Contents, food: str) -> list[Interaction]:
+        """What speaks against a medicine with what is eaten or drunk, one of `INGESTED`."""
+        assert food in INGESTED
+        return self.interactions(one, Contents(food, (Substance(food, food, frozenset()),)))
+
+    def populations(self, one: Contents) -> Iterator[tuple[str, PopulationRow]]:
+        """The rows about those who take it, each with the substance or group that it is about."""
+        return ((name, row) for name in sorted(one.names) for row in self._populations.get(name, ()))
+
+    def doses(self, substance: str, months: int | None = None) -> list[DoseRow]:
+        """The rows about how much of a substance, for an age where it is given."""
+        rows = self._doses.get(substance, [])
+        if months is None:
+            return rows
+        return [row for row in rows if row.from_months <= months and (row.below_months is None or months < row.below_months)]
+
+    def allergies(self, allergen: str) -> list[AllergyRow]:
+        """The rows of an allergen as the shopper names it; by the longest name that stands in it."""
+        inside = [name for name in self._allergies if name in allergen]
+        return self._allergies[max(inside, key=len)] if inside else []
+
+    def complaint(self, finding: str) -> ComplaintRow | None:
+        """What a counter does about a finding."""
+        return next(iter(self._complaints.get(finding, ())), None)
+
+
+def _by(rows: Iterable[R], keys: Callable[[R], Iterable[str]]) -> dict[str, list[R]]:
+    found: dict[str, list[R]] = defaultdict(list)
+    for row in rows:
+        for key in keys(row):
+            found[key].append(row)
+    return dict(found)
