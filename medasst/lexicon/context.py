@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -59,6 +59,7 @@ class Context:
         self._people = People(book)
         self._features = [(row.name, re.compile("|".join(map(re.escape, row.words))), row.across) for row in book.features]
         self._say = _Patterns(book)
+        self._findings = {row.name: row.kind for row in book.findings}
 
     def judge(
         self, script: Script, mentions: Sequence[Candidate], besides: Sequence[tuple[int, int]] = ()
@@ -70,22 +71,55 @@ class Context:
         """
         text = script.text
         rest = _without(text, [*((one.start, one.end) for one in mentions), *besides])
-        cues = self._found(rest, script, {one.name.kind for one in mentions})
+        kinds = [self._kinds(text, one) for one in mentions]
+        cues = self._found(rest, script, frozenset().union(*kinds))
         ends = self.ends(script)
-        scene = _Scene(text, mentions, cues, ends, self._say)
+        scene = _Scene(text, mentions, kinds, cues, ends, self._say)
         said = scene.assertions()
         persons = self._people.find(rest, script.blank_before, text)
         whose = [
-            self._people.somebody(verdict.cue) if verdict and verdict.row.sets == "someone_else" and verdict.forward else person
+            self._people.somebody(verdict.cue)
+            if verdict
+            and verdict.row.sets == "someone_else"
+            and (verdict.forward or person is None or person.value.person == "self")
+            else person
             for verdict, person in zip(scene.verdicts, (self.whose(text, one, persons, ends) for one in mentions), strict=True)
         ]
+        said = self._passed(text, mentions, said, whose)
         said = self._people.assertions(text, mentions, said, persons, whose)
         whose = self._people.seekers(text, mentions, said, whose)
         features = [self._how(text, one, ends) for one in mentions]
         told = [verdict.cue.name if verdict else "" for verdict in scene.verdicts]
         return [Stated(*each) for each in zip(said, whose, features, told, strict=True)], persons
 
-    def _found(self, rest: str, script: Script, kinds: Collection[str]) -> list[Cue]:
+    def _passed(
+        self, text: str, mentions: Sequence[Candidate], said: list[Assertion], whose: Sequence[Hit[PersonRow] | None]
+    ) -> list[Assertion]:
+        """The assertions, with `historical` where the same is denied further on: 昨天吐了三次, 今天不吐了."""
+        last: dict[tuple[str, str], int] = {}
+        told = list(said)
+        for number, (one, assertion, hit) in enumerate(zip(mentions, said, whose, strict=True)):
+            key = one.name.concept, hit.value.person if hit else "self"
+            before = last.get(key)
+            if assertion == "present" and self._say.passes.fullmatch(one.name.concept):
+                last[key] = number
+            elif (
+                assertion == "absent"
+                and before is not None
+                and self._say.passed_now.search(text, mentions[before].end, one.start)
+            ):
+                told[before] = "historical"
+        return told
+
+    def _kinds(self, text: str, one: Candidate) -> frozenset[str]:
+        """What a cue may call a mention: a disease is a finding, too."""
+        name = one.name
+        if name.kind != "finding":
+            return frozenset({name.kind})
+        called_so = self._say.disease_words.search(text, one.start, one.end) is not None
+        return frozenset({"finding", "disease" if called_so else self._findings.get(name.concept, "finding")})
+
+    def _found(self, rest: str, script: Script, kinds: frozenset[str]) -> list[Cue]:
         """The cues of a text, in order; of those in one place the longest.
 
         Args:
@@ -95,7 +129,7 @@ class Context:
         literal = {(hit.start, hit.end): hit.value for hit in cues}
         wide: dict[tuple[int, int], Cue] = {}
         for pattern, rows in self._patterns:
-            if not any(kind in kinds for kind in rows[0].kinds):
+            if kinds.isdisjoint(rows[0].kinds):
                 continue
             for match in pattern.finditer(rest):
                 before = wide[match.span()].value if match.span() in wide else literal.get(match.span(), ())
@@ -114,7 +148,7 @@ class Context:
 
     def whose(self, text: str, one: Candidate, persons: Sequence[Hit[PersonRow]], ends: Ends) -> Hit[PersonRow] | None:
         """The word for the person whose a mention is; None: the one who writes."""
-        return self._people.whose(text, one.start, one.end, persons, ends.sentence)
+        return self._people.whose(text, one.start, one.end, persons, ends.sentence, medicine=one.name.kind == "drug")
 
     def _how(self, text: str, one: Candidate, ends: Ends) -> frozenset[str]:
         start, end = ends.within(max(0, one.start - _FEATURE_REACH), one.start), ends.until(one.end, one.end + _FEATURE_REACH)
@@ -130,6 +164,8 @@ class _Patterns:
     def __init__(self, book: Rulebook) -> None:
         say = book.wordings
         self.between = re.compile(f"(?:{say.between})*", re.VERBOSE)
+        self.passes, self.passed_now = re.compile(say.passes, re.VERBOSE), re.compile(say.passed_now, re.VERBOSE)
+        self.disease_words = re.compile(say.disease_words, re.VERBOSE)
         self.past_inside, self.now_beside = re.compile(say.past_inside, re.VERBOSE), re.compile(say.now_beside, re.VERBOSE)
         self.listing = re.compile(f"(?:{say.listing})*", re.VERBOSE)
         self.either = re.compile(say.either, re.VERBOSE)
@@ -148,6 +184,7 @@ class _Scene:
 
     text: str
     mentions: Sequence[Candidate]
+    kinds: Sequence[frozenset[str]]
     cues: Sequence[Cue]
     ends: Ends
     say: _Patterns
@@ -192,7 +229,7 @@ class _Scene:
                 turned = turned or (row.sets == "break" and row.strength == "strong")
                 blocked = turned if row.reach in ("next", "list") else broken
                 free = not blocked or row.strength == "strong" or row.sets in ("someone_else", "present")
-                if free and self._speaks_of(row, one, "backward") and self._reaches(number, cue, row):
+                if free and self._speaks_of(row, number, "backward") and self._reaches(number, cue, row):
                     yield _Verdict(cue, row, one.start - cue.end, forward=True)
 
     def _backward(self, number: int) -> Iterator[_Verdict]:
@@ -204,7 +241,7 @@ class _Scene:
             if cue.start - one.end > _FAR or self.ends.sentence(one.end, cue.start):
                 break
             for row in cue.value:
-                if not self._speaks_of(row, one, "forward"):
+                if not self._speaks_of(row, number, "forward"):
                     continue
                 near = cue.start <= after and not self.ends.clause(one.end, cue.start)
                 reaches = (
@@ -215,8 +252,11 @@ class _Scene:
                 if reaches:
                     yield _Verdict(cue, row, cue.start - one.end, forward=False)
 
-    def _speaks_of(self, row: CueRow, one: Candidate, other_way: str) -> bool:
-        if row.sets in _SAYS_NOTHING or row.towards == other_way or one.name.kind not in row.kinds:
+    def _speaks_of(self, row: CueRow, number: int, other_way: str) -> bool:
+        one = self.mentions[number]
+        if row.sets in _SAYS_NOTHING or row.towards == other_way or self.kinds[number].isdisjoint(row.kinds):
+            return False
+        if row.opens and one.start and self.ends.within(one.start - 1, one.start) < one.start:
             return False
         return row.asks == "any" or (row.asks == "yes") == bool(self.say.asking.search(self.ends.clause_at(one.start, one.end)))
 
@@ -224,7 +264,7 @@ class _Scene:
         """没 before the next mention is that one's (头痛没发烧), unless that one has its own behind it (咳嗽没有腿肿没有)."""
         if row.sets != "absent" or cue.end != after or after == len(self.text) or self.ends.clause(cue.start, cue.end + 1):
             return True
-        if cue.name != "没有":
+        if cue.name not in ("没有", "无"):
             return False
         next_end = next(one.end for one in self.mentions if one.start == after)
         return self.text.startswith((cue.name, "有"), next_end)
@@ -246,7 +286,7 @@ class _Scene:
         before = self.mentions[number - 1] if number else None
         if before is None or before.end != cue.start or row.sets != "absent":
             return False
-        return cue.name == "没有" and self.text.startswith(("没有", "有"), self.mentions[number].end)
+        return cue.name in ("没有", "无") and self.text.startswith((cue.name, "有"), self.mentions[number].end)
 
     def _listed(self, number: int, cue: Cue) -> bool:
         """Whether a mention is listed behind one that this cue spoke of: 没有发烧、咳嗽和头痛."""
@@ -297,12 +337,20 @@ class _Scene:
                 and after is not None
                 and after.row.reach == "list"
                 and after.cue.start >= following.end
-                and one.name.kind in after.row.kinds
-                and (after.row.sets in ("absent", "present") or self.text[one.end : following.start] != ",")
+                and not self.kinds[number].isdisjoint(after.row.kinds)
+                and (self._of_all(number, after) or self.text[one.end : following.start] != ",")
                 and self.say.listing.fullmatch(self.text, one.end, following.start)
             ):
                 said[number] = said[number + 1]
                 self.verdicts[number] = after
+
+    def _of_all(self, number: int, after: _Verdict) -> bool:
+        """Whether what is said behind a list goes over its commas: 头晕, 恶心都没有, but not 胃痛, 黑便没有, 恶心没有."""
+        if after.row.sets == "present":
+            return True
+        beyond = self.verdicts[number + 2] if number + 2 < len(self.verdicts) else None
+        alike = beyond is not None and beyond.cue is not after.cue and beyond.cue.name == after.cue.name
+        return after.row.sets == "absent" and not alike
 
     def _either_or(self, said: list[Assertion]) -> None:
         """汗疱疹还是手癣: either is possible."""

@@ -31,6 +31,9 @@ class People:
         )
         self._told_behind, self._not_of = re.compile(say.told_behind, re.VERBOSE), re.compile(say.not_of, re.VERBOSE)
         self._owner_before, self._owner_after = (re.compile(each, re.VERBOSE) for each in (say.owner_before, say.owner_after))
+        self._gives, self._speaks, self._given_to, self._dead, self._late = (
+            re.compile(each, re.VERBOSE) for each in (say.gives, say.speaks, say.given_to, say.dead, say.late)
+        )
         self._somebody = PersonRow(words=("有人",), person="other", someone_else=True)
         self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
 
@@ -51,6 +54,8 @@ class People:
                 continue
             if self._not_of.search(text, max(0, hit.start - _BESIDE), hit.start):
                 continue
+            if row.person not in ("self", "child") and self._gives.match(text, hit.end):
+                continue
             one = Hit(hit.start, hit.end, hit.name, row)
             last = found[-1] if found else None
             if (
@@ -62,7 +67,17 @@ class People:
                 found[-1] = Hit(last.start, one.end, one.name, _relative(last.value, row))
             else:
                 found.append(one)
-        return _referred(found)
+        return _referred([hit for number, hit in enumerate(found) if not self._only_speaks(whole, found, number)])
+
+    def _only_speaks(self, text: str, found: Sequence[Hit[PersonRow]], number: int) -> bool:
+        """Whether this is the one who writes, who but doubts or asks about the one of his house named beside."""
+        if found[number].value.person != "self" or not self._speaks.match(text, found[number].end):
+            return False
+        beside = [*reversed(found[:number])] or found[number + 1 :]
+        named = next((hit for hit in beside if hit.value.person != "self"), None)
+        if named is None or (named.start < found[number].start and self._dead.search(text, named.end, found[number].start)):
+            return False
+        return _of_the_house(named.value)
 
     def whose(
         self,
@@ -71,6 +86,8 @@ class People:
         end: int,
         persons: Sequence[Hit[PersonRow]],
         parted: Callable[[int, int], bool],
+        *,
+        medicine: bool = False,
     ) -> Hit[PersonRow] | None:
         """The word for the person whose the mention at `start:end` is; None: the one who writes.
 
@@ -78,10 +95,13 @@ class People:
 
         Args:
             parted: whether a sentence ends between two places.
+            medicine: whether it is a medicine, which may be for whoever is named behind it.
         """
         number = bisect_right(persons, start, key=lambda hit: hit.end)
         after = persons[number] if number < len(persons) else None
         if after is not None and after.start - end <= 1 and self._has_it.match(text, after.end):
+            return after
+        if medicine and after is not None and self._given_to.fullmatch(text, end, after.start):
             return after
         for later in persons[number : number + 2]:
             if later.start <= end + _BESIDE and self._told_behind.fullmatch(text, end, later.start):
@@ -119,14 +139,22 @@ class People:
             and one.name.kind == "finding"
         ]
         last_turn = max(turns, default=-1)
-        seeking = self._seeking.search(text) is not None
+        house = [hit.start for hit in persons if hit.value.person != "self" and _of_the_house(hit.value)]
+        asked = [match.start() for match in self._seeking.finditer(text)]
         return [
             "someone_else"
             if assertion in ("present", "possible", "historical")
             and hit is not None
             and hit.value.person not in sought
-            and self._is_by_the_way(
-                one, hit.value, asks_for_self=one.end <= last_turn or one.name.concept in denied, seeking=seeking
+            and (
+                self._late.match(text, hit.end)
+                or self._is_by_the_way(
+                    one,
+                    hit.value,
+                    asks_for_self=one.end <= last_turn or one.name.concept in denied,
+                    # 班主任腮腺炎, 我家娃没肿, 要是发烧怎么办 seeks help for the child.
+                    seeking=any(not any(one.end <= start < place for start in house) for place in asked),
+                )
             )
             else assertion
             for one, assertion, hit in zip(mentions, said, whose, strict=True)
@@ -163,8 +191,12 @@ class People:
             return False
         if row.person in ("self", "child"):
             return False
-        of_the_house = row.person != "other" or row.stage is not None  # 婆婆, 孙子; not a friend, an uncle
-        return not of_the_house or one.name.concept in self._diseases or "过敏" in one.name.concept
+        return not _of_the_house(row) or one.name.concept in self._diseases or "过敏" in one.name.concept
+
+
+def _of_the_house(row: PersonRow) -> bool:
+    """Whether it is somebody near: 婆婆, 孙子; not a friend, an uncle."""
+    return row.person != "other" or row.stage is not None
 
 
 def _relative(of: PersonRow, row: PersonRow) -> PersonRow:
@@ -174,15 +206,17 @@ def _relative(of: PersonRow, row: PersonRow) -> PersonRow:
 
 
 def _referred(found: list[Hit[PersonRow]]) -> list[Hit[PersonRow]]:
-    """The persons with 他 and 她 as who they stand for."""
-    named = [hit.value for hit in found if not hit.value.refers and hit.value.person != "self"]
-    last = named[0] if named else None
+    """The persons with 他 and 她 as who they stand for: of those who may be meant the one named last, else the first."""
+    named = [hit for hit in found if not hit.value.refers and hit.value.person != "self"]
     resolved: list[Hit[PersonRow]] = []
     for hit in found:
-        if hit.value.refers and last is not None:
-            resolved.append(Hit(hit.start, hit.end, hit.name, last))
-            continue
-        if hit.value.person != "self" and not hit.value.refers:
-            last = hit.value
+        if hit.value.refers:
+            sex = hit.value.sex
+            fit = [one for one in named if sex is None or one.value.sex in (sex, None)] or named
+            before = [one.value for one in fit if one.start < hit.start]
+            meant = before[-1] if before else fit[0].value if fit else None
+            if meant is not None:
+                resolved.append(Hit(hit.start, hit.end, hit.name, meant))
+                continue
         resolved.append(hit)
     return resolved

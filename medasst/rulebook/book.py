@@ -103,8 +103,16 @@ class Wordings:
     has_it: Regex
     told_behind: Regex
     not_of: Regex
+    gives: Regex
+    speaks: Regex
+    dead: Regex
+    late: Regex
+    given_to: Regex
     owner_before: Regex
     owner_after: Regex
+    passes: Regex
+    passed_now: Regex
+    disease_words: Regex
     past_inside: Regex
     now_beside: Regex
     own_turn: Regex
