@@ -44,9 +44,12 @@ class Pairs:
             for word in words:
                 groups.setdefault(wording(word), set()).add(group)
         self._persons = {wording(word) for row in book.persons for word in row.words}
-        # An idiom (想死你了) hides the words of groups in it, as it hides names; so does a group's word that no pair asks for.
+        # An idiom (想死你了) hides the words of groups in it, as it hides names; so does a group's word that no pair asks for,
+        # and a medicine that is a salt (盐酸氨溴索).
         needs = (word for row in book.findings if row.kind == "need" for word in row.words)
-        for idiom in (*book.idioms, *needs):
+        acid = re.compile(book.wordings.acid, re.VERBOSE)
+        medicines = (name for row in book.drugs for name in (row.name, *row.names) if acid.match(name))
+        for idiom in (*book.idioms, *needs, *medicines):
             groups.setdefault(wording(idiom), set())
         asked = {name for row in book.findings for pair in row.pairs for name in pair.split()}
         self._finder = Finder({word: frozenset(of & asked) for word, of in groups.items()}, overlapping=True)
