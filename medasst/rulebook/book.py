@@ -110,6 +110,7 @@ class Wordings:
     given_to: Regex
     owner_before: Regex
     owner_after: Regex
+    opening: Regex
     passes: Regex
     passed_now: Regex
     disease_words: Regex
