@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import errno
+import json
+import sys
 import textwrap
 import time
 import warnings
@@ -20,7 +22,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from medasst import __version__
 from medasst.config import load, load_defaults
-from medasst.errors import ConfigError, MedasstError
+from medasst.errors import ConfigError, DataError, MedasstError
 from medasst.progress import Progress as ProgressCall
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ examples:
   medasst score predictions.jsonl                  BLEU-4 and ROUGE of any file with predict and label
   medasst fetch qwen2.5-coder-1.5b                 an embedded base, to use without a network later
   medasst read "我妈没发烧，就是咳嗽三天"              how a message is read, and which rules hold
+  medasst check request.json                       medicines against a patient: interactions, diseases, age, …
   medasst chat configs/demo/serve.toml             talk in the terminal
   medasst serve configs/demo/serve.toml            chat page and OpenAI-compatible API; without a file: no model
 
@@ -97,6 +100,12 @@ def _parser() -> argparse.ArgumentParser:
     read = _command(commands, "read", _read, "how a message is read, and which rules of urgency hold", config=None, out=False)
     read.add_argument("text", metavar="TEXT", help="one message of a shopper")
     read.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
+    check = _command(
+        commands, "check", _check, "medicines against a patient and one another, without a chat", config=None, out=False
+    )
+    check.add_argument("file", metavar="FILE", help="a request in JSON (docs/medicines.md); - reads it from stdin")
+    check.add_argument("--format", choices=("json", "cds-hooks"), default="json", help="our JSON, or HL7 CDS Hooks cards")
+    check.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
     chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
     _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
@@ -217,6 +226,23 @@ def _read(arguments: argparse.Namespace) -> None:
         print(f"{reading.text[value.start : value.end]}\t{value.quantity}\t{value.number:g}\t{value.person}")
     for alarm in Triage(book, lexicon).alarms(of_turns([arguments.text], lexicon)):
         print(f"→ {alarm.level}\t{alarm.rule.id}\t{alarm.rule.name}\tby {alarm.words}")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from medasst.formulary import Formulary
+    from medasst.lexicon import Lexicon
+    from medasst.rulebook import Rulebook
+    from medasst.safety import PersonChecks
+    from medasst.safety.check import Checker, read_check
+
+    try:
+        body = sys.stdin.buffer.read() if arguments.file == "-" else Path(arguments.file).read_bytes()
+    except OSError as error:
+        raise DataError(f"can't be read: {error.strerror}; give a JSON file, or - for stdin", arguments.file) from None
+    request = read_check(body)
+    book = Rulebook.load(overlay=arguments.overlay)
+    answer = Checker(PersonChecks(Lexicon(book), Formulary(book))).written(request, arguments.format)
+    print(json.dumps(answer, ensure_ascii=False, indent=2))
 
 
 def _chat(arguments: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from medasst.models import ChatModel, open_model
 from medasst.models.places import Placed, Places
 from medasst.progress import Progress, silent
 from medasst.rulebook import Rulebook
+from medasst.safety.check import Checker
 from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
@@ -83,7 +84,8 @@ class _Service:
         book = open_rulebook(self._config)  # before the model: a slip in a table should not cost a minute
         model = _open_model(self._config, self._config.slots, self._progress)
         assistant = Assistant.from_samples(Placed(model, self._places) if model else None, book=book)
-        app = create_app(assistant, {BARE: model} if model else {}, self._config)
+        checker = Checker(assistant.rules.person_checks)
+        app = create_app(assistant, {BARE: model} if model else {}, self._config, checker)
         self._closing.append(app.state.desk.close)
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.collect()
