@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from medasst.dialogue import Patient
 from medasst.disk import package_file
 from medasst.errors import DataError
 from medasst.safety import Facts, Rules
@@ -35,7 +34,7 @@ class VettedAnswer:
         turns: the user turns that it answers, in order.
         kind: answer, ask, refer or prescription (`medasst/samples/README.md`).
         products: the SKUs that it is about.
-        facts: the circumstances that its user turns tell, of `patient`.
+        facts: the circumstances that its user turns tell.
         medicines: the medicines that it or its questions name, with every broader name.
     """
 
@@ -46,7 +45,6 @@ class VettedAnswer:
     sources: tuple[Source, ...]
     facts: Facts
     medicines: frozenset[str] = frozenset()
-    patient: Patient = field(default=Patient("self"), compare=False)
 
 
 class VettedAnswers:
@@ -103,8 +101,7 @@ def _answers(row: Mapping[str, Any], rules: Rules) -> list[VettedAnswer]:
                     kind=row["kind"],
                     products=frozenset(row.get("products", ())),
                     sources=tuple(dict.fromkeys(Source(fact["document"], fact["section"]) for fact in row.get("facts", ()))),
-                    facts=Facts.of(patient := rules.patient(turns)),
-                    patient=patient,
+                    facts=rules.facts(turns),
                     medicines=rules.medicines("。".join([*turns, message["content"]])),
                 )
             )
