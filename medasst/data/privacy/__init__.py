@@ -111,20 +111,14 @@ def _simple(text: str) -> str:
 
 
 def _searched(text: str, recognisers: Sequence[Recogniser]) -> str:
-    views = {"text": text}
-    runs: dict[str, int] = {}
     for recogniser in recognisers:
-        if recogniser.cues and not any(cue in text for cue in recogniser.cues):
+        if not recogniser.is_cued(text):
             continue
-        view = views.get(recogniser.view) or views.setdefault(recogniser.view, view_of(text, recogniser.view))
-        if recogniser.least and runs.setdefault(recogniser.view, -1) < 0:
-            runs[recogniser.view] = numbers.longest(view)
-        if recogniser.least > runs.get(recogniser.view, 0):
+        view = view_of(text, recogniser.view)
+        if recogniser.least and recogniser.least > numbers.longest(view):
             continue
-        spans = list(recogniser.spans(view))
-        masked = replaced(text, _free(text, spans), recogniser.label) if spans else text
-        if masked != text:
-            text, views, runs = masked, {"text": masked}, {}
+        if spans := list(recogniser.spans(view)):
+            text = replaced(text, _free(text, spans), recogniser.label)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from medasst.data.privacy.recogniser import HAN, NUMERALS, SEPARATORS, SIGNS, Recogniser, View, always, any_of, led_by, words
 
@@ -60,9 +61,14 @@ def _evenly(text: str) -> bool:
     return len(gaps) == 1 and all(size >= 2 for size in groups)
 
 
+@lru_cache(maxsize=16)
 def longest(text: str) -> int:
     """Of all numbers in a view, with whatever stands between their digits, the digits of the longest."""
-    return max((len(_digits(match[0])) for match in _LOOSE.finditer(text)), default=0)
+    most = 0
+    for number in _LOOSE.findall(text):
+        if len(number) > most:
+            most = max(most, len(_digits(number)))
+    return most
 
 
 # ---- identity numbers ------------------------------------------------------------------------------------------------
@@ -89,7 +95,7 @@ def is_id_card(number: str) -> bool:
 def like_id_card(text: str) -> bool:
     """A slip of one digit makes the check character wrong and leaves a person's number: place and birth date are enough."""
     number = _digits(text.replace("×", "X"))
-    if len(number) != 18:
+    if not re.fullmatch("[0-9]{17}[0-9Xx]", number):
         return False
     born = int(number[6:10]), int(number[10:12]), int(number[12:14])
     return is_id_card(number) or (int(number[:2]) in _PROVINCES and _is_date(*born))
@@ -98,7 +104,7 @@ def like_id_card(text: str) -> bool:
 def like_old_id_card(text: str) -> bool:
     """Whether 15 digits are a number of before 1999: a province and a birth date."""
     number = _digits(text)
-    return int(number[:2]) in _PROVINCES and _is_date(1900 + int(number[6:8]), int(number[8:10]), int(number[10:12]))
+    return number.isdigit() and int(number[:2]) in _PROVINCES and _is_date(1900 + int(number[6:8]), int(number[8:10]), int(number[10:12]))
 
 
 def _like_even_old_id_card(text: str) -> bool:
@@ -313,7 +319,8 @@ _PLATE_CUE = re.compile(r"(?:车牌|车号|牌照|车子?|号牌)(?:号码?)?(?:
 
 
 _PLATE_BEGINS = re.compile(
-    rf"车牌|[{_WORDS['provinces']}]{_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9{NUMERALS}]{_PLATE_SIGNS}[A-Za-z0-9{NUMERALS}]"
+    rf"[车{_WORDS['provinces']}](?:(?<=车)牌"
+    rf"|(?<!车){_PLATE_SIGNS}[A-Za-z]{_PLATE_SIGNS}[A-Za-z0-9{NUMERALS}]{_PLATE_SIGNS}[A-Za-z0-9{NUMERALS}])"
 )
 
 

@@ -21,7 +21,7 @@ _UNITS = "元块岁次片粒天周度盒个克毫分斤米厘月日年支瓶袋�
 _PART = (
     r"前面?|开头|打头|头|先|中间|中段|后面?|最后|末尾?|尾巴?|接着|接下来|跟着|紧跟|然后|再|下面|剩下?|其余|加上|连着|还有|第"
 )
-_COUNT = re.compile(r"(?<![0-9])[0-9]{1,2}(?=\s?(?:位数?字?|个数字?|段|截|半截|组|节|部分))")
+_COUNT = re.compile(r"[0-9](?<![0-9]{2})[0-9]?(?=\s?(?:位数?字?|个数字?|段|截|半截|组|节|部分))")
 _INSIDE = r"0-9A-Za-z。；;！!？?:：\n\[\]"  # of no gap
 _GAP = re.compile(
     rf"[^{_INSIDE}{_UNITS}][^{_INSIDE}]{{0,5}}|[（(<【][^）)>】\n]{{1,6}}[）)>】]"
@@ -46,7 +46,7 @@ _SHORTEST, _LONGEST = 10, 19  # digits
 _FIGURE = f"[0-9{NUMERALS}{SIGNS}]"
 _FIGURES, _STOP = re.compile(_FIGURE), re.compile(r"[A-Za-z。；;！!？?\n]")
 # Parts of three digits with words between, or single digits with a letter between.
-CHUNKS = rf"{_FIGURE}{{3}}[^A-Za-z0-9。；\n]{{1,8}}{_FIGURE}{{3}}|{_FIGURE}(?:[^A-Za-z0-9。；\n]{_FIGURE}){{4}}"
+CHUNKS = rf"{_FIGURE}{_FIGURE}{{2}}[^A-Za-z0-9。；\n]{{1,8}}{_FIGURE}{{3}}|{_FIGURE}(?:[^A-Za-z0-9。；\n]{_FIGURE}){{4}}"
 _CHUNKS = re.compile(rf"{CHUNKS}|{_FIGURE}(?:[{SEPARATORS}]*{_FIGURE}){{3}}")
 # Ten digits at least with little between them, and a cue or the way in which numbers are read out.
 SIGN = rf"{_FIGURE}(?:[^A-Za-z。；;！!？?\n]*{_FIGURE}){{9}}"
