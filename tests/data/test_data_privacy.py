@@ -196,6 +196,11 @@ def test_measurements_and_roles_stay(text: str) -> None:
     assert mask(text) == text
 
 
+@pytest.mark.parametrize("number", ["622.8250.897x.3426.6293", "430103X（哈）19820914（哈）303"])
+def test_an_x_amid_a_number_that_is_taken_apart_makes_it_none(number: str) -> None:
+    assert "[身份证]" not in mask(f"身份证是{number}")
+
+
 @given(st.text(alphabet="0123456789-@.abQq微信电话：:我是叫王明，路号 a_", max_size=60))
 def test_masking_twice_changes_nothing_more(text: str) -> None:
     assert mask(mask(text)) == mask(text)

@@ -7,7 +7,7 @@ import json
 import random
 import sys
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from medasst.data.privacy import mask, masked_series
 from medasst.data.privacy.names import is_name
+from medasst.data.privacy.signs import Group, signs
 from medasst.text import normalise
 
 SUITE = Path(__file__).parents[2] / "benchmarks" / "privacy.jsonl"
@@ -69,6 +70,20 @@ def test_a_column_of_planted_secrets_equals_the_function(corpus: ModuleType) -> 
     texts = [normalise(f"{corpus.secret(r, kind).told}。") for kind in corpus.secret_kinds() for _ in range(100)]
     masked = masked_series(pl.Series(texts)).to_list()
     assert [(text, mask(text)) for text in texts] == list(zip(texts, masked, strict=True))
+
+
+def test_a_column_finds_names_of_rare_letters() -> None:
+    texts = ["孩子李郗芳", "患者沈逄涛，男", "麻淑逯医生您好"]
+    assert masked_series(pl.Series(texts)).to_list() == ["孩子[姓名]", "患者[姓名]，男", "[姓名]医生您好"]
+
+
+def test_the_patterns_of_a_column_fit_into_the_cache_of_polars() -> None:
+    """Which keeps 32 of a thread; one more and all would be compiled anew for every column."""
+
+    def patterns(groups: Iterable[Group]) -> set[str]:
+        return {pattern for group in groups for pattern in {*group.patterns, *patterns(group.then)}}
+
+    assert len(patterns(signs())) <= 32
 
 
 # ---- numbers in disguise -----------------------------------------------------------------------------------------------

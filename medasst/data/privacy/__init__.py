@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
@@ -19,7 +20,7 @@ from medasst.data.privacy import accounts, apart, births, names, numbers, places
 from medasst.data.privacy.fields import label_of, without_fields
 from medasst.data.privacy.numbers import is_id_card, is_luhn
 from medasst.data.privacy.recogniser import Recogniser, has_numerals, replaced, view_of
-from medasst.data.privacy.signs import signs
+from medasst.data.privacy.signs import EVERY, Group, signs
 from medasst.data.simplified import simplified_series, simplify, traditional_sign
 from medasst.text import normalise
 
@@ -112,10 +113,8 @@ def _simple(text: str) -> str:
 
 def _searched(text: str, recognisers: Sequence[Recogniser]) -> str:
     for recogniser in recognisers:
-        if not recogniser.is_cued(text):
-            continue
         view = view_of(text, recogniser.view)
-        if recogniser.least and recogniser.least > numbers.longest(view):
+        if (recogniser.least and recogniser.least > numbers.longest(view)) or not recogniser.is_cued(text):
             continue
         if spans := list(recogniser.spans(view)):
             text = replaced(text, _free(text, spans), recogniser.label)
@@ -125,6 +124,8 @@ def _searched(text: str, recognisers: Sequence[Recogniser]) -> str:
 def _named(text: str, spans: Iterable[tuple[int, int]]) -> str:
     """The names that were found replaced, the longer ones wherever they stand again."""
     found = list(_free(text, spans))
+    if not found:
+        return text
     again = sorted({text[start:end] for start, end in found if end - start >= _LEAST_AGAIN}, key=len, reverse=True)
     text = replaced(text, found, "[姓名]")
     for name in again:
@@ -200,26 +201,29 @@ def masked_series(texts: pl.Series, *, simplified: bool = False) -> pl.Series:
     if not simplified:
         traditional = texts.str.contains(traditional_sign()).fill_null(value=False).arg_true()
         for place, parts in _likely(simplified_series(texts.gather(traditional))).items():
-            rows.setdefault(traditional[place], []).extend(parts)
-    changed = {row: mask(text) for row, parts in rows.items() if _shows(normalise(text := texts[row]), parts)}
+            rows[traditional[place]] |= parts
+    likely = zip(rows, texts.gather(list(rows)), rows.values(), strict=True)
+    changed = {row: mask(text) for row, text, parts in likely if _shows(normalise(text), parts)}
     return texts.clone().scatter(list(changed), list(changed.values())) if changed else texts
 
 
-def _likely(texts: pl.Series) -> dict[int, list[str]]:
+def _likely(texts: pl.Series) -> defaultdict[int, set[str]]:
     """By row, the parts of `mask` that its text shows a sign of."""
-    rows: dict[int, list[str]] = {}
-    for first, parts_then in signs():
-        at = texts.str.contains(first).fill_null(value=False).arg_true()
-        with_first = texts.gather(at)
-        for part, then in parts_then.items():
-            likely, some = at, with_first
-            for patterns in then:
-                found = reduce(or_, [some.str.contains(pattern) for pattern in patterns])
-                likely, some = likely.filter(found), some.filter(found)
-            for row in likely:
-                rows.setdefault(row, []).extend(_PARTS if part == "any" else [part])
+    rows = defaultdict[int, set[str]](set)
+    for row, part in _signs_in(texts, pl.int_range(len(texts), eager=True), signs()):
+        rows[row].add(part)
     return rows
 
 
-def _shows(text: str, parts: Sequence[str]) -> bool:
-    return any(_PARTS[part](text) != text for part in parts)
+def _signs_in(texts: pl.Series, rows: pl.Series, groups: Iterable[Group]) -> Iterator[tuple[int, str]]:
+    """A row and a part that its text shows a sign of, for some rows of a column."""
+    for group in groups:
+        found = reduce(or_, [texts.str.contains(pattern) for pattern in group.patterns]).fill_null(value=False)
+        if found.any():
+            with_sign = rows.filter(found)
+            yield from itertools.product(with_sign, _PARTS if EVERY in group.parts else group.parts)
+            yield from _signs_in(texts.filter(found), with_sign, group.then)
+
+
+def _shows(text: str, parts: Container[str]) -> bool:
+    return any(masked(text) != text for part, masked in _PARTS.items() if part in parts)

@@ -114,7 +114,7 @@ _PAGE_NAME = (
 # Nicknames are looked for at these, which may have no letter or figure.
 _NICK_SITES = any_of(_DATA["nick_sites"])
 ACCOUNTS = [
-    Recogniser("[微信]", re.compile(rf"{_PAGE}(?P<secret>{_PAGE_NAME})")),
+    Recogniser("[微信]", re.compile(rf"{_PAGE}(?P<secret>{_PAGE_NAME})"), cues=("/", "／", "?", "=", "斜杠")),
     Recogniser(
         "[微信]",
         re.compile(
@@ -157,7 +157,8 @@ ACCOUNTS = [
     Recogniser(
         "[微信]",
         re.compile(
-            rf"(?<![-_A-Za-z0-9@.])(?P<secret>[A-Za-z][-_－＿A-Za-z0-9]{{3,19}}|[A-Za-z]*_[A-Za-z0-9]+)[”\"」】）)]?[，,\s（(]{{0,2}}(?:这个|这是|就是|是|为)?(?:我的?|本人|医生的?)?的?\s?{_WECHAT}"
+            r"(?P<secret>[A-Za-z_](?<![-_A-Za-z0-9@.].)(?:(?<!_)[-_－＿A-Za-z0-9]{3,19}|(?<!_)[A-Za-z]*_[A-Za-z0-9]+|(?<=_)[A-Za-z0-9]+))"
+            rf"[”\"」】）)]?[，,\s（(]{{0,2}}(?:这个|这是|就是|是|为)?(?:我的?|本人|医生的?)?的?\s?{_WECHAT}"
         ),
         _has_figure,
         view="digits",
@@ -225,10 +226,9 @@ GROUPS = [
 
 
 # Unbounded repeats: for an automaton they are the simpler ones.
-_ANY_ID = f"[A-Za-z0-9_{SIGNS}]"
 _NOTHING = rf"[{SEPARATORS}\[\]]*"
 _SITE_SIGN = _SITE_NAMES.replace("(?<![A-Za-z])", "").replace("(?![A-Za-z])", "")
-_CHAT = (
+CHAT_SIGN = (
     rf"(?:[{_WEI}VvWw]|[Ww]ei|\\/){_NOTHING}(?:[{_XIN}]|[xXＸ](?:in|IN)?)|[Ww][ēéěè]i\s?[Xx][īíǐì]n|[Cc]hat|CHAT|wxid_|gh_|[Tt]elegram|[Ww]hats|[Ll]ine[:：]"
     rf"|绿色|绿泡|绿信|小绿|绿绿|同[VvWw微威薇]|微博|公众号|公号|订阅号|服务号|小程序|视频号|抖音|快手|小红书|钉钉|陌陌|飞机|支付宝|抖.音|快.手|{_SITE_SIGN}|(?:[vV微薇威]|[Ww]ei)(?:号|\s?[:：])"
 )
@@ -238,22 +238,15 @@ _PENGUIN = (
     "[Qq]|[扣叩抠寇蔻裙]|企[鹅鵝娥]|[扌才]口|[Kk]ou|球球|秋秋|丘丘|鹅"
     "|群号|君羊|[裙羣]号|加群|群[:：]?\\s?[0-9]|口口|圈圈|腾讯|[Tt][Xx]号"
 )
-_NO_ID = r"[^A-Za-z0-9。；\n]*"
-_SOME_ID = rf"{_ANY_ID}(?:[\s.·_-]?{_ANY_ID}){{2}}"
-# Several patterns, for one of all is slower.
-SIGNS_OF_ACCOUNTS = (
-    rf"(?:{_CHAT})[^。；\n]*(?:{_SOME_ID}|[0-9{NUMERALS}]{{6}}|[0-9{NUMERALS}](?:[\s.·][0-9A-Za-z{NUMERALS}]){{4}})",
-    rf"(?:{_PENGUIN})+{_NO_ID}(?:[Ii][Dd]{_NO_ID})?{_SOME_ID}|{_ADDED}|wxid_|gh_|(?:com|cn|me|tv){_SLASH}",
-    rf"(?:[A-Za-z][-_－＿A-Za-z0-9]{{3,}}|_[A-Za-z0-9]+){_NO_ID}(?:{_CHAT})",
-)
-FIRST_NICK_SIGN = f"{_NICK_SITES}|视频号|昵称|网名|用户名|微信[账帐]号|QQ[账帐]号"
+ID_SIGN = rf"{_PENGUIN}|{_ADDED}|wxid_|gh_|(?:com|cn|me|tv){_SLASH}"
+FIRST_NICK_SIGN = "昵称|账号|帐号"  # and what else has `NICK_SIGN` has 叫, 名, @, ID or 号：, which others look for
 NICK_SIGN = (
     rf"(?:{_NICK_SITES})[^。；\n]*(?:[账帐]号|昵称|网名)名?叫|"
     rf"(?:{_NICK_SITES})[^，。；\n]*[@＠]|(?:{_NICK_SITES}|视频)号[:：]"
     rf"|(?:{_NICK_SITES})[Uu]?[Ii][Dd]|(?:{_NICK_SITES}|微信|QQ)(?:昵称|网名|用户名|[账帐]号)"
 )
-_DIGITS = rf"[0-9OoIl{SIGNS}{NUMERALS}](?:[^0-9A-Za-z。；\n]*[0-9OoIl{SIGNS}{NUMERALS}]){{4}}"
-QQ_SIGN = rf"(?:{_PENGUIN})[^。；\n]*{_DIGITS}|{_DIGITS}[^0-9A-Za-z。；\n]*(?:{_PENGUIN})"
+_FIGURE = f"[0-9OoIl{SIGNS}{NUMERALS}]"
+QQ_SIGN = rf"{_FIGURE}(?:[^0-9A-Za-z。；\n]*{_FIGURE}){{4}}"
 MAIL_SIGN = (
     r"[@＠]|邮箱|邮件|信箱|伊妹儿|[Mm]ail|-com|-cn"
     r"|(?i:(?:[.．。·,，]|点|dot|d o t)\s?[\])）】}>_-]?\s?(?:com|cn|net|org|edu|gov|me|cc|[康抗科靠]姆))"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from medasst.data.privacy.recogniser import HAN
@@ -32,8 +33,13 @@ class Closed(NamedTuple):
     places: list[int]
 
 
-def closed(text: str) -> Iterator[Closed]:
+@lru_cache(maxsize=16)  # several finders look at them
+def closed(text: str) -> tuple[Closed, ...]:
     """The sentences in which three single letters stand apart."""
+    return tuple(_closed(text)) if _RUN.search(text) else ()
+
+
+def _closed(text: str) -> Iterator[Closed]:
     for sentence in _SENTENCE.finditer(text):
         left_out: set[int] = set()
         for run in _RUN.finditer(text, *sentence.span()):

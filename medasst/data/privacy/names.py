@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from medasst.data.privacy.recogniser import HAN, any_of, has_any, words
+from medasst.data.privacy.recogniser import HAN, HAN_LETTERS, any_of, as_ranges, has_any, led_by, words
 
 _DATA = words()["names"]
 COMMON = "".join(_DATA["surnames"].split())
@@ -48,7 +48,7 @@ _DOUBLE_ODDS, _WORD_ODDS, _PARTED_ODDS, _PERSON_ODDS = 5.0, -5.0, 1.0, 2.0
 _MOST_AFTER = 1.0  # that what stands behind a name adds
 _LEAST_LETTER = -2.6  # the least log odds of a letter of a given name, where no field says that it is one
 
-_DOT = "[·•・‧∙⋅●]"
+DOT = "[·•・‧∙⋅●]"
 _PICTURE = "\U0001f000-\U0001faff\u2600-\u27bf\ufe0f~～^"
 _JUNK = re.compile(
     rf"[*＊·•・‧∙⋅●_.\-/|\s{_PICTURE}]{{1,2}}(?=[{HAN}])|[（(](?:[A-Za-zà-üā-ǜ]{{1,8}}[0-9]?|[{HAN}]{{1,2}})[）)](?=[{HAN}])"
@@ -62,14 +62,14 @@ def _last(cues: frozenset[str]) -> str:
 
 # Where a cue may have ended: told by its last letter, then by slices of the text, which is much faster than an alternation.
 # Patterns that begin with a class of letters are those that Python searches for quickly, so what follows is only looked at.
-_AFTER_FIELD = re.compile(
-    rf"{_last(_FIELDS)}(?=(\s?(?:[:：是为写填叫]|[—=＝_]{{1,9}}|\s|->|→)\s{{0,3}}[“\"「【]?)[{HAN}])"
+_AFTER_FIELD = re.compile(rf"{_last(_FIELDS)}(?=(\s?(?:[:：是为写填叫]|[—=＝_]{{1,9}}|\s|->|→)\s{{0,3}}[“\"「【]?)[{HAN}])")
+_AFTER_CALLED = re.compile(rf"{_last(_CALLED)}(?=((?:写的?是?|填的?是?|登记的?是?|叫做?|就是|[做是为])?{_OPENING})[{HAN}])")
+_BEGUN = rf"[{_ALL}]|{led_by(_DATA['double'])}|[{_TRANSCRIBED}]{{2}}"
+_FIRST = rf"(?:{_BEGUN}|[{HAN}]{{1,7}}\s?{DOT})"
+# The first for texts without a dot in a name, in a third of the time.
+_AFTER_PEOPLE, _AFTER_PEOPLE_DOTTED = (
+    re.compile(rf"{_last(_PEOPLE)}(?=((?:是|叫做?|名叫|为|姓名)?{_OPENING}){first})") for first in (f"(?:{_BEGUN})", _FIRST)
 )
-_AFTER_CALLED = re.compile(
-    rf"{_last(_CALLED)}(?=((?:写的?是?|填的?是?|登记的?是?|叫做?|就是|[做是为])?{_OPENING})[{HAN}])"
-)
-_FIRST = rf"(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}}|[{HAN}]{{1,7}}\s?{_DOT})"
-_AFTER_PEOPLE = re.compile(rf"{_last(_PEOPLE)}(?=((?:是|叫做?|名叫|为|姓名)?{_OPENING}){_FIRST})")
 _TITLE_FIRSTS, _TITLE_SECONDS = ("".join(sorted({title[place] for title in _TITLE_WORDS})) for place in (0, 1))
 _AT_TITLE = re.compile(rf"[{_TITLE_FIRSTS}](?=[{_TITLE_SECONDS}])(?:(?<=[{HAN}].)|(?<=[{HAN}]\s.))")
 _AT_TITLE_TRANSCRIBED = re.compile(rf"[{_TRANSCRIBED}](?=[{_TRANSCRIBED}]\s?(?:{_TITLES}))")
@@ -80,13 +80,14 @@ _PARTED_TITLE = re.compile(
 )
 # 梁静，女，28岁
 _HEAD = re.compile(
-    rf"(?:^|(?<=[^{HAN}]))(?P<name>(?:[{_ALL}]|{_DOUBLE})[{HAN}]{{1,2}})(?=[，,、/\s（(]{{1,2}}(?:[男女](?![{HAN}])|[0-9]{{1,3}}岁))"
+    rf"(?P<name>(?:[{_ALL}](?<![{HAN}].)|{led_by(_DATA['double'])}(?<![{HAN}]..))[{HAN}]{{1,2}})(?=[，,、/\s（(]{{1,2}}(?:[男女](?![{HAN}])|[0-9]{{1,3}}岁))"
 )
 _TRANSCRIBED_AT = re.compile(rf"[{_TRANSCRIBED}]{{2,9}}(?:[ .。\-][{_TRANSCRIBED}][{HAN}]{{1,5}})?")
 _TRANSCRIBED_BEFORE = re.compile(rf"[{_TRANSCRIBED}]{{2,9}}$")
+_FOUR = re.compile(rf"[{_ALL}][{HAN}]{{3}}(?![{HAN}])")
 _NICKNAME = re.compile(rf"(?:小|阿|老|大)[{HAN}]{{1,2}}|([{HAN}])\1")
-_DOTTED = re.compile(rf"[{HAN}]{{1,7}}(?:\s?{_DOT}\s?[{HAN}]{{1,8}}){{1,3}}")
-_HAS_DOT, _HAS_LATIN, _LATIN = re.compile(_DOT), re.compile(r"[A-Za-z][\s._·-]{0,3}[A-Za-z]"), any_of(_DATA["pinyin"])
+_DOTTED = re.compile(rf"[{HAN}]{{1,7}}(?:\s?{DOT}\s?[{HAN}]{{1,8}}){{1,3}}")
+_HAS_DOT, _HAS_LATIN, _LATIN = re.compile(DOT), re.compile(r"[A-Za-z][\s._·-]{0,3}[A-Za-z]"), any_of(_DATA["pinyin"])
 _EPONYM = re.compile(r"综合[征症]|氏|[病症征炎瘤癌菌毒酸素酯钠钾钙胺唑林星汀平]|试验|手术|评分|分级|体征|定律|反射|效应")
 _ONLY_HAN = re.compile(f"[{HAN}]{{3}}")
 _CLAUSE = re.compile(rf"[^{HAN}]")
@@ -194,11 +195,11 @@ def lexicon() -> Lexicon:
     return Lexicon(plain, frozenset(people), common, surnames, known, odds("", given))
 
 
-def able() -> str:
-    """The letters that given names may be made of."""
-    return "".join(
-        sorted(letter for letter, odds in lexicon().given.items() if odds > _LEAST_LETTER and re.match(f"[{HAN}]", letter))
-    )
+@cache
+def _able() -> str:
+    """The letters that given names may be made of, as a class: it names few, for what the dictionary hasn't may be one."""
+    barred = {letter for letter, odds in lexicon().given.items() if odds <= _LEAST_LETTER}
+    return f"[{as_ranges(letter for letter in map(chr, HAN_LETTERS) if letter not in barred)}]"
 
 
 def _begins_with(words: frozenset[str], text: str, place: int) -> bool:
@@ -303,7 +304,7 @@ def _stated_end(text: str, start: int, least: float) -> int:
     nick = _NICKNAME.match(text, start)
     if nick and not _begins_with(_NOT_NAMES, text, start) and nick[0] not in lexicon().words and _after(text, nick.end()) > 0:
         return nick.end()
-    if least == _STATED and (four := re.compile(rf"[{_ALL}][{HAN}]{{3}}(?![{HAN}])").match(text, start)) and _is_able(four[0]):
+    if least == _STATED and (four := _FOUR.match(text, start)) and _is_able(four[0]):
         return four.end()
     return 0
 
@@ -338,7 +339,7 @@ def stated(text: str) -> Iterator[tuple[int, int]]:
     for match in _APART.finditer(text):
         found += [match.span("given"), *_all_of(match["first"] + match["given"], text)]
     found += [match.span("name") for pattern in (_SAME_SURNAME, _DOUBLE_SURNAME) for match in pattern.finditer(text)]
-    for match in _SURE_FIELD.finditer(text):
+    for match in _SURE_FIELD.finditer(text) if has_any(text, ":：") else ():
         known = _begins_with(_NOT_NAMES, match["name"], 0) or match["name"] in lexicon().words or match["name"] in _ALONE
         found.append(match.span("name") if not known else (0, 0))
     found += [(match.end(), _signed_end(text, match.end())) for match in _SIGNED.finditer(text)]
@@ -348,7 +349,7 @@ def stated(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _followed(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
-    """Where a cue may end and where, behind what may stand between, a name may begin: in order, none in the midst of another."""
+    """Where a cue may end and where, behind what may stand between, a name may begin; in order, none amid another."""
     done = 0
     for match in pattern.finditer(text):
         if match.end() >= done:
@@ -357,7 +358,7 @@ def _followed(pattern: re.Pattern[str], text: str) -> Iterator[tuple[int, int]]:
 
 
 def _is_after(cues: frozenset[str], text: str, place: int) -> bool:
-    return any([text[max(0, place - size) : place] in cues for size in range(1, _LONGEST + 1)])
+    return any(text[max(0, place - size) : place] in cues for size in range(1, _LONGEST + 1))
 
 
 @lru_cache(maxsize=10_000)
@@ -396,7 +397,7 @@ def _all_of(name: str, text: str) -> Iterator[tuple[int, int]]:
 
 def of_people(text: str) -> Iterator[tuple[int, int]]:
     """Names after a word for somebody: 患者, 女儿, 医生."""
-    for cue_end, start in _followed(_AFTER_PEOPLE, text):
+    for cue_end, start in _followed(_AFTER_PEOPLE_DOTTED if _HAS_DOT.search(text) else _AFTER_PEOPLE, text):
         if _is_hopeless(text[start : start + 3]):
             continue
         if _is_after_people(text, cue_end) and (end := _end(text, start, _LIKELY)):
@@ -411,7 +412,8 @@ def titled(text: str) -> Iterator[tuple[int, int]]:
         found.append((match.start(), end if end == match.end() else 0))
     for match in _AT_TITLE.finditer(text):
         if _begins_with(_TITLE_WORDS, text, match.start()):
-            found.append(_before_title(text, match.start() - text[match.start() - 1].isspace()))
+            end = match.start() - text[match.start() - 1].isspace()
+            found.append((end - _size_before_title(text[max(0, end - 6) : end]), end))
     for match in _PARTED_TITLE.finditer(text) if _IS_PARTED.search(text) else ():
         letters = _CLAUSE.sub("", match[0])
         if _is_able(letters) and _odds(letters) >= _TITLED:
@@ -419,18 +421,20 @@ def titled(text: str) -> Iterator[tuple[int, int]]:
     yield from sorted((start, end) for start, end in found if end > start)
 
 
-def _before_title(text: str, end: int) -> tuple[int, int]:
-    """The name that ends here, before a title; surname and title alone tell no one."""
-    best, start = _TITLED, end
+@lru_cache(maxsize=10_000)
+def _size_before_title(text: str) -> int:
+    """How many letters the name has that ends here, before a title; surname and title alone tell no one."""
+    best, size, known = _TITLED, 0, lexicon()
+    if known.given.get(text[-1], known.else_given) <= _LEAST_LETTER:
+        return 0
     for length in (4, 3, 2):
-        first = end - length
-        name = text[max(0, first) : end]
-        if first < 0 or _CLAUSE.search(name) or not _is_able(name):
+        first = len(text) - length
+        if first < 0 or _CLAUSE.search(text, first) or not _is_able(text[first:]):
             continue
-        odds = _odds(name) + _before(text, first)
+        odds = _odds(text[first:]) + _before(text, first)
         if odds >= best:
-            best, start = odds, first
-    return start, end
+            best, size = odds, length
+    return size
 
 
 def _transcribed_before(text: str, end: int) -> tuple[int, int]:
@@ -479,54 +483,53 @@ def latin_signs() -> tuple[str, ...]:
     sure = rf"(?:{any_of(_DATA['latin_sure'])}|{_LATIN_CUES})"
     return (
         rf"(?:{sure}|{_LIKELY_LATIN}){_OF_LATIN}(?:(?i:{_LATIN})|[A-Z][a-z]|[{COMMON}]\s?[A-Za-z]|[a-z]{{2,}}[\s'-][A-Za-z])"
-        rf"|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}}\s?(?:{_TITLES})",
-        rf"[A-Za-z][\s._·-]+[A-Za-z][\s._·-]+[A-Za-z][\s._·-]|{sure}{_OF_LATIN}[{HAN}]+[A-Za-z]",
-        rf"(?i:{_LATIN})[{HAN}]{{2}}\s?(?:{_TITLES})",
+        rf"|{sure}{_OF_LATIN}[{HAN}]+[A-Za-z]",
+        rf"(?:[A-Za-z][{HAN}]{{2}}|[A-Z][a-z]{{1,8}}\s[A-Z][a-z]{{1,11}})\s?(?:{_TITLES})"
+        r"|[A-Za-z][\s._·-]+[A-Za-z][\s._·-]+[A-Za-z][\s._·-]",
     )
 
 
-FIRST_CALLED_SIGN = "叫|名"  # a few letters are searched for in a tenth of the time
+_CALLED_LETTERS = "叫名"
+FIRST_CALLED_SIGN = "叫|名|姓|—|此致|敬礼"  # a few words are searched for in a tenth of the time
+_SURNAME_SAID = r".{1,2}(?:[（(][^）)\n]*[）)])?[，,、\s]"
 
 
 def called_sign() -> str:
-    """What most texts have in which a name stands after a word for "is called"; `signs` has the others."""
-    return any_of(" ".join(cue for cue in _CALLED if set(cue) & set(FIRST_CALLED_SIGN)))
+    """What most texts have in which a name stands after a word for "is called", is told letter by letter, or signs a letter."""
+    called = any_of(" ".join(cue for cue in _CALLED if set(cue) & set(_CALLED_LETTERS)))
+    return (
+        rf"{called}|姓.{{1,5}}[，,、\s]?(?:单名|单字|大名|名|叫)|复姓|姓{_SURNAME_SAID}"
+        rf"|(?:—|此致|敬礼)\s?(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})"
+    )
 
 
 def _other_called() -> str:
-    return any_of(" ".join(cue for cue in _CALLED if not set(cue) & set(FIRST_CALLED_SIGN)))
+    return any_of(" ".join(cue for cue in _CALLED if not set(cue) & set(_CALLED_LETTERS)))
 
 
 @cache
 def other_sign() -> str:
-    """What every text has in which a name is found without any of `signs`."""
-    return "|".join(
-        [
-            r"姓.{1,5}[，,、\s]?(?:单名|单字|大名|名|叫)|复姓",
-            rf"(?:姓|{any_of(_DATA['surnames_told'])}).{{1,2}}(?:[（(][^）)\n]*[）)])?[，,、\s]",
-            rf"(?:—|此致|敬礼)\s?(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
-            f"(?:{any_of(_DATA['transcribed_parts'])}){{2}}",
-        ]
-    )
+    """What every text has in which a name is found without any of `signs` or `called_sign`."""
+    return rf"(?:{any_of(_DATA['surnames_told'])}){_SURNAME_SAID}|(?:{any_of(_DATA['transcribed_parts'])}){{2}}"
 
 
 @cache
-def signs() -> dict[str, tuple[str, ...]]:
-    """By finder: every text in which it finds a name has one of these, or one of the other signs here."""
-    letter = f"[{able()}]"
+def signs() -> dict[str, str]:
+    """By finder: every text in which it finds a name has one of these, or one of the other signs here, or `DOT`."""
+    letter = _able()
     junk = rf"[*＊·•・‧∙⋅●_.\-\s（(/|{_PICTURE}]"
-    first = rf"(?:[{_ALL}](?:{letter}|{junk})|{_DOUBLE}|[{_TRANSCRIBED}]{{3}}|{any_of(' '.join(_SHORT))}|[{HAN}]+\s?{_DOT})"
+    first = rf"(?:[{_ALL}](?:{letter}|{junk})|{_DOUBLE}|[{_TRANSCRIBED}]{{3}}|{any_of(' '.join(_SHORT))})"
     # Of a double surname its last letter is enough to find it; two ways to read one text make an automaton slow.
     last = "".join(sorted({double[-1] for double in _DOUBLES}))
     whole = f"[{_ALL}{last}]{letter}{{1,2}}"
     return {
-        "of_people": (rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}{first}",),
+        "of_people": rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}{first}",
         "titled": (
             rf"{whole}(?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))"
-            rf"|[*＊·•_.\- ][{HAN}]\s?(?:{_TITLES})",
+            rf"|[*＊·•_.\- ][{HAN}]\s?(?:{_TITLES})"
         ),
         "stated": (
-            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者员师士][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})|[{HAN}]\s?{_DOT}\s?[{HAN}]|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})",
+            rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者员师士][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})|{_other_called()}|[{_TRANSCRIBED}]{{2}}\s?(?:{_TITLES})"
         ),
     }
 
@@ -538,8 +541,8 @@ def first_sign() -> str:
         [
             rf"(?:{any_of(_DATA['fields'])})\s?(?:[:：是为写填叫\s—=＝_]|->|→)|[人者员师士][:：]\s*(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
             rf"(?:{any_of(' '.join(_PEOPLE))})(?:是|叫做?|名叫|为|姓名)?{_OPENING}(?:[{_ALL}]|{_DOUBLE}|[{_TRANSCRIBED}]{{2}})",
-            rf"[{able()}](?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))",
+            rf"{_able()}(?:\s?(?:{_TITLES})|[，,、/\s（(]{{1,2}}(?:[男女]|[0-9]{{1,3}}岁))",
             _other_called(),
-            _DOT,
+            DOT,
         ]
     )

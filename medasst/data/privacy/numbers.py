@@ -19,6 +19,13 @@ _UNIT = (
     r"|[mμ]?g(?![A-Za-z])|m[Ll](?![A-Za-z])|毫|活菌))"
 )
 _BEGIN = r"(?<![0-9])(?<![0-9]\.)(?<![A-Za-z]-)"
+
+
+def _begun(first: str) -> str:
+    """`_BEGIN` and a first digit, which stands before it so that Python searches for that alone."""
+    return rf"{first}(?<![0-9].)(?<![0-9]\..)(?<![A-Za-z]-.)"
+
+
 _LINK = r"(?:号码|编[号码]|条码|号|码|[Ii][Dd]|[Nn][Oo][.．]?|是|为|[:：=＝→>\s#“\"'‘【「（(\ufe0f]|就是|的|尾号|填|写|呢"
 _LINK += r"|[，,、]\s?(?=证?件?(?:号|编号))){0,5}"
 # What is counted or traded, no person: batches, approvals, books.
@@ -104,7 +111,11 @@ def like_id_card(text: str) -> bool:
 def like_old_id_card(text: str) -> bool:
     """Whether 15 digits are a number of before 1999: a province and a birth date."""
     number = _digits(text)
-    return number.isdigit() and int(number[:2]) in _PROVINCES and _is_date(1900 + int(number[6:8]), int(number[8:10]), int(number[10:12]))
+    return (
+        number.isdigit()
+        and int(number[:2]) in _PROVINCES
+        and _is_date(1900 + int(number[6:8]), int(number[8:10]), int(number[10:12]))
+    )
 
 
 def _like_even_old_id_card(text: str) -> bool:
@@ -163,8 +174,8 @@ def _is_parted_landline(text: str) -> bool:
 _AREA = r"(?:10|2[0-9]|[3-9][0-9]{2})"
 _AREA_DIGITS = rf"(?:1{_GAP}0|2{_GAP}[0-9]|[3-9]{_GAP}[0-9]{_GAP}[0-9])"
 _CALLED = (
-    r"(?:座机|固话|固定电话|家里电话|宅电|办公室?电话|电\s?话|手\s?机|热线|联系方式|联系|传真|[Ff]ax|[Tt][Ee][Ll]|[Pp]hone"
-    r"|致电|拨打|请拨|请打|拨|(?<![击拍敲])打|总机|小灵通|专线|号码|☎|📞|📱|📲|☏|🤙|📟)"
+    r"(?:座机|固话|固定电话|家里电话|宅电|办公室?电话|电\s?话|手\s?机|热线|联系方式|联系|传真|Fax|fax|T[Ee][Ll]|t[Ee][Ll]|Phone|phone"
+    r"|致电|拨打|请拨|请打|拨|打(?<![击拍敲]打)|总机|小灵通|专线|号码|☎|📞|📱|📲|☏|🤙|📟)"
 )
 # An area code apart from its number: 零七三一，八四五六七二一三; 区号0512 后面是65273318.
 _AREA_CUE = "区号|座机|固话|固定电话|宅电|电话|总机|拨|打|致电|传真|☎|📞|☏"
@@ -174,15 +185,19 @@ _MINE = (
     r"(?:手机|电话|号码|联系方式|座机|联系电话|号能|这个号))"
 )
 
-
+_MINE_CUES = "手机 电话 号码 联系方式 座机 号能 这个号"
 _SERVED = "(?:打|拨|致电|热线|专线|电话|客服|平台|短信|预约|挂号|咨询|服务|联系|官方|售后)"
 
 
 def phones(view: View) -> list[Recogniser]:
     def phone(
-        least: int, pattern: str, check: Callable[[str], bool] = is_private, unless: re.Pattern[str] | None = _NO_LANDLINE
+        least: int,
+        pattern: str,
+        check: Callable[[str], bool] = is_private,
+        unless: re.Pattern[str] | None = _NO_LANDLINE,
+        cues: str = "",
     ) -> Recogniser:
-        return Recogniser("[电话]", re.compile(pattern), check, unless, view, least=least)
+        return Recogniser("[电话]", re.compile(pattern), check, unless, view, tuple(cues.split()), least)
 
     mobile = rf"{_BEGIN}(?:(?:\+|00)?86{_GAP})?{_LONG.format(g=_GAP)}{_END}{_UNIT}"
     return [
@@ -194,26 +209,26 @@ def phones(view: View) -> list[Recogniser]:
             always,
             _THING,
         ),
-        phone(11, rf"{_BEGIN}(?P<secret>0?1{_GAP}[3-9](?:{_GAP}[0-9]){{9}}){_END}{_MINE}", always, None),
+        phone(11, rf"{_BEGIN}(?P<secret>0?1{_GAP}[3-9](?:{_GAP}[0-9]){{9}}){_END}{_MINE}", always, None, _MINE_CUES),
         phone(
             9,
             rf"{_BEGIN}(?:(?:\+|00)?86{_GAP}0?{_AREA}|[(（]0{_AREA}[)）]|0{_AREA}[)）]?){_GAP}[2-8][0-9]{{2,3}}{_GAP}[0-9]{{3,4}}"
             rf"(?:(?:{_GAP}|\s?(?:转|分机|内线)\s?)[0-9]{{1,5}})?{_END}{_UNIT}",
         ),
-        phone(10, rf"{_BEGIN}[48]{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}", _is_service),
+        phone(10, rf"{_begun('[48]')}{_NARROW}0{_NARROW}0{_GAP}[0-9](?:{_GAP}[0-9]){{6}}{_END}{_UNIT}", _is_service),
         phone(
             5,
             rf"{_SERVED}[^0-9。，\n\[\]]{{0,5}}"
             rf"(?P<secret>(?:1010{_NARROW}[0-9]{{4}}|95[0-9]{{2}}{_NARROW}[0-9]{{1,9}}|96[0-9]{{3,4}}|106[0-9]{{5,17}}|1259[0-9]|116114|12580)){_END}{_UNIT}",
         ),
-        phone(12, rf"{_BEGIN}106[0-9]{{9,17}}{_END}{_UNIT}"),
+        phone(12, rf"{_begun('1')}06[0-9]{{9,17}}{_END}{_UNIT}"),
         phone(
             7,
             rf"(?:{_AREA_CUE})[^0-9\n。，\[\]]{{0,6}}(?P<secret>0{_GAP}{_AREA_DIGITS}{_APART}[2-8](?:{_GAP}[0-9]){{6,7}}){_END}{_UNIT}",
         ),
-        phone(10, rf"{_BEGIN}0(?:{_GAP}[0-9]){{9,11}}{_END}{_UNIT}", _is_parted_landline),
+        phone(10, rf"{_begun('0')}(?:{_GAP}[0-9]){{9,11}}{_END}{_UNIT}", _is_parted_landline),
         phone(7, rf"{_CALLED}{_LINK}(?P<secret>\+?[0-9](?:{_GAP}[0-9]){{6,13}}){_END}{_UNIT}", _is_stated_phone),
-        phone(7, rf"{_BEGIN}(?P<secret>[2-8][0-9]{{2,3}}{_NARROW}[0-9]{{4}}){_END}{_MINE}"),
+        phone(7, rf"(?P<secret>{_begun('[2-8]')}[0-9]{{2,3}}{_NARROW}[0-9]{{4}}){_END}{_MINE}", cues=_MINE_CUES),
         phone(2, rf"(?:分机|内线|总机转|\[电话\]\s?转)号?{_LINK}(?P<secret>[0-9]{{2,6}}){_END}"),
     ]
 
@@ -247,15 +262,15 @@ def papers(view: View) -> list[Recogniser]:
     def kind(least: int, label: str, pattern: str, check: Callable[[str], bool] = always, cues: str = "") -> Recogniser:
         return Recogniser(label, re.compile(pattern), check, _NOT_PAPER, view, tuple(cues.split()), least)
 
-    identity = rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx×]{_END}"
+    identity = rf"{_begun('[1-9]')}(?:{_GAP}[0-9]){{16}}{_GAP}[0-9Xx×]{_END}"
     hospital = (
         rf"(?=[{_HOSPITAL_FIRSTS}])(?:(?:{any_of(_WORDS['hospital'])})(?:卡|单|票|证|本|表|片|袋|登记|申请|流水|电脑)?(?:号码|编号|条码|单号|序号|流水号?|号|ID|id|[Nn][Oo][.．]?)"
-        rf"|条形?码|流水号|(?<![A-Za-z])ID)"
+        rf"|条形?码|流水号|ID(?<![A-Za-z]ID))"
         rf"(?:码)?(?:是|为|[:：=→\s“\"【（(]|的){{0,4}}"
     )
-    paper = rf"(?:{led_by(_WORDS['papers'])}|[Pp]assport){_LINK}"
-    other = r"(?<![保验论辨见求认确])证(?:件)?(?:号码|编号|号|码|上号码){0,2}[是为:：=→\s]{0,3}"
-    insurance = rf"{led_by(_WORDS['insurance'])}{_LINK}"
+    paper = rf"(?:{any_of(_WORDS['papers'])}|Passport|passport){_LINK}"
+    other = r"证(?<![保验论辨见求认确]证)(?:件)?(?:号码|编号|号|码|上号码){0,2}[是为:：=→\s]{0,3}"
+    insurance = rf"(?:{any_of(_WORDS['insurance'])}){_LINK}"
     printed = r"(?:卡|腕带|手环|标签|挂号条)(?:[正背反]?面)?上?(?:的|[写印标贴刻打][着的])(?:号码?)?[是为:：\s“]{0,3}"
     visit = rf"(?:住院登记|入院登记|就[诊医]卡|门诊卡|诊疗卡|健康卡|住院卡|病历|病案){_LINK}"
     bank = led_by(_WORDS["banks"])
@@ -271,7 +286,7 @@ def papers(view: View) -> list[Recogniser]:
             cues="身份 代证 老证",
         ),
         kind(17, "[身份证]", identity, like_id_card),
-        kind(15, "[身份证]", rf"{_BEGIN}[1-9](?:{_GAP}[0-9]){{14}}{_END}{_UNIT}", _like_even_old_id_card),
+        kind(15, "[身份证]", rf"{_begun('[1-9]')}(?:{_GAP}[0-9]){{14}}{_END}{_UNIT}", _like_even_old_id_card),
         kind(2, "[证件号]", rf"{paper}{_stated(5, 20)}", _has_digits(5), _PAPER_CUES),
         kind(7, "[证件号]", rf"{paper}{said}{_stated(7, 20)}", _has_digits(7), _PAPER_CUES),
         kind(6, "[证件号]", rf"{other}{_stated(6, 20)}", _has_digits(6), "证"),
@@ -283,9 +298,9 @@ def papers(view: View) -> list[Recogniser]:
         kind(7, "[病历号]", rf"{printed}{_stated(7)}", _has_digits(7), "卡 腕带 手环 标签 挂号条"),
         kind(12, "[银行卡]", rf"{bank}{_LINK}[^0-9，。；\n\[\]]{{0,4}}?{card}{_UNIT}", cues=_BANK_CUES),
         kind(12, "[银行卡]", rf"{_BEGIN}{card}(?=[^0-9，。；\n\[\]]{{0,4}}{bank})", cues=_BANK_CUES),
-        kind(16, "[银行卡]", rf"{_BEGIN}62(?:{_GAP}[0-9]){{14}}(?:(?:{_GAP}[0-9]){{2,3}})?{_END}{_UNIT}"),
+        kind(16, "[银行卡]", rf"{_begun('6')}2(?:{_GAP}[0-9]){{14}}(?:(?:{_GAP}[0-9]){{2,3}})?{_END}{_UNIT}"),
         kind(16, "[银行卡]", rf"卡[^0-9\n。\[\]]{{0,8}}(?P<secret>62(?:{_FAR}[0-9]){{14,17}}){_END}{_UNIT}", cues="卡"),
-        kind(15, "[银行卡]", rf"{_BEGIN}[3456](?:{_GAP}[0-9]){{14,18}}{_END}{_UNIT}", _is_card),
+        kind(15, "[银行卡]", rf"{_begun('[3456]')}(?:{_GAP}[0-9]){{14,18}}{_END}{_UNIT}", _is_card),
     ]
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from medasst.data.privacy.recogniser import HAN, any_of, view_of, words
+from medasst.data.privacy.recogniser import HAN, any_of, has_any, view_of, words
 from medasst.data.privacy.recogniser import SIGNS as DIGIT_SIGNS
 
 _DATA = words()["places"]
 _CAPITALS = "壹贰叁肆伍陆柒捌玖拾"
-_PLAIN_NUMERALS = str.maketrans(_CAPITALS, "一二三四五六七八九十")
+_CAPITAL, _PLAIN_NUMERALS = re.compile(f"[{_CAPITALS}]"), str.maketrans(_CAPITALS, "一二三四五六七八九十")
 _N = r"(?:[0-9]{1,5}(?:[-—－][0-9]{1,5}){0,3}|[一二三四五六七八九十百零〇]{1,5})"
 _UNIT = r"(?:号楼|号院|号门|号房|号栋|号|房|栋|幢|座|单元|楼|层|室|舍|斋|排|组|队|社|户|弄|#|期|区|门|床)"
 _HAN_ROOM = "[一二三四五六七八九十][零〇一二三四五六七八九]{2,3}室?(?![零〇一二三四五六七八九十百千万])"
 _DOOR = re.compile(
-    rf"(?:(?<=大厦|公寓|花园|小区|广场|家园|宿舍|酒店|宾馆)[A-Za-z]?[0-9]{{3,4}}(?![0-9年元])|{_N}\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))(?:\s?[东西南北中]?\s?{_N}\s?{_UNIT}|\s?[甲乙丙丁东西南北A-Za-z]\s?(?:单元|座|栋|幢|区))*"
+    rf"(?=[0-9A-Za-z一二三四五六七八九十百零〇])(?:(?<=大厦|公寓|花园|小区|广场|家园|宿舍|酒店|宾馆)[A-Za-z]?[0-9]{{3,4}}(?![0-9年元])|{_N}\s?{_UNIT}|[A-Za-z]\s?(?:座|栋|幢|区|楼|单元|号楼))(?:\s?[东西南北中]?\s?{_N}\s?{_UNIT}|\s?[甲乙丙丁东西南北A-Za-z]\s?(?:单元|座|栋|幢|区))*"
     rf"(?:\s?(?:[A-Za-z]?[0-9]{{2,5}}|[A-Z][0-9])(?![0-9%.]|\s?[mμ]?[gGlL元年月日天次度])|\s?{_HAN_ROOM})?"
 )
 # 5-2-301, 3-1201
@@ -36,6 +36,9 @@ _ESTATE = (
 _VILLAGE = r"(?:村|屯|庄|寨|堡|店|沟|坪|嘎查|苏木|镇|乡)"
 _HOSPITAL = r"(?:医院|住院部|住院楼|门诊楼|病区|病房|卫生院|诊所)"
 _SITE = re.compile(rf"(?:{_ROAD}|{_ESTATE}|{_VILLAGE}|{_HOSPITAL})")
+_ON_ROAD, _IN_HOSPITAL = re.compile(_ROAD), re.compile(_HOSPITAL)
+_TOLD_BEFORE = re.compile(rf"(?:送到|寄到|地址|住址|住在?|住)[:：\s]?[{HAN}]{{2,8}}$")
+_WIDE = re.compile(rf"[{HAN}]{{2,4}}?[市州县区]")
 _NOT_ROAD = re.compile(rf"(?:{any_of(_DATA['not_roads'])})$")
 _PROVINCE = rf"(?:{any_of(_DATA['provinces'])})"
 _REGION = re.compile(
@@ -77,15 +80,19 @@ _SPELT = re.compile(
 _DOORPLATE = re.compile(
     r"(?:门牌号?|房号|房间号|楼栋号?|楼号|单元号|几号楼)[码\s是为:：]{0,3}(?P<secret>[A-Za-z]?[0-9一二三四五六七八九十零〇]{1,4}(?:[-—－][0-9]{1,4}){0,3}\s?(?:号楼|号|栋|室|单元)?)(?![0-9./])"
 )
+_FLOOR = "(?:号楼|栋|幢|座|单元|楼|层|门|号|室)"
+_STEP = re.compile(rf"[，,、\s]\s?{_N}\s?{_FLOOR}")
 # Told in steps: 和顺里小区，九号楼，二单元，七零三.
 _IN_STEPS = re.compile(
-    rf"[{HAN}]{{2,10}}?(?:小区|花园|公寓|家园|新村|新城|苑|园|城|府|里|湾|村)(?:[，,、\s]\s?{_N}\s?(?:号楼|栋|幢|座|单元|楼|层|门|号|室)){{2,}}"
+    rf"[{HAN}]{{2,10}}?(?:小区|花园|公寓|家园|新村|新城|苑|园|城|府|里|湾|村)(?:[，,、\s]\s?{_N}\s?{_FLOOR}){{2,}}"
     rf"(?:[，,、\s]\s?(?:{_HAN_ROOM}|[0-9]{{3,4}})(?:室|号)?(?![0-9]))?"
 )
 _IN_VILLAGE = re.compile(
     rf"[{HAN}]{{2,6}}[村屯庄][东西南北]?(?:头|口|边|尾)?第?[0-9一二三四五六七八九十]{{1,3}}(?:家|户|排|条)"
 )
+_GATES = tuple(f"{side}门" for side in "东西南北正后侧")
 _GATE = re.compile(rf"(?P<secret>[{HAN}]{{2,8}}?(?:小区|花园|公寓|家园|新村|家属院|大厦))[东西南北正后侧]门")
+_STREETS_AND = tuple(f"{street}{link}" for street in "街道路巷" for link in "与和跟、及")
 _CROSSING = re.compile(
     rf"[{HAN}]{{1,12}}{_STREET}[与和跟、及][{HAN}]{{1,6}}{_STREET}[{HAN}]{{0,4}}?(?:交叉口|交汇处?|交界处?|路口|交口|口|十字)(?:往?[东西南北]{{1,2}})?(?:侧|走)?(?:[0-9]{{1,4}}米)?"
 )
@@ -124,25 +131,25 @@ _NAMED = re.compile(rf"[{HAN}]{{2,8}}(?:{_NAMED_KIND})")
 _LEVEL = re.compile(rf"(?:{_PROVINCE}|[{HAN}](?:市|州|县|区|旗|镇|乡|街道|{_NAMED_KIND}))")
 
 
-def _matches(text: str, pattern: re.Pattern[str], needs: str) -> Iterator[re.Match[str]]:
-    """The matches of a pattern in a text that has one of the letters without which it never matches."""
-    return pattern.finditer(text) if any(letter in text for letter in needs) else iter(())
+def _matches(text: str, pattern: re.Pattern[str], needs: Iterable[str]) -> Iterator[re.Match[str]]:
+    """The matches of a pattern in a text that has one of the words without which it never matches."""
+    return pattern.finditer(text) if has_any(text, needs) else iter(())
 
 
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where addresses stand."""
-    text = view_of(text, "digits").translate(_PLAIN_NUMERALS)
+    text = _CAPITAL.sub(lambda match: match[0].translate(_PLAIN_NUMERALS), view_of(text, "digits"))
     chains = [
-        *_matches(text, _IN_STEPS, "，,、 "),
-        *_matches(text, _CHAIN, "村屯庄寨查区"),
-        *_matches(text, _CROSSING, "口交十"),
+        *(_IN_STEPS.finditer(text) if _STEP.search(text) else ()),
+        *_matches(text, _CHAIN, ("村", "屯", "庄", "寨", "嘎查", "社区")),
+        *_matches(text, _CROSSING, _STREETS_AND),
     ]
     found = [_trimmed(text, *match.span()) for match in chains]
     found += [match.span() for match in (*_COUNTY.finditer(text), *_matches(text, _IN_VILLAGE, "村屯庄"))]
-    gates = [match.span("secret") for match in _matches(text, _GATE, "门") if not _VAGUE.search(match["secret"])]
+    gates = [match.span("secret") for match in _matches(text, _GATE, _GATES) if not _VAGUE.search(match["secret"])]
     found += [_trimmed(text, start, end) for start, end in gates]
-    found += [span for match in _DASHED.finditer(text) if (span := _to_dashed(text, match))]
-    found += [span for match in _FULL.finditer(text) if (span := _to_full(text, match))]
+    found += [span for match in _matches(text, _DASHED, "-—－") if (span := _to_dashed(text, match))]
+    found += [span for match in _matches(text, _FULL, "楼栋幢座舍元") if (span := _to_full(text, match))]
     if _HAS_SPELT.search(text):
         found += [match.span("secret") for match in _SPELT.finditer(text) if re.search(_SPELT_UNIT, match["secret"])]
     found += [match.span() for match in _ENGLISH.finditer(text)] if _HAS_LATIN.search(text) else []
@@ -221,7 +228,7 @@ def _to_dashed(text: str, door: re.Match[str]) -> tuple[int, int] | None:
         and not _NOT_ROAD.search(before)
         and (len(sites[-1][0]) > 1 or len(re.findall("[-—－]", door[0])) > 1 or door[0][0].isalpha())
     )
-    if not named and not re.search(r"(?:送到|寄到|地址|住址|住在?|住)[:：\s]?[{HAN}]{2,8}$".replace("{HAN}", HAN), before):
+    if not named and not _TOLD_BEFORE.search(before):
         return None
     start = _beginning(before, sites[-1].start() if sites else len(before))
     return clause + start, door.end()
@@ -230,7 +237,7 @@ def _to_dashed(text: str, door: re.Match[str]) -> tuple[int, int] | None:
 def _to_full(text: str, door: re.Match[str]) -> tuple[int, int] | None:
     """The address that ends with a door told in full; what stands right before it, up to a cue, belongs to it."""
     clause, before = _clause_before(text, door.start())
-    if re.search(_HOSPITAL, before):
+    if _IN_HOSPITAL.search(before):
         return None
     return clause + (_beginning(before, len(before)) if before else 0), door.end()
 
@@ -244,13 +251,13 @@ def _clause_before(text: str, end: int) -> tuple[int, str]:
 
 def _fits(site: str, number: str, before: str) -> bool:
     """Whether such a number stands after such a place: a road has houses, an estate has blocks, a hospital beds."""
-    if site in {"苑", "园", "坊", "府"} and "号" in number and re.search(_ROAD, before[:-1]):
+    if site in {"苑", "园", "坊", "府"} and "号" in number and _ON_ROAD.search(before[:-1]):
         return True
     if site == "里" and len(_PARTS.findall(number)) < 3:
-        return "号" in number and (re.search(_ROAD, before[:-1]) is not None or re.search("[室楼栋]|单元", number) is not None)
-    if re.fullmatch(_ROAD, site):
+        return "号" in number and (_ON_ROAD.search(before[:-1]) is not None or re.search("[室楼栋]|单元", number) is not None)
+    if _ON_ROAD.fullmatch(site):
         return re.search("[号弄座栋幢楼]", number) is not None
-    if re.fullmatch(_HOSPITAL, site):
+    if _IN_HOSPITAL.fullmatch(site):
         return re.search("[床室楼层号]", number) is not None and (
             "床" in number or "室" in number or number.count("楼") + number.count("层") > 1
         )
@@ -266,7 +273,7 @@ def _beginning(before: str, site: int) -> int:
     if region:
         return region.start()
     cues = [match.end() for match in _CUE.finditer(before, 0, site)]
-    wide = re.search(rf"[{HAN}]{{2,4}}?[市州县区]", before)
+    wide = _WIDE.search(before)
     if wide and not cues:
         return wide.start()
     first = min((cue for cue in cues if site - cue >= 1 and (cue >= site - 25)), default=0)

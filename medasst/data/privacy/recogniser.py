@@ -17,6 +17,7 @@ from typing import Any, Literal
 from medasst.disk import package_file
 
 HAN = "\u4e00-\u9fff\u3400-\u4dbf〇"
+HAN_LETTERS = (0x3007, *range(0x3400, 0x4DC0), *range(0x4E00, 0xA000))
 NUMERALS = "零〇一二三四五六七八九幺两壹贰叁肆伍陆柒捌玖洞拐勾"  # the last as soldiers say them
 # What people put between the digits of a number or the letters of an account; commas and stops part numbers from each other.
 SEPARATORS = (
@@ -36,7 +37,7 @@ def words() -> dict[str, Any]:
 _DATA = words()["signs"]
 
 
-def _as_ranges(letters: Iterable[str]) -> str:
+def as_ranges(letters: Iterable[str]) -> str:
     """The inside of a character class; Python searches for single letters beyond U+FFFF one after another."""
     places = sorted(map(ord, letters))
     firsts = [chr(place) for place in places if place - 1 not in places]
@@ -44,6 +45,7 @@ def _as_ranges(letters: Iterable[str]) -> str:
     return "".join(f"{first}-{last}" for first, last in zip(firsts, lasts, strict=True))
 
 
+_LAST_OF_BMP = "\uffff"
 # Signs for digits that Unicode knows as such: raised, in circles, with stops and brackets, of mathematics, of displays.
 _DIGIT_BLOCKS = (
     *((0xB2, 0xBA), (0x2070, 0x208A), (0x2460, 0x2500), (0x2776, 0x2794)),
@@ -53,7 +55,7 @@ _KNOWN_DIGITS = {chr(n): str(unicodedata.digit(chr(n), "")) for first, end in _D
 _OTHERS = dict(pair.split("=") for pair in _DATA["digits"].split())
 _OTHERS |= {chr(0x3280 + n): str(n + 1) for n in range(9)} | {chr(0x3220 + n): str(n + 1) for n in range(9)}  # ㊀ ㈠
 _DIGITS = {sign: digit for sign, digit in _KNOWN_DIGITS.items() if digit} | _OTHERS
-SIGNS = _as_ranges(_DIGITS)  # other signs for digits than 0-9 and Han numerals
+SIGNS = as_ranges(_DIGITS)  # other signs for digits than 0-9 and Han numerals
 # Letters in circles, boxes and brackets, as flags, of mathematics; and those of other alphabets that look like Latin ones.
 _LETTER_BLOCKS = (
     (0x249C, 0x61),
@@ -65,7 +67,7 @@ _FANCY = {chr(first + n): chr(letter + n) for first, letter in _LETTER_BLOCKS fo
 _FANCY |= {chr(n): plain for n in range(0x1D400, 0x1D6A4) if (plain := unicodedata.normalize("NFKC", chr(n))).isascii()}
 _FANCY |= dict(zip(_DATA["look_like_letters"], _DATA["letters"], strict=True))
 _PLAIN_LETTERS = {sign: letter for sign, letter in _FANCY.items() if sign not in _DIGITS}
-LETTER_SIGNS = _as_ranges(_PLAIN_LETTERS)
+LETTER_SIGNS = as_ranges(_PLAIN_LETTERS)
 EMOJI_CUES = _DATA["pictures"]
 ODD = f"[{LETTER_SIGNS}{EMOJI_CUES}Ａ-Ｚａ-ｚ]"  # so rare that all that has one is read in full
 _HAN_DIGITS = dict(zip(NUMERALS, "0012345678912123456789079", strict=True))
@@ -79,7 +81,10 @@ _LETTER_DIGIT = re.compile(r"[0-9OoIlSsBZz](?:(?<=[0-9])\s?[OoIlSsBZz]|(?<=[A-Za
 # l3o 8o42 7l6o: letters for digits in most places, so long as enough digits stand among them.
 _MIXED_RUN = re.compile(r"(?<![A-Za-z0-9])[0-9OoIl](?:[-—.\s]?[0-9OoIl]){9,13}(?![A-Za-z0-9])")
 _PLAIN = _PLAIN_LETTERS | _DIGITS
-_SIGN = re.compile(f"[{SIGNS}{LETTER_SIGNS}]")
+# Apart, for Python searches for a class of letters quickly only where none lies beyond U+FFFF.
+_SIGN = re.compile(f"[{as_ranges(sign for sign in _PLAIN if sign <= _LAST_OF_BMP)}]")
+_SIGN_BEYOND = re.compile(f"[{as_ranges(sign for sign in _PLAIN if sign > _LAST_OF_BMP)}]")
+_BEYOND = re.compile(f"[^\0-{_LAST_OF_BMP}]")
 _YAO = re.compile(f"么(?<![什怎那这多要]么)(?=[三四五六七八九][{NUMERALS}])")  # 么三七 for 幺三七
 _HAN_DIGIT = re.compile(f"[{NUMERALS}]")
 _MANY_DIGITS = re.compile(rf"[0-9{NUMERALS}](?:[^{HAN}A-Za-z。；、]{{0,2}}[0-9OoIl{NUMERALS}]){{4,}}")
@@ -151,9 +156,12 @@ def view_of(text: str, view: View) -> str:
         return text
     if view == "digits":
         # Few of a text's letters are such signs: far quicker than `str.translate`.
-        return _without_letters(_SIGN.sub(lambda match: _PLAIN[match[0]], text))
+        text = _SIGN.sub(lambda match: _PLAIN[match[0]], text)
+        return _without_letters(_SIGN_BEYOND.sub(lambda match: _PLAIN[match[0]], text) if _BEYOND.search(text) else text)
     digits = _YAO.sub("1", view_of(text, "digits"))
-    return _without_letters(_HAN_DIGIT.sub(lambda match: _HAN_DIGITS[match[0]], digits))
+    for numeral, digit in _HAN_DIGITS.items():
+        digits = digits.replace(numeral, digit)
+    return _without_letters(digits)
 
 
 def _without_letters(text: str) -> str:

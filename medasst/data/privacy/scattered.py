@@ -54,7 +54,10 @@ _READ_OUT = (
     rf"{_FIGURE}{{3}}[^0-9A-Za-z]{{1,8}}{_FIGURE}{{4}}[^0-9]|{_FIGURE}{{6}}[^0-9A-Za-z]{{1,8}}{_FIGURE}{{8}}"
     rf"|[0零〇]{_FIGURE}{{2,3}}[（(<【]"
 )
-SECOND_SIGN = "|".join([*(cue.pattern for cue in _CUES.values()), _READ_OUT, rf"(?:{_PART})[^0-9A-Za-z。；\n]*{_FIGURE}{{2}}"])
+SECOND_SIGNS = (
+    "|".join([*(cue.pattern for cue in _CUES.values()), rf"(?:{_PART})[^0-9A-Za-z。；\n]*{_FIGURE}{{2}}"]),
+    _READ_OUT,
+)
 
 
 class Number(NamedTuple):
