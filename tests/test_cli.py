@@ -134,3 +134,29 @@ def test_a_second_job_file_does_not_write_over_the_first_ones_result(
         assert cli.main(["prepare", f"real/{name}.toml"]) == 0
     assert capsys.readouterr().out.split() == ["runs/real/data", "runs/real/data-all"]
     assert (tmp_path / "runs/real/data-all/manifest.json").exists()
+
+
+def test_check_prints_findings_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    request = write(tmp_path / "request.json", '{"patient": {"drugs": ["神药"]}, "drugs": ["布洛芬"]}')
+    assert cli.main(["check", request]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert "神药" in answer["unknown_drugs"] and "不等于" in answer["note"]
+    assert cli.main(["check", request, "--format", "cds-hooks"]) == 0
+    assert json.loads(capsys.readouterr().out)["cards"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '{"drugs": ["布洛芬"], "patient": {"alergies": []}}',
+            "patient.alergies: there is no such field; did you mean 'allergies'?",
+        ),
+        ("no json", "not valid JSON"),
+    ],
+)
+def test_check_names_the_field(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
+    assert cli.main(["check", write(tmp_path / "request.json", text)]) == 2
+    assert message in capsys.readouterr().err.replace("\n", "")
+    assert cli.main(["check", str(tmp_path / "nowhere.json")]) == 2
+    assert "nowhere.json: can't be read" in capsys.readouterr().err.replace("\n", "")

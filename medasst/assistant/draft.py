@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,12 +12,17 @@ from medasst.assistant.request import Request
 from medasst.assistant.vetted import NEAR, NEAR_SAME_SUBJECT, VettedAnswer, VettedAnswers
 from medasst.catalogue import Catalogue, Product, Section
 from medasst.dialogue import Patient
+from medasst.lexicon import Mention
 from medasst.rulebook import Level, TriageRow
-from medasst.safety import Alarm, Concern, Context, Facts, Rules
+from medasst.safety import Alarm, Context, Facts, PersonFinding, Rules
 from medasst.text import comparison_key, sentences
 
 _SHOWN = 3  # products of one reply
 _COMPARED = 4000  # characters of a question that are compared with vetted ones, which are twenty times shorter
+_REFUSED = 2  # products of which it is said why they aren't shown, where none is
+_SPOKEN = 6  # medicines of a topic that are held against one another, the newest
+_NOT_TAGGED = frozenset({"age", "weight", "driving", "alcohol"})  # by which answers aren't tagged
+_PAIRS = frozenset({"duplicate", "unknown"})
 _ALARMS = 3  # alarms of one reply
 _SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
 _DENIES = ("不", "别", "勿", "避免", "禁", "慎")
@@ -110,7 +115,26 @@ class Drafter:
     def _first(self, request: Request) -> list[Event]:
         """What must be said before anything else: what doesn't go with a medicine that is taken or asked for."""
         rows = self.rules.gate.warnings(request.told)
-        return [Finding("gate.warning", "warning", row.text, row.version) for row in rows]
+        first: list[Event] = [Finding("gate.warning", "warning", row.text, row.version) for row in rows]
+        return [*first, *map(self._warning, self._together(request))]
+
+    def _together(self, request: Request) -> list[PersonFinding]:
+        """What speaks against taking the medicines together of which the topic speaks, one of each pair in the last turn."""
+        spoken = self._spoken(request)
+        if len(spoken) < 2:
+            return []
+        last = {mention.concept for mention in request.told.readings[-1].drugs()}
+        names = {mention.words for concept, mention in spoken.items() if concept in last}
+        medicines = [replace(self.rules.formulary.contents(concept), name=m.words) for concept, m in spoken.items()]
+        found = self.rules.person_checks.together(medicines)
+        return [finding for finding in found if names.intersection((finding.medicine, finding.other))]
+
+    @staticmethod
+    def _spoken(request: Request) -> dict[str, Mention]:
+        """The medicines that the topic speaks of as taken or thought of, by what they are."""
+        readings = request.told.readings[request.first :]
+        spoken = (m for reading in readings for m in reading.drugs() if m.assertion in ("present", "possible", "hypothetical"))
+        return dict(list({mention.concept: mention for mention in spoken}.items())[-_SPOKEN:])
 
     def _cautious(self, warnings: Sequence[Event], draft: Draft) -> Draft:
         """A draft after urgent warnings: no products, and where nothing is known the warning is the answer."""
@@ -171,7 +195,7 @@ class Drafter:
             near = score >= (NEAR_SAME_SUBJECT if any(asked) else NEAR)
             same_subject = same_trouble and asked[1:] == subject[1:]
             fitting = heard and near and same_age and same_person and same_subject
-            return fitting and not self._drugs_ignored(request, answer)
+            return fitting and not self._drugs_ignored(request, answer) and not self._advises_forbidden(request, answer)
 
         return self.vetted.nearest(["。".join(request.turns)[-_COMPARED:], request.topic[-_COMPARED:]], fits)
 
@@ -179,14 +203,27 @@ class Drafter:
         """Whether the shopper takes a medicine of which the answer knows nothing."""
         return any(self.rules.lexicon.broader(drug).isdisjoint(answer.medicines) for drug in request.facts.drugs)
 
+    def _advises_forbidden(self, request: Request, answer: VettedAnswer) -> bool:
+        """Whether the answer advises a product that this person may not take."""
+        if answer.kind != "answer":
+            return False
+        products = [self.catalogue[sku] for sku in answer.products if sku in self.catalogue]
+        advised = [p for p in products if _advised(p, [Text(sentence) for sentence in sentences(answer.answer)])]
+        forbidden = self._forbidden(advised, request.told.current)
+        return bool(forbidden) and not forbidden <= self._forbidden(advised, answer.patient)
+
+    def _forbidden(self, products: Sequence[Product], person: Patient) -> frozenset[str]:
+        """Of the circumstances by which answers aren't tagged, those that forbid one of the products."""
+        found = (finding for product in products for finding in self.rules.checks(product, person, anew=False))
+        return frozenset(one.kind for one in found if one.severity == "forbid" and one.kind in _NOT_TAGGED)
+
     def _from_vetted(self, request: Request, answer: VettedAnswer) -> Draft:
         products = [self.catalogue[sku] for sku in sorted(answer.products) if sku in self.catalogue]
         texts = self._checked(answer.answer)
         body: list[Event] = [*_paragraph(texts), *(Citation(*source) for source in answer.sources)]
         if answer.kind == "answer" and request.buys:
-            body += [self._card(p) for p in products if _advised(p, texts) and not self.rules.concerns(p, request.facts)][
-                :_SHOWN
-            ]
+            advised = [p for p in products if _advised(p, texts)]
+            body += [self._card(p) for p in advised if not _stopped(self._findings(p, request))][:_SHOWN]
         grounds = answer.answer + "".join(s.text for p in products if not p.prescription for s in p.leaflet.values())
         tail = [] if answer.kind != "answer" else self._ask(request)
         return Draft(tuple(body), tuple(tail), grounds, "stop")
@@ -194,13 +231,27 @@ class Drafter:
     # What leaflets say
 
     def _from_leaflets(self, request: Request) -> Draft:
-        if request.named:
+        if request.named and not request.wants_another:
             return self._named(request)
         if matches := self._shelf.suited(request.complaints):
             return self._by_symptom(request, [match.product for match in matches], matches[0].words)
         if self._needs_prescription(request):
             return Draft((), (HandOff("prescription", self.rules.gate.texts.by_symptom),), "", "prescription")
+        body = self._made_of(request)
+        if body or self._together(request):
+            return Draft(tuple(body), (HandOff("population", self._say.ask_pharmacist),), "", "stop")
         return Draft((), (HandOff("unknown", self._say.unknown),), "", "hand_off")
+
+    def _made_of(self, request: Request) -> list[Event]:
+        """What compounds are made of that are asked about and that this shop doesn't have: their dose isn't that of a part."""
+        events: list[Event] = []
+        for mention in request.told.readings[-1].drugs():
+            medicine = self.rules.formulary.contents(mention.concept)
+            if len(medicine.substances) > 1 and mention.assertion not in ("absent", "someone_else"):
+                parts = (one.substance for one in medicine.substances if one.substance not in medicine.name)
+                substances = "、".join(dict.fromkeys(parts))
+                events.append(Text(self.rules.book.checks.holds.format(product=mention.words, substances=substances) + "\n"))
+        return _unique(events)
 
     def _needs_prescription(self, request: Request) -> bool:
         """Whether only prescription medicines are for what is complained of, and of nothing else is the talk."""
@@ -212,14 +263,17 @@ class Drafter:
     def _named(self, request: Request) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""
         products = [match.product for match in request.named][:_SHOWN]
-        concerns = {p.sku: self.rules.concerns(p, request.facts) for p in products}
-        body: list[Event] = [self._warning(concern) for sku in concerns for concern in concerns[sku]]
-        together = bool(request.acts) or len(products) > 1
+        findings = {p.sku: self._findings(p, request, anew=False) for p in products}
+        spoken = {mention.words for mention in self._spoken(request).values()}  # of these pairs `_together` speaks
+        body = [self._warning(f) for sku in findings for f in findings[sku] if not (f.other in spoken and f.kind in _PAIRS)]
+        meals = [finding for product in products for finding in self._with_food(product, request)]
+        body += map(self._warning, meals)
+        together = request.acts or len(products) > 1
         for product in products:
-            for key in _keys(request, together):
+            keys = ["interactions"] if together else [request.section or "indications", "contraindications"]
+            for key in dict.fromkeys(keys):
                 body += self._section(product, key)
-        untold = any(product.section(key) is None for product in products for key in _keys(request, together))
-        safe = not together and not untold and not any(concerns.values())
+        safe = not together and not any(map(_stopped, [*findings.values(), meals]))
         if safe:
             body += [self._card(product) for product in products]
         body = _unique(body)
@@ -229,24 +283,49 @@ class Drafter:
     def _by_symptom(self, request: Request, products: list[Product], symptoms: str) -> Draft:
         """Products for a complaint, those left out that the person may not simply take."""
         meant = [p for p in products if request.facts.child or not p.for_children]
-        concerns = {p.sku: self.rules.concerns(p, request.facts) for p in meant}
-        fit = [p for p in meant if not concerns[p.sku] and _leaflet_tells(p, request.facts)][:_SHOWN]
+        fit: list[Product] = []
+        warnings: list[Event] = []
+        cautions: dict[str, list[Event]] = {}
+        for product in meant:
+            findings = self._findings(product, request)
+            if not _stopped(findings):
+                fit.append(product)
+                cautions[product.sku] = [self._warning(finding) for finding in findings]
+                if len(fit) == _SHOWN:
+                    break
+            elif len(warnings) < _REFUSED:
+                warnings.append(self._warning(findings[0]))
         if not fit:
-            warnings = [self._warning(concern) for p in meant[:2] for concern in concerns[p.sku][:1]]
             ask = self._ask(request) if request.facts.child and request.facts.child_months is None else []
             tail = [*ask, HandOff("population", self._say.ask_pharmacist)]
-            return Draft(tuple(warnings), tuple(tail), _grounds(products), "stop")
+            return Draft(tuple(_unique(warnings)), tuple(tail), _grounds(products[:_SHOWN]), "stop")
         body: list[Event] = [Text(self._say.symptom_intro.format(symptoms=symptoms) + "\n")]
-        body += [self._card(product) for product in fit]  # a card says what its product is for
+        for product in fit:
+            body.append(self._card(product))  # a card says what its product is for
+            body += cautions[product.sku]
         body.append(Text(self._say.see_doctor + "\n"))
         return Draft(tuple(body), tuple(self._ask(request)), _grounds(fit), "stop")
+
+    # What speaks against a product
+
+    def _findings(self, product: Product, request: Request, *, anew: bool = True) -> Sequence[PersonFinding]:
+        return self.rules.checks(product, request.told.current, anew=anew)
+
+    def _with_food(self, product: Product, request: Request) -> Iterator[PersonFinding]:
+        """What speaks against it with what the last turn asks about that is eaten or drunk."""
+        if request.section != "interactions":
+            return
+        asked = request.told.readings[-1].plain
+        for food, words in self.rules.book.checks.food.items():
+            if any(word in asked for word in words):
+                yield from self.rules.with_food(product, food)
 
     # Pieces
 
     def _section(self, product: Product, key: str) -> list[Event]:
         section = product.section(key)
         if section is None:
-            return [Text(self._say.leaflet_untold.format(product=product.short_name) + "\n")]
+            return []
         said = self._checked(f"{product.short_name}【{section.section}】{section.text}")
         return [*_paragraph(said), Citation(section.document, section.section)]
 
@@ -263,14 +342,13 @@ class Drafter:
                 texts.append(Text(verdict.replaced_by, verdict.rule))
         return texts
 
-    def _warning(self, concern: Concern) -> Finding:
-        return Finding(concern.rule, "warning", concern.message, self._say.version)
+    def _warning(self, finding: PersonFinding) -> Event:
+        return Finding(finding.rule, "warning", finding.sentence, finding.version or self._say.version)
 
     def _card(self, product: Product) -> Card:
-        facts = (product.name, product.form, product.strength, product.pack, product.price, product.status)
-        if (section := product.section("indications")) is None:
-            return Card(product.sku, self._say.card_untold, "", *facts)
+        section = product.leaflet["indications"]
         reason = self._say.card_reason.format(section=section.section, text=sentences(section.text)[0])
+        facts = (product.name, product.form, product.strength, product.pack, product.price, product.status)
         return Card(product.sku, reason, _cite(section), *facts)
 
     def _ask(self, request: Request) -> list[Event]:
@@ -306,6 +384,10 @@ def _is_told(alarm: Alarm, request: Request, since: int) -> bool:
     return alarm.turn >= since
 
 
+def _stopped(findings: Iterable[PersonFinding]) -> bool:
+    return any(finding.stops for finding in findings)
+
+
 def _unique(events: Iterable[Event]) -> list[Event]:
     return list(dict.fromkeys(events))
 
@@ -316,18 +398,6 @@ def _paragraph(texts: list[Text]) -> list[Text]:
 
 def _cite(section: Section) -> str:
     return f"{section.document}·{section.section}"
-
-
-def _keys(request: Request, together: bool) -> list[str]:
-    """The leaflet sections that answer for a named product."""
-    keys = ["interactions"] if together else [request.section or "indications", "contraindications"]
-    return list(dict.fromkeys(keys))
-
-
-def _leaflet_tells(product: Product, facts: Facts) -> bool:
-    """Whether its leaflet, as the shop has it, tells what the product is for and all that matters for this person."""
-    special = any((facts.child, facts.elderly, facts.pregnant, facts.nursing, facts.tags, facts.drugs, facts.unread))
-    return "indications" not in product.untold and not (special and product.untold)
 
 
 def _grounds(products: Iterable[Product]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medasst.assistant import request, wording
@@ -59,23 +58,14 @@ class Assistant:
 
     @classmethod
     def from_samples(
-        cls,
-        model: ChatModel | None = None,
-        decoding: Decoding | None = None,
-        book: Rulebook | None = None,
-        products: Path | None = None,
+        cls, model: ChatModel | None = None, decoding: Decoding | None = None, book: Rulebook | None = None
     ) -> Assistant:
-        """The assistant of the imaginary pharmacy in `medasst/samples`, or of another shop with the same vetted answers.
+        """The assistant of the imaginary pharmacy in `medasst/samples`.
 
         Args:
             book: its rulebook; None: that of this package.
-            products: its catalogue (see `Catalogue.open`); None: the samples.
-
-        Raises:
-            DataError: the catalogue can't be read.
         """
-        lexicon = Lexicon(book or Rulebook.load())
-        catalogue = Catalogue.open(products, lexicon) if products is not None else Catalogue.from_samples(lexicon)
+        catalogue = Catalogue.from_samples(Lexicon(book or Rulebook.load()))
         rules = Rules(catalogue)
         return cls(catalogue, rules, VettedAnswers.from_samples(rules), model, decoding)
 

@@ -68,6 +68,14 @@ class Request:
     buys: bool
 
     @property
+    def wants_another(self) -> bool:
+        """Whether the named products are only told of as taken, and something is asked for (吃了布洛芬，头还痛，吃什么)."""
+        named = {match.words for match in self.named}
+        drugs = [m for reading in self.told.readings[self.first :] for m in reading.drugs() if plain(m.words).text in named]
+        taken = bool(drugs) and all(mention.assertion in ("present", "historical") for mention in drugs)
+        return taken and self.buys and bool(self.complaints) and self.section in (None, "indications")
+
+    @property
     def last(self) -> str:
         """The last user turn."""
         return self.turns[-1]

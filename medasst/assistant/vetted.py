@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from medasst.dialogue import Patient
 from medasst.disk import package_file
 from medasst.errors import DataError
 from medasst.safety import Facts, Rules
@@ -34,7 +35,7 @@ class VettedAnswer:
         turns: the user turns that it answers, in order.
         kind: answer, ask, refer or prescription (`medasst/samples/README.md`).
         products: the SKUs that it is about.
-        facts: the circumstances that its user turns tell.
+        facts: the circumstances that its user turns tell, of `patient`.
         medicines: the medicines that it or its questions name, with every broader name.
     """
 
@@ -45,6 +46,7 @@ class VettedAnswer:
     sources: tuple[Source, ...]
     facts: Facts
     medicines: frozenset[str] = frozenset()
+    patient: Patient = field(default=Patient("self"), compare=False)
 
 
 class VettedAnswers:
@@ -101,7 +103,8 @@ def _answers(row: Mapping[str, Any], rules: Rules) -> list[VettedAnswer]:
                     kind=row["kind"],
                     products=frozenset(row.get("products", ())),
                     sources=tuple(dict.fromkeys(Source(fact["document"], fact["section"]) for fact in row.get("facts", ()))),
-                    facts=rules.facts(turns),
+                    facts=Facts.of(patient := rules.patient(turns)),
+                    patient=patient,
                     medicines=rules.medicines("。".join([*turns, message["content"]])),
                 )
             )

@@ -16,6 +16,7 @@ from medasst.rulebook import Assertion, CueRow, PersonRow, Rulebook
 
 _FEATURE_REACH = 8  # characters beside a finding in which it is said how it is
 _FAR = 60  # characters over which a cue may reach at most, so that time grows in proportion to the text
+_BEFORE = 10  # characters that may stand before a mention that its clause begins with
 _STRENGTHS = ("strong", "normal", "weak")
 _SAYS_NOTHING = ("none", "break")
 
@@ -164,6 +165,7 @@ class _Patterns:
     def __init__(self, book: Rulebook) -> None:
         say = book.wordings
         self.between = re.compile(f"(?:{say.between})*", re.VERBOSE)
+        self.opening = re.compile(say.opening, re.VERBOSE)
         self.passes, self.passed_now = re.compile(say.passes, re.VERBOSE), re.compile(say.passed_now, re.VERBOSE)
         self.disease_words = re.compile(say.disease_words, re.VERBOSE)
         self.past_inside, self.now_beside = re.compile(say.past_inside, re.VERBOSE), re.compile(say.now_beside, re.VERBOSE)
@@ -256,7 +258,9 @@ class _Scene:
         one = self.mentions[number]
         if row.sets in _SAYS_NOTHING or row.towards == other_way or self.kinds[number].isdisjoint(row.kinds):
             return False
-        if row.opens and one.start and self.ends.within(one.start - 1, one.start) < one.start:
+        if row.opens and not self.say.opening.fullmatch(
+            self.text, self.ends.within(max(0, one.start - _BEFORE), one.start), one.start
+        ):
             return False
         return row.asks == "any" or (row.asks == "yes") == bool(self.say.asking.search(self.ends.clause_at(one.start, one.end)))
 

@@ -34,7 +34,7 @@ from medasst.rulebook.rows import (
     VerbRow,
 )
 from medasst.rulebook.tables import Folder, Source, Table
-from medasst.rulebook.texts import GateTexts, Leaflets, Messages, OutputTexts
+from medasst.rulebook.texts import CheckTexts, GateTexts, Leaflets, Messages, OutputTexts
 
 T = TypeVar("T", bound=Config)
 _FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml", "findings_heard.toml")
@@ -46,6 +46,7 @@ _OPEN = {
     "gate.toml": frozenset({"answer", "banned", "some_drug", "by_symptom", "document", "section", "warning"}),
     "output.toml": frozenset({"check"}),
     "leaflets.toml": frozenset(),
+    "checks.toml": frozenset({"reason"}),
 }
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
 
@@ -110,6 +111,7 @@ class Wordings:
     given_to: Regex
     owner_before: Regex
     owner_after: Regex
+    opening: Regex
     passes: Regex
     passed_now: Regex
     disease_words: Regex
@@ -206,6 +208,7 @@ class Rulebook:
     gate: GateTexts
     output: OutputTexts
     leaflets: Leaflets
+    checks: CheckTexts
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
     own: bool = field(default=False, compare=False)
@@ -260,6 +263,7 @@ class Rulebook:
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
             messages=_texts(Messages, base, over, "messages.toml", _OPEN["messages.toml"]),
             gate=_texts(GateTexts, base, over, "gate.toml", _OPEN["gate.toml"]),
+            checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),
             leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
             output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
             loosened=tuple(source.loosened),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import Field
 
@@ -36,10 +37,7 @@ class Messages(Config):
     symptom_intro: str
     see_doctor: str
     card_reason: str
-    card_untold: str
-    leaflet_untold: str
     replaced: Mapping[str, str]
-    population: Mapping[str, str]
     lead: Mapping[Level, str]
     before: Mapping[Level, str]
     begins: Mapping[Level, Regex]
@@ -109,12 +107,81 @@ class OutputTexts(Config):
 
 
 class Leaflets(Config):
-    """How leaflets speak of what a shopper tells (`leaflets.toml`).
+    """How leaflets speak of what a shopper tells (`leaflets.toml`; its comments say what each pattern is for).
 
     Attributes:
+        months: words for children that tell an age → below how many months.
         disease: a disease, or a broader one → what leaflets call it.
         kin: an allergen → the names of its group.
     """
 
+    forbids: Regex
+    asks: Regex
+    allows: Regex
+    allows_child: Regex
+    not_meant: Regex
+    courtesy: Regex
+    only_if: Regex
+    pregnancy: Regex
+    lactation: Regex
+    first_trimester: Regex
+    last_trimester: Regex
+    child: Regex
+    younger: Regex
+    older: Regex
+    between: Regex
+    lighter: Regex
+    driving: Regex
+    no_driving: Regex
+    alcohol: Regex
+    no_alcohol: Regex
+    limit: Regex
+    months: Mapping[str, int]
     disease: Mapping[str, Regex]
     kin: Mapping[str, Regex]
+
+
+class Reason(Config):
+    """Why somebody may pass over a finding: a code and what is shown for it."""
+
+    code: str
+    display: str
+
+
+class CheckTexts(Config):
+    """The sentences of the checks of a medicine against a person (`checks.toml`; its comments say what each is for).
+
+    Attributes:
+        told: how a sentence begins, by what was told.
+        organs: the kind of a finding → the conditions that are told of as that kind.
+        drinking: findings of somebody who drinks.
+        food: what is eaten or drunk, as the interactions name it → words for it.
+    """
+
+    version: str
+    note: str
+    which: str
+    together_unknown: str
+    taken_unknown: str
+    class_unknown: str
+    class_alike: str
+    contents_unknown: str
+    duplicate: str
+    duplicate_ways: str
+    limit: str
+    no_limit: str
+    leaflet_limit: str
+    same: str
+    leaflet: str
+    row: str
+    left_open: str
+    name_allergen: str
+    name_condition: str
+    name_drug: str
+    unknown_condition: str
+    holds: str
+    drinking: Words
+    told: Mapping[str, str]
+    organs: Mapping[Literal["kidney", "liver"], Words]
+    food: Mapping[str, Words]
+    reason: tuple[Reason, ...]

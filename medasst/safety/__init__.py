@@ -1,10 +1,25 @@
 """The shop's rules: tables of the rulebook, and pure functions over what a dialogue has told. Knows no model."""
 
 from medasst.safety.facts import Facts
+from medasst.safety.finding import PersonFinding, Told, Why
 from medasst.safety.gate import Act, Gate
 from medasst.safety.output import Context, Verdict, degenerate
-from medasst.safety.population import Concern
+from medasst.safety.person import PersonChecks
 from medasst.safety.rules import Rules
 from medasst.safety.triage import Alarm, Triage
 
-__all__ = ["Act", "Alarm", "Concern", "Context", "Facts", "Gate", "Rules", "Triage", "Verdict", "degenerate"]
+__all__ = [
+    "Act",
+    "Alarm",
+    "Context",
+    "Facts",
+    "Gate",
+    "PersonChecks",
+    "PersonFinding",
+    "Rules",
+    "Told",
+    "Triage",
+    "Verdict",
+    "Why",
+    "degenerate",
+]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
-from medasst.dialogue import DialogueState, ProductNames, of_turns, state
+from medasst.dialogue import DialogueState, Patient, ProductNames, of_turns, state
+from medasst.formulary import Contents, Formulary
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
-from medasst.safety import population
-from medasst.safety.facts import Facts
+from medasst.safety.finding import PersonFinding
 from medasst.safety.gate import Gate
 from medasst.safety.output import Context, OutputCheck, Verdict
-from medasst.safety.population import Concern
+from medasst.safety.person import PersonChecks
 from medasst.safety.triage import Alarm, Triage
 
 
@@ -33,16 +34,19 @@ class Rules:
         self.messages, self.questions = self.book.messages, self.book.questions.rows
         self.triage = Triage(self.book, self.lexicon)
         self.gate = Gate(self.book, self.lexicon, catalogue)
+        self.formulary = Formulary(self.book)
+        self.person_checks = PersonChecks(self.lexicon, self.formulary)
+        self._contents: dict[str, Contents] = {}
         self._output = OutputCheck(self.gate, self.book.output, self.messages.replaced)
-        self._products = ProductNames(catalogue.over_the_counter.product_names())
+        self._products = ProductNames(product.name for product in catalogue.over_the_counter.products)
 
     def state(self, messages: Sequence[Message]) -> DialogueState:
         """What a conversation has told so far."""
         return state(messages, self.lexicon, self._products)
 
-    def facts(self, turns: Sequence[str], *, unread: bool = False) -> Facts:
+    def patient(self, turns: Sequence[str]) -> Patient:
         """Whom these user turns speak of in the end."""
-        return Facts.of(of_turns(turns, self.lexicon).current, unread=unread)
+        return of_turns(turns, self.lexicon).current
 
     def medicines(self, text: str) -> frozenset[str]:
         """The medicines that a text names, with every broader name."""
@@ -53,9 +57,23 @@ class Rules:
         """See `Triage.alarms`."""
         return self.triage.alarms(told)
 
-    def concerns(self, product: Product, facts: Facts) -> list[Concern]:
-        """See `population.concerns`."""
-        return population.concerns(product, facts, self.lexicon)
+    def contents(self, product: Product) -> Contents:
+        """What a product is made of."""
+        if product.sku not in self._contents:
+            self._contents[product.sku] = self.formulary.made_of(product.name, product.ingredients)
+        return self._contents[product.sku]
+
+    def checks(self, product: Product, person: Patient, *, anew: bool = True) -> tuple[PersonFinding, ...]:
+        """What speaks against a product for a person; see `PersonChecks.of`."""
+        return self.person_checks.of(self._short(product), person, product.leaflet, anew=anew)
+
+    def with_food(self, product: Product, food: str) -> tuple[PersonFinding, ...]:
+        """See `PersonChecks.with_food`."""
+        return self.person_checks.with_food(self._short(product), food, product.leaflet)
+
+    def _short(self, product: Product) -> Contents:
+        """Its contents under the name that a sentence uses."""
+        return replace(self.contents(product), name=product.short_name)
 
     def check_sentence(self, sentence: str, context: Context) -> Verdict:
         """See `OutputCheck.check_sentence`."""

@@ -23,6 +23,8 @@ from medasst.disk import package_file
 from medasst.models import ChatModel, Decoding
 from medasst.models.places import Busy, Place, Places
 from medasst.registry import did_you_mean
+from medasst.safety.check import FORMATS as CHECK_FORMATS
+from medasst.safety.check import Checker
 from medasst.service import chores
 from medasst.service.config import Limits, ServeConfig
 from medasst.service.stream import EventStream, as_api_error, closing, event_frames, whole
@@ -32,6 +34,7 @@ from medasst.service.wire import (
     Chunk,
     ChunkMaker,
     Heard,
+    read_check_request,
     read_conversation,
     read_request,
 )
@@ -41,7 +44,7 @@ log = logging.getLogger(__name__)
 STATIC = package_file("service/static")
 READ = ["GET", "HEAD"]
 PAGES = ("/", "/healthz", "/v1/models", "/v1/models/{name}")
-CHAT = "/v1/chat/completions"
+CHAT, CHECK = "/v1/chat/completions", "/v1/check"
 
 SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -65,16 +68,19 @@ class Replier(Protocol):
     def reply(self, conversation: Conversation, *, unread: bool = False) -> AsyncIterator[Event]: ...
 
 
-def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], settings: ServeConfig) -> FastAPI:
+def create_app(
+    assistant: Replier, bare_models: Mapping[str, ChatModel], settings: ServeConfig, checker: Checker | None = None
+) -> FastAPI:
     """The service's ASGI app.
 
     Args:
         assistant: the guarded assistant, offered under its own name.
         bare_models: models reached past the guard, by the name they are offered under.
         settings: limits and pace; host and port matter to the server only.
+        checker: checks medicines against a patient without a chat; None: that isn't offered.
     """
     app = FastAPI(title="MedAsst", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.desk = desk = Desk(assistant, bare_models, settings)
+    app.state.desk = desk = Desk(assistant, bare_models, settings, checker)
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(Busy, _answer_api_error)
     app.add_exception_handler(HTTPException, _answer_http_error)
@@ -107,6 +113,12 @@ def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], setting
     async def complete(request: Request) -> Response:
         return await desk.answer(request)
 
+    if checker is not None:
+
+        @app.post(CHECK)
+        async def check(request: Request) -> JSONResponse:
+            return JSONResponse(await desk.check(request))
+
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app
 
@@ -114,8 +126,14 @@ def create_app(assistant: Replier, bare_models: Mapping[str, ChatModel], setting
 class Desk:
     """Takes requests and finds who answers. Bare answers have places and a line; guarded replies begin at once."""
 
-    def __init__(self, assistant: Replier, bare_models: Mapping[str, ChatModel], settings: ServeConfig) -> None:
-        self.assistant, self.bare_models, self.settings = assistant, bare_models, settings
+    def __init__(
+        self,
+        assistant: Replier,
+        bare_models: Mapping[str, ChatModel],
+        settings: ServeConfig,
+        checker: Checker | None = None,
+    ) -> None:
+        self.assistant, self.bare_models, self.settings, self._checker = assistant, bare_models, settings, checker
         self.names = (assistant.name, *bare_models)
         self._lanes = Lanes()
         self._places = Places(settings.places.bare, settings.limits.waiting)
@@ -146,6 +164,19 @@ class Desk:
             return await whole(request, chunks)
         finally:
             leave()
+
+    async def check(self, request: Request) -> dict[str, Any]:
+        """Medicines held against a patient; `?format=cds-hooks` gives cards. Raises ApiError 400 or 422."""
+        form = request.query_params.get("format", "json")
+        if form not in CHECK_FORMATS:
+            message = f"no such format{did_you_mean(form, CHECK_FORMATS)}"
+            raise ApiError(400, message, "invalid_value", "format")
+        body = await _read_body(request, self.settings.limits)
+        return await self._lanes.run(len(body), self._checked, body, form)
+
+    def _checked(self, body: bytes, form: str) -> dict[str, Any]:
+        assert self._checker is not None
+        return self._checker.written(read_check_request(body), form)
 
     def _read(self, body: bytes) -> tuple[ChatRequest, Heard]:
         asked = read_request(body)
@@ -233,7 +264,7 @@ async def _answer_api_error(_request: Request, error: Exception) -> JSONResponse
 
 async def _answer_http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    there = f"there are {', '.join(READ)} of {', '.join(PAGES)} and POST of {CHAT}"
+    there = f"there are {', '.join(READ)} of {', '.join(PAGES)} and POST of {CHAT}, {CHECK}"
     message = {404: f"no such page; {there}", 405: f"{request.method} is not answered here; {there}"}.get(error.status_code)
     refused = ApiError(error.status_code, message or error.detail, error.detail.lower().replace(" ", "_"))
     return JSONResponse(refused.to_json(), refused.status, error.headers)

@@ -16,6 +16,7 @@ from medasst.models import ChatModel, open_model
 from medasst.models.places import Placed, Places
 from medasst.progress import Progress, silent
 from medasst.rulebook import Rulebook
+from medasst.safety.check import Checker
 from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
@@ -82,9 +83,9 @@ class _Service:
     def _load(self) -> None:
         book = open_rulebook(self._config)  # before the model: a slip in a table should not cost a minute
         model = _open_model(self._config, self._config.slots, self._progress)
-        placed = Placed(model, self._places) if model else None
-        assistant = Assistant.from_samples(placed, book=book, products=self._config.catalogue)
-        app = create_app(assistant, {BARE: model} if model else {}, self._config)
+        assistant = Assistant.from_samples(Placed(model, self._places) if model else None, book=book)
+        checker = Checker(assistant.rules.person_checks)
+        app = create_app(assistant, {BARE: model} if model else {}, self._config, checker)
         self._closing.append(app.state.desk.close)
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.collect()
@@ -100,7 +101,7 @@ class _Service:
 
 def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
     """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
-    return Assistant.from_samples(_open_model(config, 1, progress), book=open_rulebook(config), products=config.catalogue)
+    return Assistant.from_samples(_open_model(config, 1, progress), book=open_rulebook(config))
 
 
 def open_rulebook(config: ServeConfig) -> Rulebook:

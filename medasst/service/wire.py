@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Va
 from medasst.assistant.events import End, Event
 from medasst.conversation import ROLES, Conversation, Message
 from medasst.errors import MedasstError
+from medasst.safety.check import CheckError, CheckRequest, read_check
 from medasst.service.config import Limits
 from medasst.text import says_nothing
 
@@ -135,11 +136,7 @@ _HALF_PAIR = re.compile(
 
 def read_request(body: bytes) -> ChatRequest:
     """Parse and check what can be checked without knowing the models. Raises ApiError 400, 413 or 422."""
-    # One call parses it all and lets nobody else run meanwhile, so what it may meet is bounded first.
-    if body.count(b"{") + body.count(b"[") > _MOST_OPENED or body.count(b",") > _MOST_COMMAS:
-        raise ApiError(413, "more parts than a conversation has: shorten it", "request_too_large")
-    if body.count(b"\\u") > _MOST_ESCAPED:
-        raise ApiError(413, "too many characters are escaped: send UTF-8, or shorten the conversation", "request_too_large")
+    _bounded(body)
     try:
         request = ChatRequest.model_validate_json(_HALF_PAIR.sub(rb"\1\\ufffd", body.removeprefix(b"\xef\xbb\xbf")))
     except ValidationError as error:
@@ -157,6 +154,24 @@ def read_request(body: bytes) -> ChatRequest:
         if value:
             raise ApiError(400, f"`{name}` is not supported: leave it out", "unsupported_parameter", name)
     return request
+
+
+def read_check_request(body: bytes) -> CheckRequest:
+    """Medicines and a patient to be checked. Raises ApiError 400, 413 or 422."""
+    _bounded(body)
+    try:
+        return read_check(_HALF_PAIR.sub(rb"\1\\ufffd", body))
+    except CheckError as error:
+        status, code = (422, "invalid_value") if error.field else (400, "invalid_json")
+        raise ApiError(status, str(error), code, error.field or None) from None
+
+
+def _bounded(body: bytes) -> None:
+    """One call parses it all and lets nobody else run meanwhile, so what it may meet is bounded first."""
+    if body.count(b"{") + body.count(b"[") > _MOST_OPENED or body.count(b",") > _MOST_COMMAS:
+        raise ApiError(413, "more parts than a conversation has: shorten it", "request_too_large")
+    if body.count(b"\\u") > _MOST_ESCAPED:
+        raise ApiError(413, "too many characters are escaped: send UTF-8, or shorten the conversation", "request_too_large")
 
 
 def _explain(error: ValidationError) -> ApiError:

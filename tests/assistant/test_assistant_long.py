@@ -14,6 +14,7 @@ from medasst.assistant.draft import Draft
 from medasst.conversation import Conversation, Message
 from medasst.models import Decoding, Delta, ScriptedModel
 from medasst.models.places import Placed, Places
+from medasst.safety import Facts
 
 BARE = Assistant.from_samples()
 
@@ -65,9 +66,9 @@ def test_turns_left_out_make_allergy_pregnancy_and_drugs_unknown() -> None:
     assert isinstance(unread.body[0], Finding) and unread.body[0].rule == "population.unread"
     asks = [e for e in unread.tail if isinstance(e, Ask)]
     assert len(asks) == 1 and all(word in asks[0].question for word in ("过敏", "怀孕", "吃什么药"))
-    facts = BARE.rules.facts(["我没有怀孕，不哺乳"], unread=True)
+    facts = Facts.of(BARE.rules.patient(["我没有怀孕，不哺乳"]), unread=True)
     assert (facts.pregnant, facts.nursing, facts.unread) == (None, None, True)
-    assert BARE.rules.facts(["我怀孕了"], unread=True).pregnant is True
+    assert Facts.of(BARE.rules.patient(["我怀孕了"]), unread=True).pregnant is True
 
 
 def test_an_emergency_is_the_same_where_turns_were_left_out() -> None:
@@ -76,9 +77,9 @@ def test_an_emergency_is_the_same_where_turns_were_left_out() -> None:
 
 
 def test_a_list_of_allergies_that_never_ends_counts_as_unknown() -> None:
-    facts = BARE.rules.facts(["".join(f"对第{n}种药过敏，" for n in range(400))])
+    facts = Facts.of(BARE.rules.patient(["".join(f"对第{n}种药过敏，" for n in range(400))]))
     assert facts.unread and len(facts.allergies) < 100
-    few = BARE.rules.facts(["对花粉过敏，对海鲜过敏"])
+    few = Facts.of(BARE.rules.patient(["对花粉过敏，对海鲜过敏"]))
     assert few.allergies == ("花粉", "海鲜") and not few.unread
 
 

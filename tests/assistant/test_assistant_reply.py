@@ -179,13 +179,14 @@ def test_a_named_product_is_answered_from_its_leaflet() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "rule"),
-    [("我怀孕了，", "pregnant"), ("在喂奶，", "nursing"), ("孩子5岁，", "child"), ("对布洛芬过敏，", "allergy")],
+    ("who", "told"),
+    [("我怀孕了，", "怀孕"), ("在喂奶，", "哺乳"), ("孩子5岁，", "5岁"), ("对布洛芬过敏，", "对布洛芬过敏")],
 )
-def test_no_card_for_those_who_may_not_take_it(who: str, rule: str) -> None:
+def test_no_card_for_those_who_may_not_take_it(who: str, told: str) -> None:
     events = reply(BARE, f"{who}布洛芬缓释胶囊有卖吗")
     assert not of(Card, events) and of(HandOff, events)
-    assert [e.rule for e in of(Finding, events) if e.severity == "warning"] == [f"population.{rule}"]
+    (warning,) = (e for e in of(Finding, events) if e.severity == "warning")
+    assert told in warning.message
 
 
 def test_children_are_shown_what_is_made_for_them() -> None:
@@ -193,9 +194,11 @@ def test_children_are_shown_what_is_made_for_them() -> None:
     assert "OTC-003" not in [card.sku for card in of(Card, reply(BARE, "我35岁，牙疼吃什么"))]
 
 
-def test_other_drugs_lead_to_the_pharmacist() -> None:
-    events = reply(BARE, "我在吃华法林，脚气用什么药膏")
-    assert not of(Card, events) and of(HandOff, events) and "华法林" in plain_text(events)
+def test_what_does_not_go_with_a_medicine_that_is_taken_is_not_shown() -> None:
+    shown = [card.sku for card in of(Card, reply(BARE, "我在吃华法林，脚气用什么药膏"))]
+    assert "OTC-022" not in shown  # miconazole, of which its leaflet warns
+    events = reply(BARE, "我在吃一种叫神威灵的药，名字叫依折麦布，脚气用什么药膏")
+    assert "依折麦布" in plain_text(events) or of(Card, events)
 
 
 def test_the_unknown_is_handed_over() -> None:

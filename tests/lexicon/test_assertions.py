@@ -28,6 +28,7 @@ CASES = {
         ("咳嗽没有，痰也没有，光嗓子干", "咳嗽:absent 痰:absent 嗓子干:present"),
         ("头晕、心慌都没有", "头晕:absent 心慌:absent"),
         ("从来没得过肺炎", "肺炎:absent"),
+        ("家里没人有肝病", "肝病:absent"),
         ("医生排除了阑尾炎", "阑尾炎:absent"),
         ("没吐没拉就是肚子胀", "吐:absent 拉:absent 肚子胀:present"),
         ("no fever, just a cough", "fever:absent cough:present"),
@@ -81,6 +82,8 @@ CASES = {
         ("鼻炎能根治吗", "鼻炎:hypothetical"),
         ("荨麻疹能不能吹风", "荨麻疹:hypothetical"),
         ("甲肝是怎么传的", "甲肝:hypothetical"),
+        ("请问荨麻疹能不能吹风", "荨麻疹:hypothetical"),
+        ("假如真是甲亢，能怀孕吗", "甲亢:hypothetical 怀孕:hypothetical"),
         ("感冒药哪个不犯困", "犯困:hypothetical"),
         ("再过敏怎么办", "过敏:hypothetical"),
         ("吃布洛芬会不会胃溃疡", "胃溃疡:hypothetical"),
@@ -144,6 +147,9 @@ MEDICINES = {
         ("我爸吃华法林，牙龈出血", "华法林:present"),
         ("阿托伐他汀能停吗", "阿托伐他汀:present"),
         ("还要不要继续吃美林", "美林:present"),
+        ("退烧药六小时前吃的", "退烧药:present"),
+        ("布洛芬止不住，痛得睡不着", "布洛芬:present"),
+        ("氨氯地平换成缬沙坦可以吗", "氨氯地平:present 缬沙坦:hypothetical"),
         ("要不要停二甲双胍", "二甲双胍:present"),
     ],
     "asked for": [
@@ -165,6 +171,8 @@ MEDICINES = {
     "taken formerly": [
         ("以前吃过舍曲林", "舍曲林:historical"),
         ("优甲乐去年停了", "优甲乐:historical"),
+        ("我停了氯吡格雷，牙龈不出血了", "氯吡格雷:historical"),
+        ("上回我吃甲硝唑就吐", "甲硝唑:historical"),
         ("地塞米松三年前用过", "地塞米松:historical"),
     ],
 }

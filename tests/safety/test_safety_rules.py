@@ -1,4 +1,4 @@
-"""The prescription gate, facts, population rules and output checks."""
+"""The prescription gate, facts and output checks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from medasst.rulebook import Rulebook
 from medasst.safety import Context, Facts, Rules, degenerate
 from medasst.safety.doses import has_dose
 from medasst.safety.gate import GATED
-from medasst.safety.population import child_text
 from medasst.text import sentences
 
 BOOK = Rulebook.load()
@@ -67,7 +66,7 @@ def test_the_stricter_of_table_and_shop_decides() -> None:
     assert gate.status("奥美拉唑") == "rx"  # sold both ways, and this shop has none over the counter
     assert gate.status("某某新药") is None
     row = SHOP["OTC-001"].model_copy(update={"sku": "RX-1", "status": "rx"})
-    strict = Rules(Catalogue.of([*SHOP.products, row], SHOP.lexicon)).gate
+    strict = Rules(Catalogue([*SHOP.products, row], SHOP.lexicon)).gate
     assert strict.status("布洛芬", "布洛芬缓释胶囊") in GATED  # this shop has one of that name on prescription
 
 
@@ -192,37 +191,8 @@ def test_no_doses(text: str) -> None:
     ],
 )
 def test_facts(turns: list[str], facts: dict[str, object]) -> None:
-    read = RULES.facts(turns)
+    read = Facts.of(RULES.patient(turns))
     assert {key: getattr(read, key) for key in facts} == facts
-
-
-def concerned(sku: str, facts: Facts) -> list[str]:
-    return [concern.rule for concern in RULES.concerns(SHOP[sku], facts)]
-
-
-def test_pregnancy_passes_only_what_the_leaflet_plainly_allows() -> None:
-    passed = {p.sku for p in SHOP.over_the_counter.products if not RULES.concerns(p, Facts(pregnant=True))}
-    assert passed == {"OTC-012", "OTC-039"}
-    assert "OTC-001" not in {p.sku for p in SHOP.over_the_counter.products if not RULES.concerns(p, Facts(nursing=True))}
-
-
-def test_children_pass_by_age() -> None:
-    syrup = SHOP["OTC-003"]
-    assert child_text(syrup, 30) is None
-    assert "1岁以下" in (child_text(syrup, 8) or "") and child_text(syrup, None)
-    assert concerned("OTC-001", Facts(child=True, child_months=60)) == ["population.child"]
-    assert concerned("OTC-001", Facts(child=False)) == []
-
-
-def test_allergy_disease_and_other_drugs() -> None:
-    assert concerned("OTC-001", Facts(allergies=("布洛芬",))) == ["population.allergy"]
-    assert concerned("OTC-001", Facts(allergies=("阿司匹林",))) == ["population.allergy"]
-    assert concerned("OTC-020", Facts(allergies=("碘",))) == ["population.allergy"]
-    assert concerned("OTC-009", Facts(allergies=("花生",))) == []
-    assert concerned("OTC-001", Facts(chronic=("胃溃疡",))) == ["population.chronic"]
-    (concern,) = RULES.concerns(SHOP["OTC-001"], Facts(drugs=("华法林",)))
-    assert "出血" in concern.message
-    assert concerned("OTC-027", Facts(drugs=("华法林",))) == ["population.drugs"]  # unknown is never safe
 
 
 @pytest.mark.parametrize(("rule", "text", "model"), [(c.id, e, c.model) for c in BOOK.output.check for e in c.examples])

@@ -1,0 +1,187 @@
+"""The person checks without a chat: a patient and medicines in, findings out, with what was covered and what is unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from medasst.config import Config
+from medasst.dialogue import Patient, Slot
+from medasst.dialogue.patient import stage_of
+from medasst.errors import InputError
+from medasst.formulary import Contents
+from medasst.lexicon import Lexicon
+from medasst.registry import did_you_mean
+from medasst.rulebook import Known, Quantity, SlotName
+from medasst.safety.cards import CheckAnswer, cards
+from medasst.safety.finding import by_severity
+from medasst.safety.person import PersonChecks
+
+Word = Annotated[str, Field(min_length=1, max_length=100)]
+Words = Annotated[tuple[Word, ...], Field(max_length=24)]
+FORMATS = ("json", "cds-hooks")
+_DRIVES, _DRINKS = "开车", "饮酒"
+_SHAPE = '{"patient": {"age_months": 384, "drugs": ["华法林"]}, "drugs": ["布洛芬缓释胶囊"]}'
+
+
+class _Strict(Config):
+    model_config = ConfigDict(strict=True)
+
+
+class CheckPatient(_Strict):
+    """Who takes it. Left out or null: not told, which is never "no"; [] and false: told that there is none.
+
+    Attributes:
+        pregnancy_weeks: the week; `pregnant`: where the week isn't known.
+        drugs: what is taken already.
+        driving: drives or works with machines; alcohol: drinks.
+    """
+
+    age_months: Annotated[float, Field(ge=0, le=1500)] | None = None
+    sex: Literal["female", "male"] | None = None
+    pregnancy_weeks: Annotated[float, Field(ge=0, le=45)] | None = None
+    pregnant: bool | None = None
+    lactation: bool | None = None
+    weight_kg: Annotated[float, Field(gt=0, le=500)] | None = None
+    allergies: Words | None = None
+    conditions: Words | None = None
+    drugs: Words | None = None
+    driving: bool | None = None
+    alcohol: bool | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> CheckPatient:
+        if self.pregnancy_weeks is not None and self.pregnant is False:
+            raise ValueError("pregnancy_weeks is given and pregnant is false; leave one of them out")
+        if self.sex == "male" and (self.pregnancy_weeks is not None or self.pregnant or self.lactation):
+            raise ValueError("sex is male, and pregnancy or lactation is told; correct one of them")
+        return self
+
+
+class CheckRequest(_Strict):
+    """What is to be checked: medicines by name, against a patient and against one another."""
+
+    patient: CheckPatient = CheckPatient()
+    drugs: Annotated[tuple[Word, ...], Field(min_length=1, max_length=24)]
+
+
+class CheckError(InputError):
+    """A request that can't be checked; `field`: the one at fault."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+
+
+def read_check(body: str | bytes) -> CheckRequest:
+    """A request from JSON. Raises CheckError: one line with the field and the remedy, without the values given."""
+    try:
+        return CheckRequest.model_validate_json(body.removeprefix(b"\xef\xbb\xbf") if isinstance(body, bytes) else body)
+    except ValidationError as error:
+        raise _explained(error) from None
+
+
+def _explained(error: ValidationError) -> CheckError:
+    problem = error.errors(include_input=False, include_url=False)[0]
+    field = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "json_invalid":
+        return CheckError(f"not valid JSON in UTF-8; send an object such as {_SHAPE}")
+    if problem["type"] == "extra_forbidden":
+        kind = CheckPatient if len(problem["loc"]) > 1 else CheckRequest
+        return CheckError(f"there is no such field{did_you_mean(str(problem['loc'][-1]), kind.model_fields)}", field)
+    if problem["type"] == "missing":
+        return CheckError("is missing; name at least one medicine", field)
+    if not field:
+        return CheckError(f"the request must be an object such as {_SHAPE}")
+    message = problem["msg"].removeprefix("Value error, ")
+    remedy = "; leave it out where it isn't known" if len(problem["loc"]) > 1 and field.startswith("patient.") else ""
+    return CheckError(message + remedy, field)
+
+
+class Checker:
+    """Answers such requests by one rulebook."""
+
+    def __init__(self, checks: PersonChecks) -> None:
+        self._checks, self._lexicon = checks, checks.lexicon
+
+    def answer(self, request: CheckRequest) -> CheckAnswer:
+        """Check every medicine against the patient, and all of them against one another."""
+        medicines = {name: self._contents(name) for name in request.drugs}
+        person, told = self._person(request.patient), request.patient
+        found = [finding for one in medicines.values() for finding in self._checks.of(one, person)]
+        found += self._checks.together(list(medicines.values()))
+        taken = {name: self._contents(name) for name in told.drugs or ()}
+        asked = {
+            "age": told.age_months,
+            "pregnancy": told.pregnant if told.pregnancy_weeks is None else told.pregnancy_weeks,
+            "lactation": told.lactation,
+            "weight": told.weight_kg,
+            "allergies": told.allergies,
+            "conditions": told.conditions,
+            "drugs": told.drugs,
+            "driving": told.driving,
+            "alcohol": told.alcohol,
+        }
+        if told.sex == "male":
+            asked |= {"pregnancy": False, "lactation": False}
+        covered = [name for name, value in asked.items() if value is not None]
+        return CheckAnswer(
+            findings=by_severity(found),
+            covered=(*covered, *(["together"] if len(medicines) > 1 else [])),
+            not_told=tuple(name for name, value in asked.items() if value is None),
+            unknown_drugs=tuple(dict.fromkeys(name for name, one in (medicines | taken).items() if not one.resolved)),
+            drugs={name: tuple(part.substance for part in one.substances) for name, one in medicines.items()},
+            note=self._checks.writer.texts.note,
+        )
+
+    def written(self, request: CheckRequest, form: str) -> dict[str, Any]:
+        """The answer in one of `FORMATS`."""
+        answer = self.answer(request)
+        return cards(answer, self._checks.writer.texts) if form == "cds-hooks" else answer.to_json()
+
+    def _contents(self, name: str) -> Contents:
+        """Of a medicine by name; by one that the lexicon reads as a whole (misspelt, in pinyin) where the tables lack it."""
+        found = self._checks.formulary.contents(name)
+        if not found.substances and not found.may_be:
+            whole = [one.concept for one in self._lexicon.medicines(name) if one.words == name]
+            found = self._checks.formulary.contents(whole[0]) if whole else found
+        return replace(found, name=name)
+
+    def _person(self, told: CheckPatient) -> Patient:
+        pregnant = told.pregnancy_weeks is not None or told.pregnant
+        slots: dict[SlotName, Slot] = {
+            "pregnancy": _known(False if told.sex == "male" else pregnant, number=told.pregnancy_weeks),
+            "lactation": _known(told.lactation),
+            "work": _known(told.driving, (_DRIVES,)),
+            "weight": _known(None if told.weight_kg is None else True, number=told.weight_kg),
+            "age": _known(None if told.age_months is None else True, number=told.age_months),
+            "allergies": _listed(told.allergies),
+            "drugs": _listed(told.drugs),
+            "conditions": self._conditions(told),
+        }
+        values: dict[Quantity, float] = {} if told.age_months is None else {"age_months": told.age_months}
+        return Patient("self", values=values, sex=told.sex, stage=stage_of(told.age_months), slots=slots)
+
+    def _conditions(self, told: CheckPatient) -> Slot:
+        concepts = [concept for name in told.conditions or () for concept in _concepts(name, self._lexicon)]
+        listed = None if told.conditions is None and not told.alcohol else (*concepts, *([_DRINKS] if told.alcohol else []))
+        return _listed(listed)
+
+
+def _concepts(condition: str, lexicon: Lexicon) -> tuple[str, ...]:
+    """What the tables call a condition; itself where they don't know it."""
+    if condition in lexicon.book.findings.rows:
+        return (condition,)
+    read = tuple(mention.concept for mention in lexicon.read(condition).findings())
+    return read or (condition,)
+
+
+def _known(value: bool | None, what: tuple[str, ...] = (), number: float | None = None) -> Slot:
+    known: Known = "unknown" if value is None else "yes" if value else "no"
+    return Slot(known, what if value else (), number)
+
+
+def _listed(values: tuple[str, ...] | None) -> Slot:
+    return _known(None if values is None else bool(values), values or ())

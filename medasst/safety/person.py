@@ -1,0 +1,350 @@
+"""Medicines against a person: what speaks against one, what must be asked first, what to mind. Pure functions over tables.
+
+Two grounds: the formulary's tables, and the product's own leaflet as the shop supplied it. A row that nobody checked against
+its document may only restrict. Where somebody needs leave (pregnancy, breast-feeding, a child), it takes a checked row or the
+leaflet to give it, and where neither does, a pharmacist is asked. What the tables don't know is told as unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import NamedTuple
+
+from medasst.dialogue import Patient, Slot
+from medasst.formulary import Contents, Formulary
+from medasst.lexicon import Lexicon
+from medasst.rulebook import PopulationRow, SlotName
+from medasst.safety.finding import Kind, PersonFinding, Told, by_severity, milder
+from medasst.safety.grounds import Circumstance, Ground, Writer, drawn_together
+from medasst.safety.leaflet import Leaflet, LeafletReader, Says, Span
+from medasst.safety.pairs import ALCOHOL, Pairs
+
+_MOST = 24  # allergies, diseases or medicines of one person; more are no list but noise (Facts.unread)
+_OLD, _CHILD, _EVER = 780, 216, 1500  # months
+_ANY_WEEK = Span(0, 45)
+_WEEKS = {"pregnancy": _ANY_WEEK, "trimester_1": Span(0, 14), "trimester_2": Span(14, 28), "trimester_3": Span(28, 45)}
+_STAGES = {"infant": Span(0, 12), "child": Span(0, _CHILD), "adult": Span(_CHILD, _OLD), "elderly": Span(_OLD, _EVER)}
+_MADE_FOR_CHILDREN = ("儿童", "小儿", "婴")
+
+
+class _Applies(NamedTuple):
+    """A population row that may hold of a person: by which name of the medicine, and whether it surely does."""
+
+    name: str
+    row: PopulationRow
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """Something that a person has: its names, broader ones among them.
+
+    Attributes:
+        lasting: a disease, of which a leaflet may speak; not a complaint.
+        sure: not only possible.
+    """
+
+    concept: str
+    names: frozenset[str]
+    told: Told
+    lasting: bool
+    sure: bool = True
+
+
+class PersonChecks:
+    """Holds medicines against persons, and against one another, by one rulebook.
+
+    Args:
+        lexicon: knows the broader names of findings and medicines.
+        formulary: what is true of medicines, by the same rulebook.
+    """
+
+    def __init__(self, lexicon: Lexicon, formulary: Formulary) -> None:
+        self.lexicon, self.formulary = lexicon, formulary
+        self.leaflets, self.writer = LeafletReader(lexicon.book), Writer(lexicon.book.checks)
+        self.pairs = Pairs(lexicon, formulary, self.leaflets, self.writer)
+        rows, diseases = lexicon.book.findings, lexicon.book.leaflets.disease
+        self.conditions = frozenset({*rows.rows, *(broad for row in rows for broad in row.is_a), *diseases})
+
+    def of(
+        self, medicine: Contents, person: Patient, leaflet: Leaflet | None = None, *, anew: bool = True
+    ) -> tuple[PersonFinding, ...]:
+        """What speaks against a medicine for a person, the strictest first; one finding a circumstance.
+
+        Args:
+            leaflet: the product's own, by the keys of `catalogue.SECTIONS`; sections may be missing.
+            anew: it would be taken beside what is taken. False: the talk is of the medicine itself, whoever takes it already.
+
+        None found is no clearance: only what is known of the person was looked at.
+        """
+        return drawn_together(medicine.name, _Case(self, medicine, person, leaflet or {}).grounds(anew=anew))
+
+    def together(self, medicines: Sequence[Contents]) -> tuple[PersonFinding, ...]:
+        """What speaks against taking these medicines together, whoever takes them."""
+        found: list[PersonFinding] = []
+        for one, other in combinations(medicines, 2):
+            found += drawn_together(one.name, self.pairs.grounds(one, other, Told("asked", other.name), {}))
+        return by_severity(found)
+
+    def with_food(self, medicine: Contents, food: str, leaflet: Leaflet | None = None) -> tuple[PersonFinding, ...]:
+        """What speaks against a medicine with what is eaten or drunk, one of the rulebook's `INGESTED`."""
+        told = (Told("asked", food),)
+        if food == ALCOHOL:
+            of = Circumstance("alcohol", told, about=food, other=food)
+            return drawn_together(medicine.name, self.with_alcohol(medicine, of, leaflet or {}))
+        of = Circumstance("interaction", told, about=food, other=food)
+        return drawn_together(medicine.name, self.pairs.interactions(medicine, self.formulary.with_food(medicine, food), of))
+
+    def with_alcohol(self, medicine: Contents, of: Circumstance, leaflet: Leaflet) -> Iterator[Ground]:
+        """What speaks against a medicine for somebody who drinks."""
+        yield from self.pairs.interactions(medicine, self.formulary.with_food(medicine, ALCOHOL), of)
+        if (says := self.leaflets.alcohol(leaflet)) is not None:
+            yield self.writer.said(of, says, medicine)
+
+
+class _Case:
+    """One medicine and one person."""
+
+    def __init__(self, checks: PersonChecks, medicine: Contents, person: Patient, leaflet: Leaflet) -> None:
+        self._checks, self._write, self._leaflets = checks, checks.writer, checks.leaflets
+        self._medicine, self._person, self._leaflet = medicine, person, leaflet
+        self._rows = list(checks.formulary.populations(medicine))
+
+    def grounds(self, *, anew: bool) -> Iterator[Ground]:
+        """Everything that speaks against it."""
+        yield from self._pregnancy()
+        yield from self._lactation()
+        yield from self._age()
+        yield from self._weight()
+        yield from self._conditions()
+        yield from self._allergies()
+        yield from self._taken(anew=anew)
+        yield from self._driving()
+        yield from self._alcohol()
+        yield from self._unresolved()
+
+    # Those who need leave
+
+    def _pregnancy(self) -> Iterator[Ground]:
+        slot = self._person.slot("pregnancy")
+        if slot.known == "no" or (slot.known == "unknown" and not slot.unsure):
+            return
+        sure = slot.known == "yes"
+        weeks = _ANY_WEEK if slot.number is None else Span(slot.number, slot.number)
+        if "备孕" in slot.what:
+            weeks = _WEEKS["trimester_1"]
+        bounds = ((name, row, _WEEKS[row.who]) for name, row in self._rows if row.who in _WEEKS)
+        rows = [_Applies(name, row, sure and weeks.within(span)) for name, row, span in bounds if weeks.meets(span)]
+        says = self._leaflets.pregnancy(self._leaflet, weeks)
+        if says is not None and not sure:
+            says = says._replace(sure=False)
+        lead = self._write.lead("pregnancy" if sure else "may_be_pregnant")
+        told = Told("pregnancy", "、".join(slot.what), turn=slot.turn)
+        yield from self._leave(Circumstance("pregnancy", (told,), lead), rows, says)
+
+    def _lactation(self) -> Iterator[Ground]:
+        slot = self._person.slot("lactation")
+        if slot.known != "yes":
+            return
+        rows = [_Applies(name, row) for name, row in self._rows if row.who == "lactation"]
+        of = Circumstance("lactation", (Told("lactation", turn=slot.turn),), self._write.lead("lactation"))
+        yield from self._leave(of, rows, self._leaflets.lactation(self._leaflet))
+
+    def _leave(self, of: Circumstance, rows: Sequence[_Applies], says: Says | None) -> Iterator[Ground]:
+        """What restricts; where nothing does and nobody gives leave either, that it is left open."""
+        found = [*self._restrict(of, rows)]
+        given = any(one.row.verdict == "allow" and one.row.checked and one.sure for one in rows)
+        if says is not None and says.verdict == "allow":
+            given = True
+        elif says is not None:
+            found.append(self._write.said(of, says, self._medicine))
+        if not found and not given:
+            found.append(self._write.own(of, "ask", "left_open", self._medicine))
+        yield from found
+
+    def _restrict(self, of: Circumstance, rows: Iterable[_Applies]) -> Iterator[Ground]:
+        """The rows that restrict; one of which it isn't sure that it holds can only make us ask."""
+        for name, row, sure in rows:
+            if row.verdict != "allow":
+                severity = row.verdict if sure else milder(row.verdict, "ask")
+                yield self._write.row(of, severity, self._medicine, name, row)
+
+    # Age and weight
+
+    def _age(self) -> Iterator[Ground]:
+        months, told = _age_of(self._person)
+        if months is None:
+            return
+        child = months.high <= _CHILD
+        rows: list[_Applies] = []
+        for name, row in self._rows:
+            if row.who in ("age", "elderly"):
+                youngest = row.from_months if row.from_months is not None else 0 if row.who == "age" else _OLD
+                bounds = Span(youngest, _EVER if row.below_months is None else row.below_months)
+                # Of a child whose age isn't told every bound counts; a grown-up isn't asked for one.
+                if months.within(bounds) or (child and months.meets(bounds)):
+                    rows.append(_Applies(name, row, months.within(bounds)))
+        if months.low == months.high:
+            lead = self._write.lead("age", _years(months.low))
+        elif child or months.low >= _OLD:
+            lead = self._write.lead("child" if child else "elderly")
+        else:
+            lead = ""
+        of = Circumstance("age", (told,), lead)
+        if child:
+            made_for = any(word in self._medicine.name for word in _MADE_FOR_CHILDREN)
+            yield from self._leave(of, rows, self._leaflets.child(self._leaflet, months, for_children=made_for))
+            return
+        yield from self._restrict(of, rows)
+        old = self._leaflets.elderly(self._leaflet) if months.low >= _OLD else None
+        for says in (self._leaflets.age(self._leaflet, months), old):
+            if says is not None:
+                yield self._write.said(of, says, self._medicine)
+
+    def _weight(self) -> Iterator[Ground]:
+        slot = self._person.slot("weight")
+        if slot.number is None:
+            return
+        kg = slot.number
+        of = Circumstance("weight", (Told("weight", turn=slot.turn),), self._write.lead("weight", f"{kg:g}"))
+        rows = ((name, row) for name, row in self._rows if row.who == "weight")
+        yield from self._restrict(of, [_Applies(name, row) for name, row in rows if kg < (row.below_kg or 0)])
+        if (says := self._leaflets.weight(self._leaflet, kg)) is not None:
+            yield self._write.said(of, says, self._medicine)
+
+    # What somebody has
+
+    def _conditions(self) -> Iterator[Ground]:
+        slot = self._person.slot("conditions")
+        if slot.known == "yes" and not slot.what:
+            of = Circumstance("unknown", (Told("conditions", turn=slot.turn),), about="conditions")
+            yield self._write.own(of, "ask", "name_condition", self._medicine)
+        for has in self._has(slot):
+            of = Circumstance(self._kind(has.names), (has.told,), self._write.lead("condition", has.concept), has.concept)
+            rows = ((name, row) for name, row in self._rows if row.who == "condition")
+            if has.told.slot == "conditions" and self._checks.conditions.isdisjoint(has.names):
+                yield self._write.own(of._replace(kind="unknown"), "ask", "unknown_condition", self._medicine, what=has.concept)
+            held = [_Applies(name, row, has.sure) for name, row in rows if not has.names.isdisjoint(row.conditions)]
+            yield from self._restrict(of, held)
+            says = self._leaflets.condition(self._leaflet, has.names) if has.lasting else None
+            if says is not None:
+                yield self._write.said(of, says if has.sure else says._replace(sure=False), self._medicine)
+
+    def _has(self, slot: Slot) -> list[_Condition]:
+        """What the person has: lasting diseases, and what else was said of this person and stands."""
+        said = {one.mention.concept: one for one in self._person.said if one.mention.kind == "finding"}
+        found: dict[str, _Condition] = {}
+        for concept in slot.what[:_MOST]:
+            if concept in self._write.texts.drinking:
+                continue
+            one = said.get(concept)
+            words, turn = (one.mention.words, one.turn) if one else ("", slot.turn)
+            told = Told("conditions", concept, words, turn)
+            found[concept] = _Condition(concept, self._checks.lexicon.broader(concept), told, lasting=True)
+        diseases = self._checks.lexicon.book.leaflets.disease
+        for concept, one in said.items():
+            mention = one.mention
+            if mention.current and one.resolved != "over" and concept not in found:
+                told = Told("said", concept, mention.words, one.turn)
+                lasting = not mention.broader.isdisjoint(diseases)
+                found[concept] = _Condition(concept, mention.broader, told, lasting, mention.assertion == "present")
+        return list(found.values())
+
+    def _kind(self, names: Collection[str]) -> Kind:
+        for kind, conditions in self._write.texts.organs.items():
+            if any(condition in names for condition in conditions):
+                return kind
+        return "contraindication"
+
+    def _allergies(self) -> Iterator[Ground]:
+        slot = self._person.slot("allergies")
+        if slot.known == "yes" and not slot.what:
+            of = Circumstance("allergy", (Told("allergies", turn=slot.turn),))
+            yield self._write.own(of, "ask", "name_allergen", self._medicine)
+        parts = frozenset(one.substance for one in self._medicine.substances)
+        for allergen in slot.what[:_MOST]:
+            told = Told("allergies", allergen, turn=slot.turn)
+            of = Circumstance("allergy", (told,), self._write.lead("allergy", allergen), allergen)
+            for row in self._checks.formulary.allergies(allergen):
+                name = next((name for name in row.to if name in self._medicine.names or name in parts), None)
+                if name is not None:
+                    yield self._write.row(of, row.verdict, self._medicine, name, row)
+            if self._holds(allergen, parts):
+                yield self._write.own(of, "forbid", "same", self._medicine, what=allergen)
+            elif (says := self._leaflets.allergy(self._leaflet, allergen)) is not None:
+                yield self._write.said(of, says, self._medicine)
+
+    def _holds(self, allergen: str, parts: frozenset[str]) -> bool:
+        """Whether the medicine is, or holds, or belongs to what somebody is allergic to."""
+        own = parts | self._medicine.names | frozenset(self._medicine.unknown)
+        if allergen in own or (len(allergen) > 1 and allergen in self._medicine.name):
+            return True
+        its = self._checks.formulary.contents(allergen).substances
+        return any(one.substance in own for one in its) or any(len(one) > 1 and one in allergen for one in parts)
+
+    # What somebody takes and does
+
+    def _taken(self, *, anew: bool) -> Iterator[Ground]:
+        slot = self._person.slot("drugs")
+        if slot.known == "yes" and not slot.what:
+            of = Circumstance("unknown", (Told("drugs", turn=slot.turn),), about="drugs")
+            yield self._write.own(of, "ask", "name_drug", self._medicine)
+        said = {one.mention.concept: one for one in self._person.said if one.mention.kind == "drug"}
+        for concept in slot.what[:_MOST]:
+            one = said.get(concept)
+            words, turn = (one.mention.words, one.turn) if one else ("", slot.turn)
+            other = replace(self._checks.formulary.contents(concept), name=words or concept)
+            if anew or not other.substances or other.substances != self._medicine.substances:
+                told = Told("drugs", concept, words, turn)
+                yield from self._checks.pairs.grounds(self._medicine, other, told, self._leaflet)
+
+    def _driving(self) -> Iterator[Ground]:
+        slot = self._person.slot("work")
+        if slot.known != "yes":
+            return
+        what = "、".join(slot.what)
+        of = Circumstance("driving", (Told("work", what, turn=slot.turn),), self._write.lead("driving", what))
+        yield from self._restrict(of, [_Applies(name, row) for name, row in self._rows if row.who == "driving"])
+        if (says := self._leaflets.driving(self._leaflet)) is not None:
+            yield self._write.said(of, says, self._medicine)
+
+    def _alcohol(self) -> Iterator[Ground]:
+        told = self._drank()
+        if told is None:
+            return
+        of = Circumstance("alcohol", (told,), self._write.lead("alcohol"), ALCOHOL, ALCOHOL)
+        yield from self._checks.with_alcohol(self._medicine, of, self._leaflet)
+
+    def _drank(self) -> Told | None:
+        """What tells that the person drinks, or drank; the newest mention counts."""
+        drinking = frozenset(self._write.texts.drinking)
+        for one in reversed(self._person.said):
+            if one.mention.current and not drinking.isdisjoint(one.mention.broader):
+                return Told("said", one.mention.concept, one.mention.words, one.turn)
+        listed = drinking.intersection(self._person.slot("conditions").what)
+        return Told("conditions", min(listed)) if listed else None
+
+    def _unresolved(self) -> Iterator[Ground]:
+        """A medicine that holds what no table knows, where its leaflet can't rule out what was told either."""
+        if self._medicine.resolved:
+            return
+        slots: tuple[SlotName, ...] = ("allergies", "drugs")
+        told = tuple(Told(name, turn=self._person.slot(name).turn) for name in slots if self._person.slot(name).known == "yes")
+        if told or not self._leaflet:
+            yield self._write.own(Circumstance("unknown", told, about="contents"), "ask", "contents_unknown", self._medicine)
+
+
+def _age_of(person: Patient) -> tuple[Span | None, Told]:
+    """The age in months, as far as it is known."""
+    slot, months = person.slot("age"), person.values.get("age_months")
+    if months is not None:
+        return Span(months, months), Told("age", turn=slot.turn)
+    if slot.low is not None or slot.high is not None:
+        return Span(slot.low or 0, slot.high if slot.high is not None else _EVER), Told("age", turn=slot.turn)
+    return _STAGES.get(person.stage or ""), Told("person", person.stage or "", turn=person.slot("person").turn)
+
+
+def _years(months: float) -> str:
+    return f"{months:g}个月" if months < 24 else f"{months // 12:g}岁"
