@@ -66,7 +66,8 @@ class Drafter:
         now = [alarm for alarm in alarms if _is_told(alarm, request, request.told.turn)]
         if any(alarm.level == "emergency" for alarm in now):
             return self._emergency(now)
-        warnings = (*self._reminders(alarms, now), *self._alarms(now), *self._first(request))
+        together = [] if alarms else map(self._warning, self._together(request))
+        warnings = (*self._reminders(alarms, now), *self._alarms(now), *self._first(request), *together)
         wanted = any(act.want != "ask" for act in request.acts)
         if request.acts and (wanted or not request.named):
             draft = self._prescription(request)
@@ -115,8 +116,7 @@ class Drafter:
     def _first(self, request: Request) -> list[Event]:
         """What must be said before anything else: what doesn't go with a medicine that is taken or asked for."""
         rows = self.rules.gate.warnings(request.told)
-        first: list[Event] = [Finding("gate.warning", "warning", row.text, row.version) for row in rows]
-        return [*first, *map(self._warning, self._together(request))]
+        return [Finding("gate.warning", "warning", row.text, row.version) for row in rows]
 
     def _together(self, request: Request) -> list[PersonFinding]:
         """What speaks against taking the medicines together of which the topic speaks, one of each pair in the last turn."""

@@ -104,8 +104,9 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
     complaints: dict[str, str] = {}
     for reading in told.readings[first:]:
         for concept, words in shelf.complaints(reading, told.current.person).items():
-            if buys or not _is_state(concept, rules):
-                complaints.setdefault(concept, words)
+            complaints.setdefault(concept, words)
+    troubles = {concept: words for concept, words in complaints.items() if not _is_state(concept, rules)}
+    complaints = troubles if troubles or not buys else complaints
     return Request(
         turns=turns,
         told=told,

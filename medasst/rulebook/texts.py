@@ -174,6 +174,7 @@ class CheckTexts(Config):
     same: str
     leaflet: str
     row: str
+    both: str
     left_open: str
     name_allergen: str
     name_condition: str

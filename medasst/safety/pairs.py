@@ -52,12 +52,17 @@ class Pairs:
             elif row.severity == "none":
                 continue
             elif sure:
-                sentence = self._writer.about(of.lead, one, first, row.sentence + row.advice)
+                sentence = self._sentence(of, one, first, row.sentence + row.advice)
                 yield Ground(of, _OF_SEVERITY[row.severity], sentence, why(row, of.told))
             else:
                 which = self._writer.texts.which.format(what=of.other if one.substances else one.name)
-                sentence = self._writer.about(of.lead, one, first, row.sentence) + which
-                yield Ground(of, "ask", sentence, why(row, of.told))
+                yield Ground(of, "ask", self._sentence(of, one, first, row.sentence) + which, why(row, of.told))
+
+    def _sentence(self, of: Circumstance, one: Contents, name: str, text: str) -> str:
+        """Where the sentence doesn't begin with what is taken, it names both."""
+        if of.lead:
+            return self._writer.about(of.lead, one, name, text)
+        return self._writer.texts.both.format(product=one.name, other=of.other, text=text)
 
     def _duplicates(self, one: Contents, other: Contents, of: Circumstance, leaflet: Leaflet) -> Iterator[Ground]:
         ways = {mine.substance: mine.name for mine in one.substances}

@@ -270,7 +270,8 @@ class _Case:
             for row in self._checks.formulary.allergies(allergen):
                 name = next((name for name in row.to if name in self._medicine.names or name in parts), None)
                 if name is not None:
-                    yield self._write.row(of, row.verdict, self._medicine, name, row)
+                    # These rows say themselves that there is an allergy.
+                    yield self._write.row(of._replace(lead=""), row.verdict, self._medicine, name, row)
             if self._holds(allergen, parts):
                 yield self._write.own(of, "forbid", "same", self._medicine, what=allergen)
             elif (says := self._leaflets.allergy(self._leaflet, allergen)) is not None:

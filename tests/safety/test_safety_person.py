@@ -108,7 +108,7 @@ def test_a_finding_says_why(checks: PersonChecks) -> None:
     assert (why.rule, why.version, why.source, why.checked) == ("bleeding", "1", "华法林说明书，相互作用", False)
     (told,) = why.because
     assert (told.slot, told.what, told.words, told.turn) == ("drugs", "华法林", "华法林", 1)
-    assert finding.sentence == "您在用华法林。布洛芬：一起用容易出血。先问医生。"
+    assert finding.sentence == "您提到在用华法林。布洛芬：一起用容易出血。先问医生。"
     assert finding.to_json()["why"][0]["because"][0]["turn"] == 1
 
 
