@@ -26,6 +26,7 @@ from medasst.errors import ConfigError, DataError, MedasstError
 from medasst.progress import Progress as ProgressCall
 
 if TYPE_CHECKING:
+    from medasst.catalogue import Catalogue
     from medasst.service.config import ServeConfig
 
 LOG_EVERY = 30.0  # seconds between lines where stderr is a file
@@ -42,10 +43,20 @@ examples:
   medasst fetch qwen2.5-coder-1.5b                 an embedded base, to use without a network later
   medasst read "我妈没发烧，就是咳嗽三天"              how a message is read, and which rules hold
   medasst check request.json                       medicines against a patient: interactions, diseases, age, …
+  medasst catalogue import shop/catalogue.toml     a shop's own product file → its catalogue
   medasst chat configs/demo/serve.toml             talk in the terminal
   medasst serve configs/demo/serve.toml            chat page and OpenAI-compatible API; without a file: no model
 
 Long work shows how far it is. Stopped with Ctrl-C, it resumes when the same command is given again.
+"""
+
+CATALOGUE_EPILOG = """\
+examples:
+  medasst catalogue import shop/catalogue.toml            read the shop's file, in runs/shop/catalogue
+  medasst catalogue show runs/shop/catalogue A001         what one product was resolved to
+  medasst catalogue search runs/shop/catalogue 嗓子疼       what a shopper's words find
+  medasst catalogue list runs/shop/catalogue              every version; * is the one that is served
+  medasst catalogue rollback runs/shop/catalogue 3f2a     back to an earlier one
 """
 
 
@@ -106,10 +117,99 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", metavar="FILE", help="a request in JSON (docs/medicines.md); - reads it from stdin")
     check.add_argument("--format", choices=("json", "cds-hooks"), default="json", help="our JSON, or HL7 CDS Hooks cards")
     check.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
+    _catalogue_commands(commands)
     chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
     _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
     return parser
+
+
+def _catalogue_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`catalogue import|list|rollback|show|search`."""
+    about = "a shop's own product file → a checked, searchable catalogue (docs/medicines.md)"
+    parser = commands.add_parser(
+        "catalogue",
+        help=about,
+        description="A shop's own product file (CSV, XLSX, JSON) becomes a checked, searchable catalogue, which "
+        "`catalogue = DIR` in a serve job takes. How to write MAPPING.toml, with an example: docs/medicines.md.",
+        epilog=CATALOGUE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    ways = parser.add_subparsers(dest="way", required=True, metavar="import|list|rollback|show|search")
+    bring = ways.add_parser("import", help="read the shop's file; bad rows are refused and listed, good ones come in")
+    bring.add_argument("config", type=Path, metavar="MAPPING.toml", help="which column holds what")
+    bring.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting")
+    bring.add_argument("--out", type=Path, metavar="DIR", help="by default runs/<name of the mapping's folder>/catalogue")
+    bring.set_defaults(run=_catalogue_import)
+    listed = ways.add_parser("list", help="the versions in a folder, the newest first; * is the one that is served")
+    listed.set_defaults(run=_catalogue_list)
+    back = ways.add_parser("rollback", help="serve an earlier version")
+    back.set_defaults(run=_catalogue_rollback)
+    show = ways.add_parser("show", help="one product: what it is made of, how it is sold, why it isn't offered")
+    show.set_defaults(run=_catalogue_show)
+    search = ways.add_parser("search", help="what is found for a shopper's words")
+    search.set_defaults(run=_catalogue_search)
+    for way in (listed, back, show, search):
+        way.add_argument("folder", type=Path, metavar="DIR", help="the folder of the import")
+    back.add_argument("version", metavar="VERSION", help="its name, or the beginning of it")
+    show.add_argument("sku", metavar="SKU", help="the product's number in the shop")
+    search.add_argument("text", metavar="TEXT", help="a name, a complaint, or any words")
+    search.add_argument("-k", type=int, default=5, metavar="N", help="products at most; 5 unless told")
+
+
+def _catalogue_import(arguments: argparse.Namespace) -> Path:
+    from medasst.intake import CatalogueMapping, bring_in
+
+    mapping = load(CatalogueMapping, arguments.config, arguments.set)
+    out = arguments.out or Path("runs") / arguments.config.resolve().parent.name / "catalogue"
+    with _bar() as progress:
+        result = bring_in(mapping, out, progress)
+    _say(result.summary())
+    return result.folder / "report.html"
+
+
+def _catalogue_list(arguments: argparse.Namespace) -> None:
+    from medasst.catalogue.versions import versions
+
+    for one in versions(arguments.folder):
+        told = one.counts
+        counts = f"{told['taken']:,} products, {told['offered']:,} offered, {told['refused']:,} rows refused"
+        refused = "" if told["served"] else "  not served: too many rows refused"
+        print(f"{'*' if one.current else ' '} {one.name}  {one.made:%Y-%m-%d %H:%M} UTC  {counts}{refused}")
+
+
+def _catalogue_rollback(arguments: argparse.Namespace) -> None:
+    from medasst.catalogue.versions import switch
+
+    chosen = switch(arguments.folder, arguments.version)
+    _say(f"{chosen.name} is served from the next start on")
+
+
+def _catalogue_show(arguments: argparse.Namespace) -> None:
+    catalogue = _open_catalogue(arguments.folder)
+    if arguments.sku not in catalogue:
+        raise DataError(f"no product with the SKU {arguments.sku!r}", arguments.folder)
+    product = catalogue[arguments.sku]
+    sale = product.sale
+    made_of = [*(one.name for one in sale.contents.substances), *(f"{one} (unknown)" for one in sale.contents.unknown)]
+    print(f"{product.sku}\t{product.name}\t{product.price:g}")
+    print(f"contents\t{', '.join(made_of)}")
+    print(f"sold\t{sale.status} (shop: {sale.shop}, formulary: {sale.formulary or 'not known'})")
+    print(f"offered\t{'yes' if product.offered else f'no: {sale.why}'}")
+    print(f"leaflet lacks\t{', '.join(product.untold) or 'nothing'}")
+
+
+def _catalogue_search(arguments: argparse.Namespace) -> None:
+    for match in _open_catalogue(arguments.folder).over_the_counter.find(arguments.text, arguments.k):
+        print(f"{match.how}\t{match.product.sku}\t{match.product.name}\t{match.words}".rstrip())
+
+
+def _open_catalogue(folder: Path) -> Catalogue:
+    from medasst.catalogue import Catalogue
+    from medasst.lexicon import Lexicon
+    from medasst.rulebook import Rulebook
+
+    return Catalogue.open(folder, Lexicon(Rulebook.load()))
 
 
 def _command(

@@ -268,12 +268,12 @@ class Drafter:
         body = [self._warning(f) for sku in findings for f in findings[sku] if not (f.other in spoken and f.kind in _PAIRS)]
         meals = [finding for product in products for finding in self._with_food(product, request)]
         body += map(self._warning, meals)
-        together = request.acts or len(products) > 1
+        together = bool(request.acts) or len(products) > 1
         for product in products:
-            keys = ["interactions"] if together else [request.section or "indications", "contraindications"]
-            for key in dict.fromkeys(keys):
+            for key in _keys(request, together):
                 body += self._section(product, key)
-        safe = not together and not any(map(_stopped, [*findings.values(), meals]))
+        untold = any(product.section(key) is None for product in products for key in _keys(request, together))
+        safe = not together and not untold and not any(map(_stopped, [*findings.values(), meals]))
         if safe:
             body += [self._card(product) for product in products]
         body = _unique(body)
@@ -287,6 +287,8 @@ class Drafter:
         warnings: list[Event] = []
         cautions: dict[str, list[Event]] = {}
         for product in meant:
+            if not _leaflet_tells(product, request.facts):
+                continue
             findings = self._findings(product, request)
             if not _stopped(findings):
                 fit.append(product)
@@ -325,7 +327,7 @@ class Drafter:
     def _section(self, product: Product, key: str) -> list[Event]:
         section = product.section(key)
         if section is None:
-            return []
+            return [Text(self._say.leaflet_untold.format(product=product.short_name) + "\n")]
         said = self._checked(f"{product.short_name}【{section.section}】{section.text}")
         return [*_paragraph(said), Citation(section.document, section.section)]
 
@@ -346,9 +348,10 @@ class Drafter:
         return Finding(finding.rule, "warning", finding.sentence, finding.version or self._say.version)
 
     def _card(self, product: Product) -> Card:
-        section = product.leaflet["indications"]
-        reason = self._say.card_reason.format(section=section.section, text=sentences(section.text)[0])
         facts = (product.name, product.form, product.strength, product.pack, product.price, product.status)
+        if (section := product.section("indications")) is None:
+            return Card(product.sku, self._say.card_untold, "", *facts)
+        reason = self._say.card_reason.format(section=section.section, text=sentences(section.text)[0])
         return Card(product.sku, reason, _cite(section), *facts)
 
     def _ask(self, request: Request) -> list[Event]:
@@ -398,6 +401,18 @@ def _paragraph(texts: list[Text]) -> list[Text]:
 
 def _cite(section: Section) -> str:
     return f"{section.document}·{section.section}"
+
+
+def _keys(request: Request, together: bool) -> list[str]:
+    """The leaflet sections that answer for a named product."""
+    keys = ["interactions"] if together else [request.section or "indications", "contraindications"]
+    return list(dict.fromkeys(keys))
+
+
+def _leaflet_tells(product: Product, facts: Facts) -> bool:
+    """Whether its leaflet, as the shop has it, tells what the product is for and all that matters for this person."""
+    special = any((facts.child, facts.elderly, facts.pregnant, facts.nursing, facts.tags, facts.drugs, facts.unread))
+    return "indications" not in product.untold and not (special and product.untold)
 
 
 def _grounds(products: Iterable[Product]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medasst.assistant import request, wording
@@ -58,14 +59,23 @@ class Assistant:
 
     @classmethod
     def from_samples(
-        cls, model: ChatModel | None = None, decoding: Decoding | None = None, book: Rulebook | None = None
+        cls,
+        model: ChatModel | None = None,
+        decoding: Decoding | None = None,
+        book: Rulebook | None = None,
+        products: Path | None = None,
     ) -> Assistant:
-        """The assistant of the imaginary pharmacy in `medasst/samples`.
+        """The assistant of the imaginary pharmacy in `medasst/samples`, or of another shop with the same vetted answers.
 
         Args:
             book: its rulebook; None: that of this package.
+            products: its catalogue (see `Catalogue.open`); None: the samples.
+
+        Raises:
+            DataError: the catalogue can't be read.
         """
-        catalogue = Catalogue.from_samples(Lexicon(book or Rulebook.load()))
+        lexicon = Lexicon(book or Rulebook.load())
+        catalogue = Catalogue.open(products, lexicon) if products is not None else Catalogue.from_samples(lexicon)
         rules = Rules(catalogue)
         return cls(catalogue, rules, VettedAnswers.from_samples(rules), model, decoding)
 

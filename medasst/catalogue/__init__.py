@@ -1,5 +1,6 @@
-"""The shop's products: records, leaflets, search."""
+"""The shop's products: records, how they may be sold, search. `medasst.intake` makes a catalogue of a shop's own file."""
 
-from medasst.catalogue.products import SECTIONS, Catalogue, Match, Product, Section
+from medasst.catalogue.catalogue import Catalogue
+from medasst.catalogue.products import SECTIONS, Codes, Label, Match, Product, Sale, Section, Why
 
-__all__ = ["SECTIONS", "Catalogue", "Match", "Product", "Section"]
+__all__ = ["SECTIONS", "Catalogue", "Codes", "Label", "Match", "Product", "Sale", "Section", "Why"]

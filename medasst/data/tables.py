@@ -314,8 +314,12 @@ def _plain(value: Any) -> JSON:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def excel_rows(path: Path) -> Iterator[Row]:
-    """The rows of every sheet, numbered as the sheet numbers them. Raises OSError: the workbook is damaged or locked."""
+def sheet_names(path: Path) -> list[str]:
+    """The sheets of a workbook. Raises OSError: it is damaged or locked."""
+    return list(_workbook(path).sheet_names)
+
+
+def _workbook(path: Path) -> Any:
     try:
         import fastexcel
     except ModuleNotFoundError as error:
@@ -324,7 +328,15 @@ def excel_rows(path: Path) -> Iterator[Row]:
         if file.read(4) == b"\xd0\xcf\x11\xe0":
             raise OSError("it has a password or is an old .xls; save it as .xlsx without a password")
     try:
-        book = fastexcel.read_excel(path)
+        return fastexcel.read_excel(path)
+    except Exception as error:  # fastexcel has exceptions of its own
+        raise OSError(str(error)) from error
+
+
+def excel_rows(path: Path) -> Iterator[Row]:
+    """The rows of every sheet, numbered as the sheet numbers them. Raises OSError: the workbook is damaged or locked."""
+    book = _workbook(path)
+    try:
         merged = _merged(path)
         for place, name in enumerate(book.sheet_names):
             sheet = book.load_sheet(place, header_row=None, skip_rows=0, dtypes="string").to_polars()

@@ -18,12 +18,14 @@ class Substance:
         substance: what it is by any way in (双氯芬酸).
         groups: its groups and all broader ones.
         control: why it isn't offered online, or empty.
+        kind: what it is, as ingredients.toml has it; "substance" but for formulas of Chinese medicine, herbs and the like.
     """
 
     name: str
     substance: str
     groups: frozenset[str]
     control: str = ""
+    kind: str = "substance"
 
     @property
     def names(self) -> frozenset[str]:
@@ -136,7 +138,7 @@ class Resolver:
 
     def _substance(self, row: IngredientRow) -> Substance:
         groups = {broader for group in row.groups for broader in (group, *self._broader[group])}
-        return Substance(row.name, row.substance or row.name.split("/")[0], frozenset(groups), row.control)
+        return Substance(row.name, row.substance or row.name.split("/")[0], frozenset(groups), row.control, row.kind)
 
 
 def _folded(name: str) -> str:

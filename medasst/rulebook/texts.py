@@ -37,6 +37,8 @@ class Messages(Config):
     symptom_intro: str
     see_doctor: str
     card_reason: str
+    card_untold: str
+    leaflet_untold: str
     replaced: Mapping[str, str]
     lead: Mapping[Level, str]
     before: Mapping[Level, str]

@@ -55,18 +55,11 @@ class Gate:
         self._book, self._lexicon, self._catalogue = book, lexicon, catalogue
         self._buy, self._dose = re.compile(book.gate.buy), re.compile(book.gate.dose)
         self._caution, self._indication = _any(book.gate.caution), _any(book.gate.indication)
-        self._shop: dict[str, set[bool]] = {}  # concept or name → whether products of it need a prescription
-        for product in catalogue.products:
-            own = [comparison_key(name) for name in product.names]
-            concepts = [one.concept for name in (*product.names, *product.ingredients) for one in lexicon.medicines(name)]
-            alone = concepts if product.prescription or len(product.ingredients) < 2 else []
-            for key in (*own, *alone):
-                self._shop.setdefault(key, set()).add(product.prescription)
 
     def status(self, concept: str, words: str = "") -> Status | None:
         """How a medicine is sold here; None: neither tables nor catalogue know it."""
         table = self._lexicon.status(concept)
-        sold = self._shop.get(comparison_key(words)) or self._shop.get(concept, set())
+        sold = self._catalogue.sold(comparison_key(words)) or self._catalogue.sold(concept)
         if table == "dual":
             if concept in self._book.classes.rows:  # some of them are free
                 return "otc"

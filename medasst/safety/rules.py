@@ -8,7 +8,7 @@ from dataclasses import replace
 from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
 from medasst.dialogue import DialogueState, Patient, ProductNames, of_turns, state
-from medasst.formulary import Contents, Formulary
+from medasst.formulary import Contents
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
 from medasst.safety.finding import PersonFinding
@@ -34,11 +34,10 @@ class Rules:
         self.messages, self.questions = self.book.messages, self.book.questions.rows
         self.triage = Triage(self.book, self.lexicon)
         self.gate = Gate(self.book, self.lexicon, catalogue)
-        self.formulary = Formulary(self.book)
+        self.formulary = catalogue.formulary
         self.person_checks = PersonChecks(self.lexicon, self.formulary)
-        self._contents: dict[str, Contents] = {}
         self._output = OutputCheck(self.gate, self.book.output, self.messages.replaced)
-        self._products = ProductNames(product.name for product in catalogue.over_the_counter.products)
+        self._products = ProductNames(catalogue.over_the_counter.product_names())
 
     def state(self, messages: Sequence[Message]) -> DialogueState:
         """What a conversation has told so far."""
@@ -57,12 +56,6 @@ class Rules:
         """See `Triage.alarms`."""
         return self.triage.alarms(told)
 
-    def contents(self, product: Product) -> Contents:
-        """What a product is made of."""
-        if product.sku not in self._contents:
-            self._contents[product.sku] = self.formulary.made_of(product.name, product.ingredients)
-        return self._contents[product.sku]
-
     def checks(self, product: Product, person: Patient, *, anew: bool = True) -> tuple[PersonFinding, ...]:
         """What speaks against a product for a person; see `PersonChecks.of`."""
         return self.person_checks.of(self._short(product), person, product.leaflet, anew=anew)
@@ -71,9 +64,10 @@ class Rules:
         """See `PersonChecks.with_food`."""
         return self.person_checks.with_food(self._short(product), food, product.leaflet)
 
-    def _short(self, product: Product) -> Contents:
+    @staticmethod
+    def _short(product: Product) -> Contents:
         """Its contents under the name that a sentence uses."""
-        return replace(self.contents(product), name=product.short_name)
+        return replace(product.contents, name=product.short_name)
 
     def check_sentence(self, sentence: str, context: Context) -> Verdict:
         """See `OutputCheck.check_sentence`."""

@@ -83,7 +83,8 @@ class _Service:
     def _load(self) -> None:
         book = open_rulebook(self._config)  # before the model: a slip in a table should not cost a minute
         model = _open_model(self._config, self._config.slots, self._progress)
-        assistant = Assistant.from_samples(Placed(model, self._places) if model else None, book=book)
+        placed = Placed(model, self._places) if model else None
+        assistant = Assistant.from_samples(placed, book=book, products=self._config.catalogue)
         checker = Checker(assistant.rules.person_checks)
         app = create_app(assistant, {BARE: model} if model else {}, self._config, checker)
         self._closing.append(app.state.desk.close)
@@ -101,7 +102,7 @@ class _Service:
 
 def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
     """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
-    return Assistant.from_samples(_open_model(config, 1, progress), book=open_rulebook(config))
+    return Assistant.from_samples(_open_model(config, 1, progress), book=open_rulebook(config), products=config.catalogue)
 
 
 def open_rulebook(config: ServeConfig) -> Rulebook:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from medasst.cache import building
 from medasst.conversation import Conversation
 from medasst.disk import write_json
 from medasst.errors import ModelError
 from medasst.render import Rendered, Renderer
 from medasst.weights import cache_dir
-from medasst.weights.cache import building
 
 Tokens = npt.NDArray[np.int32]
 _IDS, _REASONS = 5, 5  # how many are told: ids of each reason, reasons

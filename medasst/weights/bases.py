@@ -16,11 +16,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from medasst.cache import building, cache_dir, check_space
 from medasst.disk import file_sha256, package_file, write_json, write_text, written_whole
 from medasst.errors import MedasstError, ModelError
 from medasst.progress import Progress, silent
 from medasst.registry import did_you_mean
-from medasst.weights.cache import building, cache_dir, check_space
 from medasst.weights.convert import add_description, add_weights
 from medasst.weights.fetch import Source, fetch, is_listed
 

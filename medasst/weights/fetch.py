@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
+from medasst.cache import check_space
 from medasst.disk import written_whole
 from medasst.errors import ModelError
 from medasst.progress import Progress
-from medasst.weights.cache import check_space
 
 HUB_PATIENCE = 3.0  # seconds in which the hub has to answer
 BLOCK = 2**22  # bytes copied at a time

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from medasst.cache import building, cache_dir
 from medasst.disk import file_sha256, written_whole
 from medasst.errors import DependencyError, ModelError
 from medasst.progress import Progress, silent
 from medasst.weights.adapter import WEIGHTS_FILE, read_adapter
 from medasst.weights.bases import GGUF_FILE, Base
-from medasst.weights.cache import building, cache_dir
 from medasst.weights.names import TensorMap
 from medasst.weights.tensors import read_safetensors
 from medasst.weights.vocabulary import add_vocabulary

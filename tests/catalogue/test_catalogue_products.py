@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medasst.catalogue import Catalogue
-from medasst.catalogue.products import SAMPLES
+from medasst.catalogue.catalogue import SAMPLES
 from medasst.errors import DataError
 from medasst.lexicon import Finder, Lexicon
 from medasst.rulebook import Rulebook
@@ -78,24 +78,24 @@ def test_denied_symptoms_and_allergies_are_no_symptoms() -> None:
 def test_bad_rows_are_named_with_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "products.jsonl"
     lost = json.loads(ROWS[1])
-    del lost["leaflet"]["pregnancy"]
+    lost["leaflet"]["pregnant"] = lost["leaflet"].pop("pregnancy")
     misspelt = json.loads(ROWS[2]) | {"prize": 3}
     path.write_text("\n".join([ROWS[0], "{", json.dumps(lost), json.dumps(misspelt), ROWS[0]]), "utf-8")
     with pytest.raises(DataError) as caught:
-        Catalogue.load(path, LEXICON)
+        Catalogue.open(path, LEXICON)
     said = str(caught.value)
     assert caught.value.line == 2 and "not JSON" in said
-    assert f"{path}:3: OTC-002: the leaflet lacks pregnancy" in said
+    assert f"{path}:3: OTC-002: no such leaflet section: pregnant" in said
     assert f"{path}:4: prize" in said
     assert f"{path}:5: the SKU OTC-001 is already that of line 1" in said
 
 
 def test_no_file_and_no_products(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="can't be read"):
-        Catalogue.load(tmp_path / "none.jsonl", LEXICON)
+        Catalogue.open(tmp_path / "none.jsonl", LEXICON)
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(DataError, match="no product"):
-        Catalogue.load(tmp_path / "empty.jsonl", LEXICON)
+        Catalogue.open(tmp_path / "empty.jsonl", LEXICON)
 
 
 def test_catalogue_and_safety_load_no_model() -> None:

@@ -66,7 +66,7 @@ def test_the_stricter_of_table_and_shop_decides() -> None:
     assert gate.status("奥美拉唑") == "rx"  # sold both ways, and this shop has none over the counter
     assert gate.status("某某新药") is None
     row = SHOP["OTC-001"].model_copy(update={"sku": "RX-1", "status": "rx"})
-    strict = Rules(Catalogue([*SHOP.products, row], SHOP.lexicon)).gate
+    strict = Rules(Catalogue.of([*SHOP.products, row], SHOP.lexicon)).gate
     assert strict.status("布洛芬", "布洛芬缓释胶囊") in GATED  # this shop has one of that name on prescription
 
 

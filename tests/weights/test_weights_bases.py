@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medasst.cache import building
 from medasst.errors import MedasstError, ModelError
 from medasst.weights import Base, bases, fetch, find_base, fingerprint, terms_notice
-from medasst.weights.cache import building
 from medasst.weights.tensors import write_safetensors
 
 

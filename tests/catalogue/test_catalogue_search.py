@@ -1,0 +1,155 @@
+"""The index: one of a kind, what is offered, near spelling, odd queries, threads, the cache."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medasst.cache import cache_dir
+from medasst.catalogue import Catalogue, Product
+from medasst.catalogue.catalogue import SAMPLES
+from medasst.catalogue.words import sounds, tokens
+from medasst.errors import DataError
+from medasst.lexicon import Lexicon
+from medasst.rulebook import Rulebook
+
+LEXICON = Lexicon(Rulebook.load())
+SHOP = Catalogue.from_samples(LEXICON)
+ROWS = [json.loads(line) for line in SAMPLES.read_text("utf-8").splitlines()]
+IBUPROFEN = next(row for row in ROWS if row["name"] == "布洛芬缓释胶囊")
+
+
+def made(row: dict, **changes: object) -> Product:
+    return Product.model_validate({**row, "label": row["status"], **changes})
+
+
+def test_of_many_makers_of_one_thing_one_is_shown_in_stock_with_a_leaflet_and_cheap() -> None:
+    makers = [
+        made(IBUPROFEN, sku="M1", price=5, stock=0),
+        made(IBUPROFEN, sku="M2", price=6, stock=3, leaflet={}),
+        made(IBUPROFEN, sku="M3", price=9, stock=3),
+        made(IBUPROFEN, sku="M4", price=8, stock=3),
+    ]
+    shop = Catalogue.of(makers, LEXICON)
+    assert [match.product.sku for match in shop.suited({"头痛": "头疼"})] == ["M4"]
+    assert [match.product.sku for match in shop.named("布洛芬缓释胶囊多少钱")] == ["M3"]
+    other = Catalogue.of([*makers, made(IBUPROFEN, sku="M5", strength="0.4g")], LEXICON)
+    assert {match.product.sku for match in other.suited({"头痛": "头疼"})} == {"M4", "M5"}
+
+
+def test_what_is_not_offered_is_never_found_on_the_shelf() -> None:
+    shelf = SHOP.over_the_counter
+    kept_back = [product for product in SHOP if not product.offered]
+    assert kept_back and len(shelf) == len(SHOP) - len(kept_back)
+    for product in kept_back:
+        assert product.sku not in shelf and product.sku in SHOP
+        for words in (*product.names, *product.symptoms):
+            assert product not in [match.product for match in shelf.find(words, 20)]
+        with pytest.raises(KeyError):
+            shelf[product.sku]
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("tebinaifen", "盐酸特比萘芬乳膏"),
+        ("藿香证气", "藿香正气口服液"),
+        ("双期杆菌三联活菌", "双歧杆菌三联活菌胶囊"),
+        ("布洛份缓释胶囊", "布洛芬缓释胶囊"),
+        ("kaisailu", "开塞露"),
+    ],
+)
+def test_names_by_near_spelling(said: str, name: str) -> None:
+    assert name in [match.product.name for match in SHOP.over_the_counter.find(said, 3)]
+
+
+@pytest.mark.parametrize(
+    "query", ["", " ", '"', "'; DROP TABLE product; --", "NEAR(a b)", "AND OR NOT", "*", "{names}: x", "\u0000", "😀"]
+)
+def test_odd_queries_find_nothing_and_break_nothing(query: str) -> None:
+    SHOP.find(query)
+    assert SHOP.named(query) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=60))
+def test_any_text_may_be_asked(query: str) -> None:
+    assert len(SHOP.find(query, 3)) <= 3
+
+
+def test_long_texts_are_searched_in_time_that_grows_with_them() -> None:
+    SHOP.find("头疼发烧，布洛芬怎么吃。" * 300)
+
+
+def test_words_and_sounds() -> None:
+    assert {"布洛芬", "布洛", "洛芬", "vc"} - set(tokens("布洛芬 VC")) <= {"布洛芬"}
+    assert sounds("布洛芬") == sounds("buluofen") == sounds("布洛分")
+    assert sounds("zhangshanshan") == sounds("脏三三")
+
+
+def test_threads_search_at_the_same_time() -> None:
+    texts = [row["name"] for row in ROWS]
+    alone = [[match.product.sku for match in SHOP.find(text)] for text in texts]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            assert [[m.product.sku for m in found] for found in pool.map(SHOP.find, texts)] == alone
+
+
+def test_two_products_with_one_sku_are_refused() -> None:
+    with pytest.raises(DataError, match="share the SKU OTC-001"):
+        Catalogue.of([made(IBUPROFEN), made(IBUPROFEN)], LEXICON)
+
+
+# The cache
+
+
+@pytest.fixture
+def file(tmp_path: Path, own_cache: Path) -> Iterator[Path]:
+    path = tmp_path / "products.jsonl"
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS[:3]), "utf-8")
+    yield path
+
+
+def indexes() -> list[Path]:
+    return [path for path in (cache_dir() / "catalogue").glob("[!.]*") if path.is_dir()]
+
+
+def test_an_index_is_made_once_for_the_same_products_and_tables(file: Path) -> None:
+    assert len(Catalogue.open(file, LEXICON)) == 3
+    (before,) = indexes()
+    changed = (before / "catalogue.sqlite").stat().st_mtime_ns
+    Catalogue.open(file, LEXICON)
+    assert indexes() == [before] and (before / "catalogue.sqlite").stat().st_mtime_ns == changed
+    file.write_text(file.read_text("utf-8").replace("18.5", "17.5"), "utf-8")
+    assert Catalogue.open(file, LEXICON)["OTC-001"].price == 17.5 and len(indexes()) == 2
+
+
+def test_other_tables_decide_anew(file: Path, tmp_path: Path) -> None:
+    assert Catalogue.open(file, LEXICON)["OTC-001"].offered
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay/drugs.toml").write_text('[[drug]]\nname = "布洛芬"\nstatus = "rx"\n', "utf-8")
+    strict = Catalogue.open(file, Lexicon(Rulebook.load(overlay=tmp_path / "overlay")))
+    assert strict["OTC-001"].prescription and not strict["OTC-001"].offered and len(indexes()) == 2
+
+
+def test_indexes_that_nobody_opened_for_long_are_forgotten(file: Path) -> None:
+    Catalogue.open(file, LEXICON)
+    (old,) = indexes()
+    long_ago = time.time() - 100 * 24 * 3600
+    os.utime(old, (long_ago, long_ago))
+    file.write_text(file.read_text("utf-8").replace("18.5", "17.5"), "utf-8")
+    Catalogue.open(file, LEXICON)
+    assert old not in indexes() and len(indexes()) == 1
+
+
+def test_what_is_no_catalogue_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no catalogue in it; make one with"):
+        Catalogue.open(tmp_path, LEXICON)
