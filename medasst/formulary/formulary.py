@@ -81,8 +81,11 @@ class Formulary:
         return [row for row in rows if row.from_months <= months and (row.below_months is None or months < row.below_months)]
 
     def allergies(self, allergen: str) -> list[AllergyRow]:
-        """The rows of an allergen as the shopper names it; by the longest name that stands in it."""
-        inside = [name for name in self._allergies if name in allergen]
+        """The rows of an allergen as the shopper names it; by the longest name that stands in it (青霉素类药物).
+
+        A name of one character (鱼) stands only for itself and at the end of another word (海鱼), not in 鱼腥草.
+        """
+        inside = [name for name in self._allergies if (allergen.endswith(name) if len(name) == 1 else name in allergen)]
         return self._allergies[max(inside, key=len)] if inside else []
 
     def complaint(self, finding: str) -> ComplaintRow | None:
