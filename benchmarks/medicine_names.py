@@ -70,16 +70,17 @@ def main() -> None:
         print(f"{title}: {len(every)} names, {shares}")
         print(*[name for name in every if how[name] != "resolved"][: arguments.show], sep="、")
     pairs = [row for row in book.medicines.interactions if row.again is not None]
-    print(
-        f"interactions: {len(book.medicines.interactions)} rows, two hands differ in {1 - sum(r.agreed for r in pairs) / len(pairs):.1%}"
-    )
-    doses = [row for row in book.medicines.doses if row.again is not None]
-    values = [(a, b) for row in doses for a, b in zip(*(vars(h).values() for h in (row.first, row.again) if h), strict=True)]
-    told = [(a, b) for a, b in values if a is not None or b is not None]
-    if told:
-        print(
-            f"doses: {len(doses)} rows, {len(told)} amounts, two hands differ in {sum(a != b for a, b in told) / len(told):.1%}"
-        )
+    differ = sum(not row.agreed for row in pairs) / len(pairs)
+    print(f"interactions: {len(book.medicines.interactions)} rows, two hands differ in {differ:.1%}")
+    told = [
+        (first, again)
+        for row in book.medicines.doses
+        if row.again is not None
+        for first, again in zip(row.first.model_dump().values(), row.again.model_dump().values(), strict=True)
+        if first is not None or again is not None
+    ]
+    differ = sum(first != again for first, again in told) / len(told)
+    print(f"doses: {len(book.medicines.doses)} rows, {len(told)} amounts, two hands differ in {differ:.1%}")
 
 
 if __name__ == "__main__":
