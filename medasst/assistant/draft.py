@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Severity, Text
-from medasst.assistant.request import Request
+from medasst.assistant.request import Request, section_asked
 from medasst.assistant.vetted import NEAR, NEAR_SAME_SUBJECT, VettedAnswer, VettedAnswers
 from medasst.catalogue import Catalogue, Product, Section
 from medasst.dialogue import Patient
@@ -22,6 +22,7 @@ _COMPARED = 4000  # characters of a question that are compared with vetted ones,
 _REFUSED = 2  # products of which it is said why they aren't shown, where none is
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
 _NOT_TAGGED = frozenset({"age", "weight", "driving", "alcohol"})  # by which answers aren't tagged
+_DOSE = "dosage"
 _PAIRS = frozenset({"duplicate", "unknown"})
 _ALARMS = 3  # alarms of one reply
 _SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
@@ -58,6 +59,7 @@ class Drafter:
     def __init__(self, catalogue: Catalogue, rules: Rules, vetted: VettedAnswers) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
         self._say, self._shelf = rules.messages, catalogue.over_the_counter
+        self._doses = {a for a in vetted.answers if section_asked(a.turns[-1], self._shelf.named(a.turns[-1])) == _DOSE}
         self._subjects = {answer: self._subject("。".join(answer.turns)) for answer in vetted.answers}
 
     def draft(self, request: Request) -> Draft:
@@ -194,6 +196,8 @@ class Drafter:
             same_trouble = asked.symptoms == subject.symptoms or bool(asked.symptoms & subject.symptoms)
             near = score >= (NEAR_SAME_SUBJECT if any(asked) else NEAR)
             same_subject = same_trouble and asked[1:] == subject[1:]
+            if request.section == _DOSE and request.named and answer not in self._doses:
+                return False  # how much of a product is the leaflet's, not that of an answer to something else
             fitting = heard and near and same_age and same_person and same_subject
             return fitting and not self._drugs_ignored(request, answer) and not self._advises_forbidden(request, answer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from medasst.catalogue import Catalogue, Match
@@ -116,7 +116,7 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
         complaints=complaints,
         named=named,
         acts=tuple(act for place in range(first, len(told.readings)) for act in _acts(told, place, rules)),
-        section=_section(turns[-1], named),
+        section=section_asked(turns[-1], named),
         buys=buys,
     )
 
@@ -142,8 +142,8 @@ def _acts(told: DialogueState, place: int, rules: Rules) -> list[Act]:
     return rules.gate.acts(told.readings[place], told.readings[place - 1] if place else None)
 
 
-def _section(turn: str, named: tuple[Match, ...]) -> str | None:
-    """The intent of a turn, read without the names in it: 左炔诺孕酮 asks nothing about 孕."""
+def section_asked(turn: str, named: Iterable[Match]) -> str | None:
+    """The leaflet section that answers a turn, read without the names in it: 左炔诺孕酮 asks nothing about 孕."""
     text = plain(comparison_key(turn)).text
     for match in named:
         text = text.replace(match.words, "")

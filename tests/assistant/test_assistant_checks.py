@@ -10,7 +10,6 @@ import pytest
 from medasst.assistant import Assistant, Card, Event, Finding, plain_text
 from medasst.catalogue import Product
 from medasst.conversation import Conversation, Message
-from medasst.formulary import Contents
 
 SHOP = Assistant.from_samples()
 
@@ -29,17 +28,13 @@ def shown(events: Sequence[Event]) -> list[Product]:
     return [SHOP.catalogue[event.sku] for event in events if isinstance(event, Card)]
 
 
-def contents(product: Product) -> Contents:
-    return SHOP.rules.contents(product)
-
-
 def substances(events: Sequence[Event]) -> set[str]:
     """Of all products shown."""
-    return {part.substance for product in shown(events) for part in contents(product).substances}
+    return {part.substance for product in shown(events) for part in product.contents.substances}
 
 
 def groups(events: Sequence[Event]) -> set[str]:
-    return {group for product in shown(events) for part in contents(product).substances for group in part.groups}
+    return {group for product in shown(events) for part in product.contents.substances for group in part.groups}
 
 
 # What a name stands for

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+from typing import TypeVar
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,9 +15,12 @@ from medasst.catalogue import Section
 from medasst.dialogue import Patient, Slot, of_turns
 from medasst.formulary import Contents, Formulary
 from medasst.lexicon import Lexicon
-from medasst.rulebook import Rulebook, SlotName
+from medasst.rulebook import Row, Rulebook, SlotName, Table
 from medasst.safety import PersonChecks
+from medasst.safety.finding import RANK
 from medasst.safety.leaflet import Leaflet, LeafletReader, Span
+
+R = TypeVar("R", bound=Row)
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +134,55 @@ def test_an_unchecked_row_may_only_restrict(checks: PersonChecks) -> None:
     assert found(checks, "对乙酰氨基酚", "怀孕12周头疼", leaflet=allowed) == []
     forbidden = leaflet(pregnancy="孕妇禁用。")
     assert found(checks, "维生素C", "怀孕12周", leaflet=forbidden) == [("pregnancy", "forbid", "leaflet.pregnancy")]
+
+
+def test_without_its_unchecked_rows_a_formulary_never_forbids_more(checks: PersonChecks) -> None:
+    """The ground rule, of random persons: what stops a medicine by checked rows and leaflet stops it with all rows."""
+    book = checks.lexicon.book
+    tables = book.medicines
+
+    def checked(table: Table[R]) -> Table[R]:
+        return Table({key: row for key, row in table.rows.items() if row.checked}, table.places)
+
+    bare = replace(
+        tables,
+        interactions=checked(tables.interactions),
+        populations=checked(tables.populations),
+        doses=checked(tables.doses),
+        allergies=checked(tables.allergies),
+    )
+    strict = PersonChecks(checks.lexicon, Formulary(replace(book, medicines=bare)))
+    rng = random.Random(7)
+    says = [{}, ADULT_LEAFLET, leaflet(pregnancy="孕妇可以使用。", children="儿童禁用。", cautions="肝病患者慎用。")]
+    stopped = 0
+    for _ in range(400):
+        person = _somebody(rng)
+        medicine = checks.formulary.contents(rng.choice(["布洛芬", "对乙酰氨基酚", "维生素C", "维C银翘片", "双氯芬酸/外用"]))
+        own = rng.choice(says)
+        of_checked, of_all = strict.of(medicine, person, own), checks.of(medicine, person, own)
+        strictest = {one.kind: RANK.index(one.severity) for one in reversed(of_all)}
+        for one in of_checked:
+            assert one.kind == "unknown" or strictest[one.kind] >= RANK.index(one.severity), (medicine.name, person)
+        assert any(one.stops for one in of_all) or not any(one.stops for one in of_checked)
+        stopped += any(one.stops for one in of_all) and not any(one.stops for one in of_checked)
+    assert stopped  # some are stopped by unchecked rows alone
+
+
+def _somebody(rng: random.Random) -> Patient:
+    def some(words: list[str]) -> Slot:
+        return Slot("yes", tuple(rng.sample(words, rng.randint(1, 2))), turn=0) if rng.random() < 0.3 else Slot()
+
+    months = rng.choice([None, 3.0, 20.0, 96.0, 400.0, 900.0])
+    slots: dict[SlotName, Slot] = {
+        "conditions": some(["消化性溃疡", "肝病", "肾病", "高血压"]),
+        "drugs": some(["华法林", "卡托普利", "酚麻美敏", "降压药"]),
+        "allergies": some(["阿司匹林", "花生", "布洛芬"]),
+        "pregnancy": rng.choice([Slot(), Slot("yes", number=30), Slot("yes")]),
+        "lactation": rng.choice([Slot(), Slot("yes")]),
+        "weight": rng.choice([Slot(), Slot("yes", number=4.0)]),
+        "work": rng.choice([Slot(), Slot("yes", ("开车",))]),
+    }
+    return Patient("self", values={} if months is None else {"age_months": months}, slots=slots)
 
 
 def test_the_days_limit_is_told_from_checked_rows_or_the_leaflet_alone(checks: PersonChecks) -> None:
