@@ -13,7 +13,7 @@ from medasst.assistant.vetted import NEAR, NEAR_SAME_SUBJECT, VettedAnswer, Vett
 from medasst.catalogue import Catalogue, Product, Section
 from medasst.dialogue import Patient
 from medasst.lexicon import Mention
-from medasst.rulebook import Level, TriageRow
+from medasst.rulebook import Level, UrgencyRow
 from medasst.safety import Alarm, Context, Facts, PersonFinding, Rules
 from medasst.text import comparison_key, sentences
 
@@ -103,7 +103,7 @@ class Drafter:
         shown = [alarm.rule for alarm in alarms if alarm.level == alarms[0].level][:_ALARMS]
         return _unique(Finding(rule.id, _SEVERITY[rule.level], self._told(rule), rule.version) for rule in shown)
 
-    def _told(self, rule: TriageRow) -> str:
+    def _told(self, rule: UrgencyRow) -> str:
         """An alarm's message: first what to do, and by when."""
         begun = re.search(self._say.begins[rule.level], re.split("[，。！；]", rule.message)[0])
         lead = "" if begun or not rule.closing else self._say.lead[rule.level]

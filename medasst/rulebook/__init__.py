@@ -30,6 +30,7 @@ from medasst.rulebook.rows import (
     FindingRow,
     Known,
     Level,
+    LookRow,
     Person,
     PersonRow,
     Quantity,
@@ -43,8 +44,10 @@ from medasst.rulebook.rows import (
     StemRow,
     ToldRow,
     TriageRow,
+    UrgencyRow,
     ValueRow,
     VerbRow,
+    Weights,
 )
 from medasst.rulebook.tables import Place, Table
 
@@ -72,6 +75,7 @@ __all__ = [
     "InteractionRow",
     "Known",
     "Level",
+    "LookRow",
     "Medicines",
     "Person",
     "PersonRow",
@@ -93,8 +97,10 @@ __all__ = [
     "Talk",
     "ToldRow",
     "TriageRow",
+    "UrgencyRow",
     "ValueRow",
     "VerbRow",
     "Verdict",
+    "Weights",
     "Wordings",
 ]

@@ -23,6 +23,7 @@ from medasst.rulebook.rows import (
     DrugRow,
     FeatureRow,
     FindingRow,
+    LookRow,
     PersonRow,
     QuestionRow,
     Regex,
@@ -32,6 +33,7 @@ from medasst.rulebook.rows import (
     TriageRow,
     ValueRow,
     VerbRow,
+    Weights,
 )
 from medasst.rulebook.tables import Folder, Source, Table
 from medasst.rulebook.texts import CheckTexts, GateTexts, Leaflets, Messages, OutputTexts
@@ -175,6 +177,7 @@ class Rulebook:
         medicines: what is true of medicines (the formulary's tables).
         no_persons: talk that holds a word for a person and speaks of none.
         words_for_some: what 几, 好几, 十几 count as.
+        weights: what pieces of text weigh in the second look, by the names in `looks`.
         loosened: what an overlay allows that these tables don't, each with who approved it and when; to be shown at start.
         fingerprint: sha256 over the tables' bytes.
         own: whether these are this package's tables and nothing else, whose examples its tests try.
@@ -197,6 +200,8 @@ class Rulebook:
     values: Table[ValueRow]
     words_for_some: Mapping[str, float]
     triage: Table[TriageRow]
+    looks: Table[LookRow]
+    weights: Mapping[str, Weights]
     questions: Table[QuestionRow]
     answers: Table[AnswerRow]
     slots: Table[SlotRow]
@@ -231,6 +236,7 @@ class Rulebook:
         table = source.table
         context, compose = base.read("context.toml"), base.read("compose.toml")
         lists, persons, numbers = _lists(context, "lists"), base.read("persons.toml"), base.read("values.toml")
+        looks = table(LookRow, "look", "id", ["second_look.toml"])
         findings = table(FindingRow, "finding", "name", _FINDINGS)
         return cls(
             findings=findings,
@@ -252,6 +258,8 @@ class Rulebook:
             values=_numbered(table(ValueRow, "value", "", ["values.toml"]), numbers),
             words_for_some=numbers.get("words_for_some", {}),
             triage=table(TriageRow, "rule", "id", _TRIAGE),
+            looks=looks,
+            weights={row.weights: _weights(base, row.weights) for row in looks},
             questions=table(QuestionRow, "question", "id", ["questions.toml"]),
             answers=table(AnswerRow, "answer", "", ["questions.toml"]),
             slots=table(SlotRow, "slot", "name", ["dialogue.toml"]),
@@ -286,6 +294,13 @@ def _groups(findings: Table[FindingRow], files: Sequence[tuple[Folder, str]]) ->
             if len(set(named)) < 2:
                 raise ConfigError(f"{findings.places[row.name]}: {row.name}: the pair {pair!r} must name two groups or more")
     return groups
+
+
+def _weights(base: Folder, file: str) -> Weights:
+    try:
+        return Weights.model_validate(base.read(file))
+    except ValidationError as error:
+        raise ConfigError(f"{base.folder / file}: {error.errors()[0]['msg']}; benchmarks/second_look.py writes it") from None
 
 
 def _composition(table: Mapping[str, Any]) -> Composition:

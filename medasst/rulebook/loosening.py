@@ -15,7 +15,7 @@ from medasst.rulebook.medicines import (
     InteractionRow,
     PopulationRow,
 )
-from medasst.rulebook.rows import STRICTNESS, URGENCY, ClassRow, CueRow, DrugRow, Row, StemRow, TriageRow
+from medasst.rulebook.rows import STRICTNESS, URGENCY, ClassRow, CueRow, DrugRow, LookRow, Row, StemRow, TriageRow
 
 
 def loosens(before: Row | None, row: Row) -> str:
@@ -30,6 +30,11 @@ def loosens(before: Row | None, row: Row) -> str:
         what = f"is sold as {row.status}, was {before.status}" if looser else ""
     elif isinstance(before, TriageRow) and isinstance(row, TriageRow):
         what = _loosens_rule(before, row)
+    elif isinstance(row, LookRow):
+        looser = isinstance(before, LookRow) and (
+            row.threshold > before.threshold or URGENCY.index(row.level) < URGENCY.index(before.level)
+        )
+        what = "speaks more rarely" if looser else ""
     else:
         what = _loosens_medicine(before, row)
     return what

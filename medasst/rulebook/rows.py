@@ -247,30 +247,59 @@ class PersonRow(Row):
     passing: Words = ()
 
 
-class TriageRow(Row):
-    """When somebody must be seen, and by when.
+class UrgencyRow(Row):
+    """What is said to somebody who must be seen, and by when.
 
     Attributes:
-        when: conditions in the rule's language (docs/assistant.md); one of them is enough.
         message: what the shopper reads; `first_aid`: what to do until help is there.
         never_resolved: whether a later 没事了 doesn't end it.
         closing: whether the common closing sentence about buying medicine follows.
         seen_only: whether only a doctor's word ends it, and not that it is gone (a stroke that passed within minutes).
-        must, must_not: messages that raise it and that don't; they are tried when the rulebook is loaded.
     """
 
     id: str
     level: Level
     name: str
-    when: Annotated[tuple[str, ...], Field(min_length=1)]
-    unless: tuple[str, ...] = ()
     message: str
     first_aid: str = ""
     never_resolved: bool = False
     closing: bool = True
     seen_only: bool = False
+
+
+class TriageRow(UrgencyRow):
+    """When somebody must be seen.
+
+    Attributes:
+        when: conditions in the rule's language (docs/assistant.md); one of them is enough.
+        unless: conditions with which it isn't raised.
+        must, must_not: messages that raise it and that don't; they are tried when the rulebook is loaded.
+    """
+
+    when: Annotated[tuple[str, ...], Field(min_length=1)]
+    unless: tuple[str, ...] = ()
     must: tuple[str, ...] = Field(min_length=8)
     must_not: tuple[str, ...] = Field(min_length=6)
+
+
+class LookRow(UrgencyRow):
+    """What the second look at a turn says where no rule holds of it (`medasst.safety.second_look`).
+
+    Attributes:
+        threshold: the score from which on it speaks.
+        weights: the table beside this one that holds what each piece of text weighs; a script writes it.
+    """
+
+    threshold: float
+    weights: str
+
+
+class Weights(Config):
+    """What pieces of text say for a level: the score of a text is `bias` and the weights of its pieces over the square root of
+    how many of them are known."""
+
+    bias: float
+    pieces: Mapping[str, float]
 
 
 class QuestionRow(Row):

@@ -11,11 +11,12 @@ from medasst.dialogue import DialogueState, Patient, ProductNames, of_turns, sta
 from medasst.formulary import Contents
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
+from medasst.safety.alarm import Alarm
 from medasst.safety.finding import PersonFinding
 from medasst.safety.gate import Gate
 from medasst.safety.output import Context, OutputCheck, Verdict
 from medasst.safety.person import PersonChecks
-from medasst.safety.triage import Alarm, Triage
+from medasst.safety.triage import Triage
 
 
 class Rules:

@@ -10,34 +10,12 @@ from medasst.dialogue import DialogueState, Patient, Said, of_turns
 from medasst.errors import ConfigError
 from medasst.lexicon import Lexicon
 from medasst.lexicon.read import MEDICINE
-from medasst.rulebook import URGENCY, Level, Person, Rulebook, TriageRow
+from medasst.rulebook import URGENCY, Rulebook, TriageRow
+from medasst.safety.alarm import Alarm
 from medasst.safety.conditions import Condition, parse
+from medasst.safety.second_look import SecondLook
 
 _SHOWN = 5  # of the examples that don't come out, so many are named
-
-
-@dataclass(frozen=True, slots=True)
-class Alarm:
-    """A rule that holds of a person, and the mentions because of which it does."""
-
-    rule: TriageRow
-    person: Person
-    because: tuple[Said, ...]
-
-    @property
-    def level(self) -> Level:
-        """How urgent it is."""
-        return self.rule.level
-
-    @property
-    def turn(self) -> int | None:
-        """The newest user turn that has to do with it; None where only values raised it."""
-        return max((said.turn for said in self.because), default=None)
-
-    @property
-    def words(self) -> str:
-        """What was said that raised it."""
-        return "、".join(said.mention.words for said in self.because)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +36,7 @@ class Triage:
     """
 
     def __init__(self, book: Rulebook, lexicon: Lexicon, *, tried: bool | None = None) -> None:
-        self._book, self._lexicon = book, lexicon
+        self._book, self._lexicon, self._second_look = book, lexicon, SecondLook(book)
         concepts, features = _concepts(book), {row.name for row in book.features}
 
         def compiled(row: TriageRow, conditions: Sequence[str]) -> tuple[Condition, ...]:
@@ -74,6 +52,12 @@ class Triage:
             raise ConfigError("\n".join(failed))
 
     def alarms(self, told: DialogueState) -> list[Alarm]:
+        """What the rules have, and what a second look at the last turn adds; the most urgent first."""
+        alarms = self.by_rules(told)
+        more = self._second_look.alarm(told, alarms)
+        return sorted([*alarms, *([more] if more else [])], key=lambda alarm: -URGENCY.index(alarm.level))
+
+    def by_rules(self, told: DialogueState) -> list[Alarm]:
         """Every rule that holds, the most urgent first."""
         patients = [(patient, _told_of(patient)) for patient in told.patients]
         return [alarm for rule in self._rules for patient, of in patients if (alarm := _raised(rule, patient, of))]
