@@ -1,7 +1,7 @@
 """The weights of triage's second look: fitted on the project's own labelled messages, and measured on messages they don't know.
 
     python benchmarks/second_look.py fit                  writes medasst/rulebook/second_look_*.toml
-    python benchmarks/second_look.py folds                out of five folds: thresholds against what is caught and what is raised
+    python benchmarks/second_look.py folds                in five folds: what each threshold catches and raises
     python benchmarks/second_look.py try MESSAGES.jsonl   the shipped weights on other messages: with the rules, and alone
 
 Logistic regression (scikit-learn, L2, C = 4, classes weighed alike) over binary runs of one to three characters, each text of
@@ -33,15 +33,16 @@ from medasst.safety.second_look import LONGEST, heard, score
 SUITES = Path(__file__).parent / "suites"
 TABLES = Path(__file__).parents[1] / "medasst" / "rulebook"
 _FEWEST = 3  # messages that a piece stands in
+_LEAST = 0.02  # weight below which a piece says nothing
 _FOLDS = 5
 _HEADER = "# How much each piece of a message says for the level; written by benchmarks/second_look.py, not by hand.\n"
 
 
 class Labelled(NamedTuple):
-    """A message and how urgent it is; None: not known, but that it is no emergency … of a rule."""
+    """A message and how urgent it is."""
 
     text: str
-    level: Level
+    level: str
 
 
 def messages(paths: Iterable[Path]) -> Iterator[Labelled]:
@@ -59,7 +60,7 @@ def messages(paths: Iterable[Path]) -> Iterator[Labelled]:
 def known(book: Rulebook, triage: Triage, lexicon: Lexicon) -> list[Labelled]:
     """Everything to learn from. What bears no label of its own (sentences, counter-examples) has the level of the rules."""
 
-    def judged(text: str) -> Level:
+    def judged(text: str) -> str:
         alarms = triage.by_rules(of_turns([text], lexicon))
         return alarms[0].level if alarms else "self"
 
@@ -134,9 +135,8 @@ def tried(book: Rulebook, lexicon: Lexicon, found: Sequence[Labelled]) -> None:
         right = np.array(positive)
         for share in (0.02, 0.05):
             threshold = np.quantile(values[~right], 1 - share) if (~right).any() else math.inf
-            print(
-                f"{row.id}: where {share:.0%} of others are raised (threshold {threshold:.2f}) {np.mean(values[right] >= threshold):.1%} are caught"
-            )
+            caught = np.mean(values[right] >= threshold)
+            print(f"{row.id}: threshold {threshold:.2f} raises {share:.0%} of others and catches {caught:.1%}")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from medasst.dialogue import DialogueState
@@ -18,6 +19,7 @@ from medasst.rulebook import URGENCY, LookRow, Rulebook, Weights
 from medasst.safety.alarm import Alarm
 
 LONGEST = 3  # characters of a piece
+_TURNS = 3  # turns that are looked at again, so that a danger isn't forgotten over a question about the price
 _SIZE = 400  # characters of a turn that are weighed at once; longer ones in stretches
 _TOLD = 5  # pieces that are named as the reason
 _MARKS = re.compile(r"[^\u4e00-\u9fffa-z0-9]+")
@@ -27,6 +29,11 @@ class Score(NamedTuple):
     """How much a text sounds like it (log odds as fitted), and the pieces that said most for it."""
 
     value: float
+    pieces: tuple[str, ...]
+
+
+class _Found(NamedTuple):
+    row: LookRow
     pieces: tuple[str, ...]
 
 
@@ -59,26 +66,33 @@ class SecondLook:
     def __init__(self, book: Rulebook) -> None:
         self._rows = sorted(book.looks, key=lambda row: -URGENCY.index(row.level))
         self._weights = book.weights
+        say = book.talk
+        self._ends = re.compile(f"(?:{say.over})|(?:{say.harmless})", re.VERBOSE)
+        self._asks = re.compile(say.asking, re.VERBOSE)
 
-    def alarm(self, told: DialogueState, alarms: list[Alarm]) -> Alarm | None:
-        """What the last turn sounds like, if that is more urgent than what the rules have of it.
+    def alarm(self, told: DialogueState, alarms: Sequence[Alarm]) -> Alarm | None:
+        """What the newest of the last turns sounds like, if that is more urgent than what the rules have of it.
 
         Args:
             alarms: what the rules have of the conversation.
         """
-        person = told.current
-        if any(said.resolved_by == told.turn for said in person.said):
-            return None  # the turn tells that it is over, or seen by a doctor
-        known = [URGENCY.index(alarm.level) for alarm in alarms if alarm.turn in (None, told.turn)]
-        rows = [row for row in self._rows if URGENCY.index(row.level) > max(known, default=0)]
-        text = heard(told.readings[-1])
-        for row in rows:
-            found = self._score(text, row)
-            if found.value >= row.threshold:
-                return Alarm(row, person.person, told=told.turn, pieces=found.pieces)
+        for turn in range(told.turn, max(told.turn - _TURNS, -1), -1):
+            reading = told.readings[turn]
+            known = (URGENCY.index(alarm.level) for alarm in alarms if alarm.turn in (None, turn))
+            if (found := self._heard(reading, max(known, default=0))) is not None:
+                return Alarm(found.row, told.current.person, told=turn, pieces=found.pieces)
+            if self._ends.search(reading.plain) and not self._asks.search(reading.plain):
+                return None
         return None
 
-    def _score(self, text: str, row: LookRow) -> Score:
-        """Of the stretch that sounds most like it."""
-        stretches = [text[place : place + _SIZE] for place in range(0, len(text) or 1, _SIZE // 2)]
-        return max(score(stretch, self._weights[row.weights]) for stretch in stretches)
+    def _heard(self, reading: Reading, known: int) -> _Found | None:
+        """The most urgent row above a level that a turn sounds like."""
+        if not (text := heard(reading)):
+            return None
+        for row in self._rows:
+            weights = self._weights[row.weights]
+            stretches = [text[place : place + _SIZE] for place in range(0, len(text), _SIZE // 2)]
+            value, said = max(score(stretch, weights) for stretch in stretches)
+            if URGENCY.index(row.level) > known and value >= row.threshold:
+                return _Found(row, said)
+        return None
