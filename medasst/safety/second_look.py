@@ -22,7 +22,7 @@ LONGEST = 3  # characters of a piece
 _TURNS = 3  # turns that are looked at again, so that a danger isn't forgotten over a question about the price
 _SIZE = 400  # characters of a turn that are weighed at once; longer ones in stretches
 _TOLD = 5  # pieces that are named as the reason
-_MARKS = re.compile(r"[^\u4e00-\u9fffa-z0-9]+")
+_MARKS = re.compile(r"[^\u4e00-\u9fffa-z]+")
 
 
 class Score(NamedTuple):
@@ -38,7 +38,8 @@ class _Found(NamedTuple):
 
 
 def heard(reading: Reading) -> str:
-    """What of a turn is weighed: its plain text without marks, and without what is denied, over, feared or another's."""
+    """What of a turn is weighed: its plain text without marks, without numbers (rules weigh those), and without what is denied,
+    over, feared or another's."""
     kept, place = [], 0
     for mention in reading.mentions:
         if mention.kind == "finding" and not mention.current:

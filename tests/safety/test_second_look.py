@@ -15,6 +15,7 @@ from medasst.safety.second_look import SecondLook, heard, pieces, score
 BOOK = Rulebook.load()
 LEXICON = Lexicon(BOOK)
 ROW = LookRow(id="look", level="emergency", name="听起来危险", message="请马上拨打120。", threshold=1.0, weights="w")
+WEIGHTS = Weights(bias=-1.0, pieces={"面条": 4.0, "扶": 2.0, "好": -9.0})
 LOOK = SecondLook(
     replace(
         BOOK, looks=Table({"look": ROW}, {}), weights={"w": Weights(bias=-1.0, pieces={"面条": 4.0, "扶": 2.0, "好": -9.0})}
