@@ -12,6 +12,7 @@ from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate
 from medasst.lexicon.people import People
 from medasst.lexicon.script import Script
+from medasst.lexicon.sieve import Sieve
 from medasst.rulebook import Assertion, CueRow, PersonRow, Rulebook
 
 _FEATURE_REACH = 8  # characters beside a finding in which it is said how it is
@@ -56,7 +57,7 @@ class Context:
             for word in row.words:
                 cues.setdefault(word.replace(" ", ""), []).append(row)
         self._cues: Finder[tuple[CueRow, ...]] = Finder({word: tuple(rows) for word, rows in cues.items()})
-        self._patterns = [(re.compile(row.pattern, re.VERBOSE), (row,)) for row in book.cues if row.pattern]
+        self._patterns = Sieve((re.compile(row.pattern, re.VERBOSE), (row,)) for row in book.cues if row.pattern)
         self._people = People(book)
         self._features = [(row.name, re.compile("|".join(map(re.escape, row.words))), row.across) for row in book.features]
         self._say = _Patterns(book)
@@ -129,7 +130,7 @@ class Context:
         cues = list(self._cues.find(rest, script.blank_before))
         literal = {(hit.start, hit.end): hit.value for hit in cues}
         wide: dict[tuple[int, int], Cue] = {}
-        for pattern, rows in self._patterns:
+        for pattern, rows in self._patterns.among(rest):
             if kinds.isdisjoint(rows[0].kinds):
                 continue
             for match in pattern.finditer(rest):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
 from ahocorasick_rs import AhoCorasick, Implementation, MatchKind
 
 T = TypeVar("T")
+_LATIN = re.compile("[A-Za-z]{2}")
 
 
 class Hit(NamedTuple, Generic[T]):
@@ -41,8 +43,9 @@ class Finder(Generic[T]):
         Args:
             blank_before: places before which a blank was left out; Latin words end there.
         """
+        latin = _LATIN.search(text) is not None
         for number, start, end in self._automaton.find_matches_as_indexes(text, overlapping=self._overlapping):
-            if not any(_cuts(text, place) and place not in blank_before for place in (start, end)):
+            if not latin or not any(_cuts(text, place) and place not in blank_before for place in (start, end)):
                 yield Hit(start, end, self._names[number], self._values[number])
 
 

@@ -440,7 +440,7 @@ class _Sounds:
     def find(self, script: Script) -> Iterator[Candidate]:
         """Names by sound; a Chinese one that is written right is found literally as well, and is as strong."""
         text = script.text
-        coded = "".join(self._codes.get(_sound(char), char) if _han(char) else char for char in text)
+        coded = "".join([self._codes.get(_sound(char), char) if _han(char) else char for char in text])
         for hit in self._heard.find(coded):
             word, name = hit.value
             written = text[hit.start : hit.end]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -53,14 +54,16 @@ class Pairs:
             groups.setdefault(wording(idiom), set())
         asked = {name for row in book.findings for pair in row.pairs for name in pair.split()}
         self._finder = Finder({word: frozenset(of & asked) for word, of in groups.items()}, overlapping=True)
+        ways = dict.fromkeys(
+            _Way(Name(row.name, _KINDS.get(row.kind, "finding")), frozenset(names) - {"…"}, "…" in names)
+            for row in book.findings
+            for names in (pair.split() for pair in row.pairs)
+        )
+        often = Counter(group for way in ways for group in way.groups)
+        # Each way is looked up by the group that the fewest ways ask for.
         self._ways: dict[str, list[_Way]] = {}
-        for row in book.findings:
-            for pair in row.pairs:
-                names = pair.split()
-                far = "…" in names
-                way = _Way(Name(row.name, _KINDS.get(row.kind, "finding")), frozenset(names) - {"…"}, far)
-                for group in way.groups:
-                    self._ways.setdefault(group, []).append(way)
+        for way in ways:
+            self._ways.setdefault(min(sorted(way.groups), key=often.__getitem__), []).append(way)
 
     def find(self, script: Script) -> list[Pair]:
         """Every finding that is told so, the nearest words of each, and of overlapping ones the longest (邻居家的狗, 狗)."""
@@ -68,7 +71,7 @@ class Pairs:
         if len(hits) < 2:
             return []
         told = frozenset().union(*(hit.value for hit in hits))
-        possible = {way for group in told for way in self._ways[group] if way.groups <= told}
+        possible = [way for group in sorted(told) for way in self._ways.get(group, ()) if way.groups <= told]
         if not possible:
             return []
         found: dict[str, Pair] = {}

@@ -7,6 +7,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from medasst.lexicon.sieve import Sieve
 from medasst.rulebook import Quantity, Rulebook, ValueRow
 
 __all__ = ["Quantity", "Value", "Values", "number"]
@@ -38,16 +39,17 @@ class Values:
 
     def __init__(self, book: Rulebook) -> None:
         self._some = book.words_for_some
-        self._ways = [
+        ways = [
             _Way(row, re.compile(row.pattern, re.VERBOSE), _compiled(row.not_before), _compiled(row.needs_before))
             for row in book.values
         ]
+        self._ways = Sieve((way.pattern, way) for way in ways)
 
     def find(self, text: str) -> Iterator[Value]:
         """Every quantity in a plain text (see `script.plain`), row by row; of those that overlap the first row's counts."""
         taken: list[tuple[int, int]] = []
-        for way in self._ways:
-            for match in way.pattern.finditer(text):
+        for pattern, way in self._ways.among(text):
+            for match in pattern.finditer(text):
                 given = {name.rstrip("0123456789"): what for name, what in match.groupdict().items() if what is not None}
                 end = match.start("often") if "often" in given else match.end()
                 if _free(taken, match.start(), end) and _stands(way, match) and not ("often" in given and given["n"] in "一1"):

@@ -47,6 +47,14 @@ class Triage:
 
         self._rules = [_Compiled(row, compiled(row, row.when), compiled(row, row.unless)) for row in book.triage]
         self._rules.sort(key=lambda rule: -URGENCY.index(rule.row.level))
+        self._always: set[int] = set()
+        self._by_concept: dict[str, set[int]] = {}
+        for number, rule in enumerate(self._rules):
+            for condition in rule.when:
+                if not condition.needs:
+                    self._always.add(number)
+                for concept in min(condition.needs, key=len, default=()):
+                    self._by_concept.setdefault(concept, set()).add(number)
         wanted = not book.own if tried is None else tried
         if wanted and (failed := list(islice(self.failures(), _SHOWN))):
             raise ConfigError("\n".join(failed))
@@ -60,7 +68,12 @@ class Triage:
     def by_rules(self, told: DialogueState) -> list[Alarm]:
         """Every rule that holds, the most urgent first."""
         patients = [(patient, _told_of(patient)) for patient in told.patients]
-        return [alarm for rule in self._rules for patient, of in patients if (alarm := _raised(rule, patient, of))]
+        near = sorted((number, which) for which, (_, of) in enumerate(patients) for number in self._near(of))
+        return [alarm for number, which in near if (alarm := _raised(self._rules[number], *patients[which]))]
+
+    def _near(self, told: frozenset[str]) -> set[int]:
+        """The numbers of the rules that may hold where this was told."""
+        return self._always.union(*(self._by_concept[concept] for concept in told & self._by_concept.keys()))
 
     def failures(self, rules: Sequence[str] | None = None) -> Iterator[str]:
         """The examples of rules that don't come out as they should, each with its file and line.
