@@ -121,7 +121,10 @@ class Drafter:
         return [Finding("gate.warning", "warning", row.text, row.version) for row in rows]
 
     def _together(self, request: Request) -> list[PersonFinding]:
-        """What speaks against taking the medicines together of which the topic speaks, one of each pair in the last turn."""
+        """What speaks against taking the medicines together of which the topic speaks, one of each pair in the last turn.
+
+        Of two that are taken already, only what is sure and stops: a doctor may know of the rest.
+        """
         spoken = self._spoken(request)
         if len(spoken) < 2:
             return []
@@ -129,7 +132,13 @@ class Drafter:
         names = {mention.words for concept, mention in spoken.items() if concept in last}
         medicines = [replace(self.rules.formulary.contents(concept), name=m.words) for concept, m in spoken.items()]
         found = self.rules.person_checks.together(medicines)
-        return [finding for finding in found if names.intersection((finding.medicine, finding.other))]
+        taken = {mention.words for mention in spoken.values() if mention.assertion == "present"}
+        return [
+            one
+            for one in found
+            if names.intersection((one.medicine, one.other))
+            and (not taken.issuperset((one.medicine, one.other)) or (one.stops and one.kind != "unknown"))
+        ]
 
     @staticmethod
     def _spoken(request: Request) -> dict[str, Mention]:
@@ -242,7 +251,7 @@ class Drafter:
         if self._needs_prescription(request):
             return Draft((), (HandOff("prescription", self.rules.gate.texts.by_symptom),), "", "prescription")
         body = self._made_of(request)
-        if body or self._together(request):
+        if body or self._first(request) or self._together(request):
             return Draft(tuple(body), (HandOff("population", self._say.ask_pharmacist),), "", "stop")
         return Draft((), (HandOff("unknown", self._say.unknown),), "", "hand_off")
 

@@ -157,6 +157,7 @@ class CheckTexts(Config):
         told: how a sentence begins, by what was told.
         organs: the kind of a finding → the conditions that are told of as that kind.
         drinking: findings of somebody who drinks.
+        taken_for: classes of medicines → what somebody may have who takes one.
         food: what is eaten or drunk, as the interactions name it → words for it.
     """
 
@@ -166,6 +167,7 @@ class CheckTexts(Config):
     together_unknown: str
     taken_unknown: str
     class_unknown: str
+    class_together: str
     class_alike: str
     contents_unknown: str
     duplicate: str
@@ -186,5 +188,6 @@ class CheckTexts(Config):
     drinking: Words
     told: Mapping[str, str]
     organs: Mapping[Literal["kidney", "liver"], Words]
+    taken_for: Mapping[str, str]
     food: Mapping[str, Words]
     reason: tuple[Reason, ...]

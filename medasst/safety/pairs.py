@@ -37,11 +37,11 @@ class Pairs:
             known.append(self._writer.said(of, says, one))
         yield from known
         unknown = of._replace(kind="unknown")
-        if not one.resolved or not (other.resolved or other.may_be):
+        if not all(medicine.resolved or medicine.may_be for medicine in (one, other)):
             text = "taken_unknown" if one.resolved and told.slot == "drugs" else "together_unknown"
             yield self._writer.own(unknown, "ask", text, one)
-        elif not other.resolved and not known:
-            yield self._writer.own(unknown, "caution", "class_unknown", one)
+        elif not (one.resolved and other.resolved) and not known:
+            yield self._writer.own(unknown, "caution", "class_unknown" if told.slot == "drugs" else "class_together", one)
 
     def interactions(self, one: Contents, rows: Iterable[Interaction], of: Circumstance) -> Iterator[Ground]:
         """The rows that speak against it; one that two hands saw differently is unknown."""

@@ -42,6 +42,7 @@ class _Condition:
     """Something that a person has: its names, broader ones among them.
 
     Attributes:
+        lead: how a sentence begins that speaks of it.
         lasting: a disease, of which a leaflet may speak; not a complaint.
         sure: not only possible.
     """
@@ -49,6 +50,7 @@ class _Condition:
     concept: str
     names: frozenset[str]
     told: Told
+    lead: str
     lasting: bool
     sure: bool = True
 
@@ -222,7 +224,7 @@ class _Case:
             of = Circumstance("unknown", (Told("conditions", turn=slot.turn),), about="conditions")
             yield self._write.own(of, "ask", "name_condition", self._medicine)
         for has in self._has(slot):
-            of = Circumstance(self._kind(has.names), (has.told,), self._write.lead("condition", has.concept), has.concept)
+            of = Circumstance(self._kind(has.names), (has.told,), has.lead, has.concept)
             rows = ((name, row) for name, row in self._rows if row.who == "condition")
             if has.told.slot == "conditions" and self._checks.conditions.isdisjoint(has.names):
                 yield self._write.own(of._replace(kind="unknown"), "ask", "unknown_condition", self._medicine, what=has.concept)
@@ -242,15 +244,28 @@ class _Case:
             one = said.get(concept)
             words, turn = (one.mention.words, one.turn) if one else ("", slot.turn)
             told = Told("conditions", concept, words, turn)
-            found[concept] = _Condition(concept, self._checks.lexicon.broader(concept), told, lasting=True)
+            names, lead = self._checks.lexicon.broader(concept), self._write.lead("condition", concept)
+            found[concept] = _Condition(concept, names, told, lead, lasting=True)
         diseases = self._checks.lexicon.book.leaflets.disease
         for concept, one in said.items():
             mention = one.mention
             if mention.current and one.resolved != "over" and concept not in found:
                 told = Told("said", concept, mention.words, one.turn)
                 lasting = not mention.broader.isdisjoint(diseases)
-                found[concept] = _Condition(concept, mention.broader, told, lasting, mention.assertion == "present")
+                lead = self._write.lead("condition", concept)
+                found[concept] = _Condition(concept, mention.broader, told, lead, lasting, mention.assertion == "present")
+        for condition in self._told_by_medicines():
+            found.setdefault(condition.concept, condition)
         return list(found.values())
+
+    def _told_by_medicines(self) -> Iterator[_Condition]:
+        """What somebody may have who takes such medicines (降压药: 高血压), though nobody said so."""
+        slot, taken_for = self._person.slot("drugs"), self._write.texts.taken_for
+        for concept in slot.what[:_MOST]:
+            for disease in sorted({taken_for[name] for name in self._checks.lexicon.broader(concept) if name in taken_for}):
+                names, lead = self._checks.lexicon.broader(disease), self._write.lead("drug", concept)
+                told = Told("drugs", concept, turn=slot.turn)
+                yield _Condition(disease, names, told, lead, lasting=True, sure=False)
 
     def _kind(self, names: Collection[str]) -> Kind:
         for kind, conditions in self._write.texts.organs.items():

@@ -104,6 +104,12 @@ def test_nothing_where_nothing_speaks_against_it(checks: PersonChecks, medicine:
     assert found(checks, medicine, *turns, leaflet=ADULT_LEAFLET) == []
 
 
+def test_a_medicine_tells_what_it_is_taken_for(checks: PersonChecks) -> None:
+    says = leaflet(cautions="高血压患者禁用。")
+    kinds = found(checks, "双氯芬酸/外用", "在吃卡托普利，膝盖疼", leaflet=says)
+    assert kinds == [("contraindication", "ask", "leaflet.cautions")]  # it may be taken for something else
+
+
 def test_what_is_told_without_saying_what_is_asked_for(checks: PersonChecks) -> None:
     assert ("allergy", "ask", "check.name_allergen") in found(checks, "布洛芬", "我有药物过敏史，头疼", leaflet=ADULT_LEAFLET)
 
@@ -205,6 +211,9 @@ def test_medicines_among_one_another(checks: PersonChecks) -> None:
     assert pair("对乙酰氨基酚", "华法林") == [("unknown", "ask", "disputed")]
     assert pair("维生素C", "华法林") == []
     assert pair("布洛芬", "没听说过的药") == [("unknown", "ask", "check.together_unknown")]
+    assert pair("维生素C", "降压药") == [("unknown", "caution", "check.class_together")]
+    assert pair("降压药", "维生素C") == [("unknown", "caution", "check.class_together")]
+    assert pair("降压药", "布洛芬") == [("interaction", "ask", "pressure")]
     oral_and_gel = [checks.formulary.contents("双氯芬酸"), checks.formulary.contents("双氯芬酸/外用")]
     assert [one.rule for one in checks.together(oral_and_gel)] == ["check.duplicate_ways"]
 
