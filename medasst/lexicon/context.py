@@ -76,9 +76,10 @@ class Context:
         kinds = [self._kinds(text, one) for one in mentions]
         cues = self._found(rest, script, frozenset().union(*kinds))
         ends = self.ends(script)
-        scene = _Scene(text, mentions, kinds, cues, ends, self._say)
-        said = scene.assertions()
         persons = self._people.find(rest, script.blank_before, text)
+        turns = [hit.start for hit in persons if not hit.value.someone_else and not hit.value.refers]
+        scene = _Scene(text, mentions, kinds, cues, ends, self._say, turns)
+        said = scene.assertions()
         whose = [
             self._people.somebody(verdict.cue)
             if verdict
@@ -88,6 +89,7 @@ class Context:
             for verdict, person in zip(scene.verdicts, (self.whose(text, one, persons, ends) for one in mentions), strict=True)
         ]
         said = self._passed(text, mentions, said, whose)
+        said = self._not_again(mentions, kinds, said)
         said = self._people.assertions(text, mentions, said, persons, whose)
         whose = self._people.seekers(text, mentions, said, whose)
         features = [self._how(text, one, ends) for one in mentions]
@@ -113,13 +115,26 @@ class Context:
                 told[before] = "historical"
         return told
 
+    def _not_again(
+        self, mentions: Sequence[Candidate], kinds: Sequence[frozenset[str]], said: list[Assertion]
+    ) -> list[Assertion]:
+        """The assertions, with `historical` for a disease that hasn't come back: 胃溃疡三年没复发."""
+        told = list(said)
+        for number, one in enumerate(mentions[1:]):
+            again = said[number + 1] == "absent" and self._say.recurs.fullmatch(one.name.concept)
+            if again and said[number] == "present" and "disease" in kinds[number]:
+                told[number] = "historical"
+        return told
+
     def _kinds(self, text: str, one: Candidate) -> frozenset[str]:
         """What a cue may call a mention: a disease is a finding, too."""
         name = one.name
         if name.kind != "finding":
             return frozenset({name.kind})
         called_so = self._say.disease_words.search(text, one.start, one.end) is not None
-        return frozenset({"finding", "disease" if called_so else self._findings.get(name.concept, "finding")})
+        known = "disease" if called_so else self._findings.get(name.concept, "finding")
+        happened = text[one.end - 1] == "了" or self._say.happened.match(text, one.end)
+        return frozenset({"finding", known, *(("happened",) if happened else ())})
 
     def _found(self, rest: str, script: Script, kinds: frozenset[str]) -> list[Cue]:
         """The cues of a text, in order; of those in one place the longest.
@@ -168,6 +183,7 @@ class _Patterns:
         self.between = re.compile(f"(?:{say.between})*", re.VERBOSE)
         self.opening = re.compile(say.opening, re.VERBOSE)
         self.passes, self.passed_now = re.compile(say.passes, re.VERBOSE), re.compile(say.passed_now, re.VERBOSE)
+        self.happened, self.recurs = re.compile(say.happened, re.VERBOSE), re.compile(say.recurs, re.VERBOSE)
         self.disease_words = re.compile(say.disease_words, re.VERBOSE)
         self.past_inside, self.now_beside = re.compile(say.past_inside, re.VERBOSE), re.compile(say.now_beside, re.VERBOSE)
         self.listing = re.compile(f"(?:{say.listing})*", re.VERBOSE)
@@ -182,6 +198,7 @@ class _Scene:
     """One text with its mentions and cues, in which each mention is judged in turn.
 
     Attributes:
+        turns: where somebody is named of whom it isn't said that he is but told of.
         verdicts: of the mentions judged so far; a list of things denied is followed from one to the next.
     """
 
@@ -191,6 +208,7 @@ class _Scene:
     cues: Sequence[Cue]
     ends: Ends
     say: _Patterns
+    turns: Sequence[int]
     verdicts: list[_Verdict | None] = field(default_factory=list)
 
     def assertions(self) -> list[Assertion]:
@@ -278,6 +296,8 @@ class _Scene:
         """Whether a cue before a mention reaches it."""
         one = self.mentions[number]
         same_clause = not self.ends.clause(cue.end, one.start)
+        if row.reach == "sentence" and row.sets == "someone_else":
+            return not self._turned(cue.end, one.start)
         if row.reach == "sentence" or (row.reach == "clause" and same_clause):
             return True
         if row.reach == "clause":
@@ -285,6 +305,11 @@ class _Scene:
         if same_clause and self._only_between(cue.end, one.start):
             return not self._is_said_back(cue, row, number)
         return row.reach == "list" and self._listed(number, cue)
+
+    def _turned(self, start: int, end: int) -> bool:
+        """Whether a later clause begins with one's own matter: 朋友圈说有人便秘, 我奶奶便秘."""
+        number = bisect_left(self.turns, start)
+        return any(self.ends.clause(start, turn) for turn in self.turns[number : bisect_left(self.turns, end)])
 
     def _is_said_back(self, cue: Cue, row: CueRow, number: int) -> bool:
         """Whether this cue is the end of what stands before it: 咳嗽没有腿肿没有."""

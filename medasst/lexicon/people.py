@@ -10,9 +10,10 @@ from typing import TypeVar
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate
 from medasst.lexicon.script import wording
-from medasst.rulebook import Assertion, PersonRow, Rulebook
+from medasst.rulebook import Assertion, Person, PersonRow, Rulebook
 
 T = TypeVar("T")
+_PARENTS: dict[str, Person] = {"mother": "wife", "father": "husband"}  # of a child
 _BESIDE = 6  # characters beside a word for a person that say what role it has
 _FAR = 40  # characters behind a mention in which its person may still be named
 
@@ -34,6 +35,10 @@ class People:
         self._gives, self._speaks, self._given_to, self._dead, self._late = (
             re.compile(each, re.VERBOSE) for each in (say.gives, say.speaks, say.given_to, say.dead, say.late)
         )
+        self._owns, self._asks, self._anew_before, self._anew_after = (
+            re.compile(each, re.VERBOSE) for each in (say.owns, say.asks, say.anew_before, say.anew_after)
+        )
+        self._passed_on, self._cured = re.compile(say.passed_on, re.VERBOSE), re.compile(say.cured, re.VERBOSE)
         self._somebody = PersonRow(words=("有人",), person="other", someone_else=True)
         self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
 
@@ -48,7 +53,7 @@ class People:
             row = hit.value
             if row is None or text.endswith(row.passing, 0, hit.start) or self._gone.match(whole, hit.end):
                 continue
-            if self._owner_before.search(text, max(0, hit.start - _BESIDE), hit.start) and self._owner_after.match(
+            if self._owner_before.search(whole, max(0, hit.start - _BESIDE), hit.start) and self._owner_after.match(
                 text, hit.end
             ):
                 continue
@@ -64,9 +69,10 @@ class People:
                 and not row.refers
                 and self._kin.fullmatch(text, last.end, one.start)
             ):
-                found[-1] = Hit(last.start, one.end, one.name, _relative(last.value, row))
+                found[-1] = Hit(last.start, one.end, one.name, _relative(_meant(found), row))
             else:
                 found.append(one)
+        found = _children(found)
         return _referred([hit for number, hit in enumerate(found) if not self._only_speaks(whole, found, number)])
 
     def _only_speaks(self, text: str, found: Sequence[Hit[PersonRow]], number: int) -> bool:
@@ -99,18 +105,23 @@ class People:
         """
         number = bisect_right(persons, start, key=lambda hit: hit.end)
         after = persons[number] if number < len(persons) else None
-        if after is not None and after.start - end <= 1 and self._has_it.match(text, after.end):
+        before = persons[number - 1] if number else None
+        told_already = before is not None and self._owns.fullmatch(text, before.end, start)
+        if after is not None and after.start - end <= 1 and not told_already and self._has_it.match(text, after.end):
             return after
         if medicine and after is not None and self._given_to.fullmatch(text, end, after.start):
             return after
         for later in persons[number : number + 2]:
             if later.start <= end + _BESIDE and self._told_behind.fullmatch(text, end, later.start):
                 return later
-        if number:
-            return persons[number - 1]
-        if after is not None and after.start >= end and after.start - end <= _FAR and not parted(end, after.start):
+        if before is not None or after is None or after.start < end or after.start - end > _FAR:
+            return before
+        ahead = max(0, after.start - _BESIDE)
+        if self._sought.search(text, ahead, after.start) and self._asks.match(text, after.end):
             return after
-        return None
+        if self._anew_before.search(text, ahead, after.start) or self._anew_after.match(text, after.end):
+            return None
+        return None if parted(end, after.start) else after
 
     def assertions(
         self,
@@ -141,13 +152,14 @@ class People:
         last_turn = max(turns, default=-1)
         house = [hit.start for hit in persons if hit.value.person != "self" and _of_the_house(hit.value)]
         asked = [match.start() for match in self._seeking.finditer(text)]
-        return [
+        told = [
             "someone_else"
             if assertion in ("present", "possible", "historical")
             and hit is not None
             and hit.value.person not in sought
             and (
                 self._late.match(text, hit.end)
+                or self._is_told_of(text, number, mentions, said, whose)
                 or self._is_by_the_way(
                     one,
                     hit.value,
@@ -157,8 +169,39 @@ class People:
                 )
             )
             else assertion
-            for one, assertion, hit in zip(mentions, said, whose, strict=True)
+            for number, (one, assertion, hit) in enumerate(zip(mentions, said, whose, strict=True))
         ]
+        return _with_medicines(mentions, told, whose)
+
+    def _is_told_of(
+        self,
+        text: str,
+        number: int,
+        mentions: Sequence[Candidate],
+        said: Sequence[Assertion],
+        whose: Sequence[Hit[PersonRow] | None],
+    ) -> bool:
+        """Whether a mention is there only for another one's sake: 小姨子新冠后没味觉, 我老公现在也没味觉."""
+        one, hit = mentions[number], whose[number]
+        if hit is None or one.name.kind == "drug" or hit.value.person in ("self", "child"):
+            return False
+        others = [
+            (other, of)
+            for other, assertion, of in zip(mentions, said, whose, strict=True)
+            if of is not None
+            and of.value.person not in ("self", hit.value.person)
+            and _of_the_house(of.value)
+            and other.name.kind == "finding"
+            and assertion in ("present", "possible", "absent")
+        ]
+        if any(one.end <= other.start for other, _ in others):
+            if not _of_the_house(hit.value):
+                return True
+            over = said[number] == "historical" and not self._cured.match(text, one.end)
+            if over and one.name.concept in self._diseases:
+                return True
+        given = one.name.concept in self._diseases and self._passed_on.search(text, one.end)
+        return bool(given) and any(one.end <= other.start or of.value.person == "child" for other, of in others)
 
     def somebody(self, cue: Hit[T]) -> Hit[PersonRow]:
         """Whoever is spoken of where nobody is named: 班上有诺如."""
@@ -200,9 +243,49 @@ def _of_the_house(row: PersonRow) -> bool:
 
 
 def _relative(of: PersonRow, row: PersonRow) -> PersonRow:
-    """Somebody's somebody: 我妈她姐姐, 同事的孩子."""
+    """Somebody's somebody: 我妈她姐姐, 同事的孩子. A child's parents and siblings are those of the house."""
+    if of.person == "child" and row.person in _PARENTS:
+        return row.model_copy(update={"person": _PARENTS[row.person]})
+    if of.person == "child" and row.among_children:
+        return of
     by_the_way = of.someone_else or row.someone_else or of.person == "other"
     return row.model_copy(update={"person": "other", "someone_else": by_the_way})
+
+
+def _meant(found: Sequence[Hit[PersonRow]]) -> PersonRow:
+    """Whom the last of these is: of 他 in 他爸 a child that was named."""
+    last = found[-1].value
+    children = (hit.value for hit in found if hit.value.person == "child")
+    return next(children, last) if last.refers else last
+
+
+def _children(found: Sequence[Hit[PersonRow]]) -> list[Hit[PersonRow]]:
+    """The persons with 哥哥 and 妹妹 as children of the house, where a child or two of them are named."""
+    children = [hit.value for hit in found if hit.value.person == "child"]
+    named = {hit.name for hit in found if hit.value.among_children}
+    if not named or not (children or len(named) > 1):
+        return list(found)
+    child = children[0] if children else PersonRow(words=tuple(named), person="child", stage="child")
+    return [hit._replace(value=child) if hit.value.among_children else hit for hit in found]
+
+
+def _with_medicines(
+    mentions: Sequence[Candidate], told: list[Assertion], whose: Sequence[Hit[PersonRow] | None]
+) -> list[Assertion]:
+    """The assertions; what somebody takes of whom only somebody else's illness is told is told so, too."""
+    findings: dict[str, set[Assertion]] = {}
+    for one, assertion, hit in zip(mentions, told, whose, strict=True):
+        if one.name.kind == "finding" and hit is not None:
+            findings.setdefault(hit.value.person, set()).add(assertion)
+    return [
+        "someone_else"
+        if one.name.kind == "drug"
+        and assertion in ("present", "historical")
+        and hit is not None
+        and findings.get(hit.value.person) == {"someone_else"}
+        else assertion
+        for one, assertion, hit in zip(mentions, told, whose, strict=True)
+    ]
 
 
 def _referred(found: list[Hit[PersonRow]]) -> list[Hit[PersonRow]]:

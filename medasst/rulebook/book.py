@@ -117,9 +117,17 @@ class Wordings:
     passes: Regex
     passed_now: Regex
     disease_words: Regex
+    happened: Regex
+    recurs: Regex
     past_inside: Regex
     now_beside: Regex
     own_turn: Regex
+    owns: Regex
+    asks: Regex
+    anew_before: Regex
+    anew_after: Regex
+    passed_on: Regex
+    cured: Regex
     together: Regex
 
 

@@ -168,7 +168,8 @@ class CueRow(Row):
         towards: which way the cue reaches.
         reach: "next" the nearest mention with nothing but fillers between, "list" that one and those listed with it,
             "clause" up to a comma, "sentence" up to its end.
-        kinds: which mentions it speaks of; "disease", "injury": of findings only those that are one.
+        kinds: which mentions it speaks of; "disease", "injury": of findings only those that are one; "happened": those told
+            as having happened (骨折了).
         opens: whether it only counts for a mention that its clause begins with (荨麻疹能吹风吗, but not 我荨麻疹能吹风吗).
         asks: whether it only counts where the mention's clause asks (会不会, 吗, ？ …), or only where it doesn't.
         strength: of several cues that reach a mention the stronger one counts, of equal ones the nearer.
@@ -179,7 +180,7 @@ class CueRow(Row):
     sets: Assertion | Literal["none", "break"]
     towards: Literal["forward", "backward", "both"] = "forward"
     reach: Literal["next", "list", "clause", "sentence"] = "next"
-    kinds: tuple[Literal["finding", "disease", "injury", "drug"], ...] = ("finding",)
+    kinds: tuple[Literal["finding", "disease", "injury", "happened", "drug"], ...] = ("finding",)
     opens: bool = False
     asks: Literal["any", "yes", "no"] = "any"
     strength: Literal["weak", "normal", "strong"] = "normal"
@@ -235,6 +236,7 @@ class PersonRow(Row):
     Attributes:
         someone_else: whether nobody seeks advice for this person unless it is said (同事, 邻居).
         refers: whether it is a word for somebody named before (他, 她).
+        among_children: whether it is a child of the house where children are spoken of (哥哥, 妹妹).
         passing: what makes the word no patient when it stands right before it: 给我来点, 生完孩子.
     """
 
@@ -244,6 +246,7 @@ class PersonRow(Row):
     stage: Stage | None = None
     someone_else: bool = False
     refers: bool = False
+    among_children: bool = False
     passing: Words = ()
 
 
