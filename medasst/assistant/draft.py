@@ -156,7 +156,7 @@ class Drafter:
 
     def _unread(self, draft: Draft) -> Draft:
         """A draft where earlier turns were left out: no products before the shopper has said again what speaks against them."""
-        warning = Finding("population.unread", "warning", self._say.unread, self._say.version)
+        warning = Finding("person.unread", "warning", self._say.unread, self._say.version)
         body = [event for event in draft.body if not isinstance(event, Card)]
         tail = [event for event in draft.tail if not isinstance(event, Ask)]
         return Draft((warning, *body), (*tail, self._question("unread")), draft.grounds, draft.reason)
@@ -252,7 +252,7 @@ class Drafter:
             return Draft((), (HandOff("prescription", self.rules.gate.texts.by_symptom),), "", "prescription")
         body = self._made_of(request)
         if body or self._first(request) or self._together(request):
-            return Draft(tuple(body), (HandOff("population", self._say.ask_pharmacist),), "", "stop")
+            return Draft(tuple(body), (HandOff("person", self._say.ask_pharmacist),), "", "stop")
         return Draft((), (HandOff("unknown", self._say.unknown),), "", "hand_off")
 
     def _made_of(self, request: Request) -> list[Event]:
@@ -290,7 +290,7 @@ class Drafter:
         if safe:
             body += [self._card(product) for product in products]
         body = _unique(body)
-        tail: list[Event] = self._ask(request) if safe else [HandOff("population", self._say.ask_pharmacist)]
+        tail: list[Event] = self._ask(request) if safe else [HandOff("person", self._say.ask_pharmacist)]
         return Draft(tuple(body), tuple(tail), _grounds(products), "stop")
 
     def _by_symptom(self, request: Request, products: list[Product], symptoms: str) -> Draft:
@@ -312,7 +312,7 @@ class Drafter:
                 warnings.append(self._warning(findings[0]))
         if not fit:
             ask = self._ask(request) if request.facts.child and request.facts.child_months is None else []
-            tail = [*ask, HandOff("population", self._say.ask_pharmacist)]
+            tail = [*ask, HandOff("person", self._say.ask_pharmacist)]
             return Draft(tuple(_unique(warnings)), tuple(tail), _grounds(products[:_SHOWN]), "stop")
         body: list[Event] = [Text(self._say.symptom_intro.format(symptoms=symptoms) + "\n")]
         for product in fit:

@@ -34,7 +34,7 @@ class Assistant:
 
     Args:
         catalogue: what the shop sells.
-        rules: red flags, prescription gate, population rules, output checks.
+        rules: red flags, prescription gate, person checks, output checks.
         vetted: answers that people wrote.
         model: adds wording; None: the vetted part stands alone.
         decoding: how the model decodes; None: at most 128 tokens, greedy, a light repetition penalty.

@@ -1,4 +1,4 @@
-"""Who a medicine is for, as the checks of products see it: a view of one person of the dialogue."""
+"""For whom an answer was written, or is sought: a view of one person of the dialogue by which vetted answers are chosen."""
 
 from __future__ import annotations
 

@@ -125,15 +125,13 @@ def test_a_mother_does_not_get_her_daughters_product() -> None:
 
 
 def test_a_child_gets_what_its_leaflet_allows() -> None:
-    assert "炉甘石" in substances(reply("8岁孩子被蚊子咬了很痒"))
+    assert shown(reply("8岁孩子被蚊子咬了很痒"))
 
 
 def test_the_old_get_what_their_leaflet_allows() -> None:
-    events = reply("我妈70岁脚后跟裂口")
-    assert "尿素" in substances(events)
-    assert "糖尿病" in plain_text(events)  # of whom the leaflet makes an exception
+    assert shown(reply("我妈70岁脚后跟裂口"))
     diabetic = reply("我妈70岁，有糖尿病，脚后跟裂口")
-    assert "尿素" not in substances(diabetic)
+    assert "尿素" not in substances(diabetic)  # its leaflet makes an exception of them
 
 
 def test_a_child_by_weight_and_age() -> None:

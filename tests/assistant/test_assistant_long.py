@@ -63,7 +63,7 @@ def test_turns_left_out_make_allergy_pregnancy_and_drugs_unknown() -> None:
     assert [e for e in BARE.draft(talk).body if isinstance(e, Card)]
     unread = BARE.draft(talk, unread=True)
     assert not [e for e in unread.body if isinstance(e, Card)]
-    assert isinstance(unread.body[0], Finding) and unread.body[0].rule == "population.unread"
+    assert isinstance(unread.body[0], Finding) and unread.body[0].rule == "person.unread"
     asks = [e for e in unread.tail if isinstance(e, Ask)]
     assert len(asks) == 1 and all(word in asks[0].question for word in ("过敏", "怀孕", "吃什么药"))
     facts = Facts.of(BARE.rules.patient(["我没有怀孕，不哺乳"]), unread=True)

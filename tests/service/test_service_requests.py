@@ -143,7 +143,7 @@ def test_more_text_than_the_rules_read_is_told() -> None:
 def test_products_are_not_shown_where_allergies_may_have_been_left_out() -> None:
     shop = client(Assistant.from_samples())
     events = post(shop, *chat(1200), ASK).json()["medasst"]["events"]
-    assert "population.unread" in [e.get("rule") for e in events] and not [e for e in events if e["type"] == "card"]
+    assert "person.unread" in [e.get("rule") for e in events] and not [e for e in events if e["type"] == "card"]
     events = post(shop, {"role": "user", "content": "胸口疼得厉害"}, *chat(900), ASK).json()["medasst"]["events"]
     assert events[0]["rule"] == "acute_coronary"
 
