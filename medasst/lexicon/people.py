@@ -107,9 +107,10 @@ class People:
         after = persons[number] if number < len(persons) else None
         before = persons[number - 1] if number else None
         told_already = before is not None and self._owns.fullmatch(text, before.end, start)
-        if after is not None and after.start - end <= 1 and not told_already and self._has_it.match(text, after.end):
-            return after
-        if medicine and after is not None and self._given_to.fullmatch(text, end, after.start):
+        if after is not None and (
+            (after.start - end <= 1 and not told_already and self._has_it.match(text, after.end))
+            or (medicine and self._given_to.fullmatch(text, end, after.start))
+        ):
             return after
         for later in persons[number : number + 2]:
             if later.start <= end + _BESIDE and self._told_behind.fullmatch(text, end, later.start):

@@ -21,6 +21,7 @@ from medasst.safety.alarm import Alarm
 LONGEST = 3  # characters of a piece
 _TURNS = 3  # turns that are looked at again, so that a danger isn't forgotten over a question about the price
 _SIZE = 400  # characters of a turn that are weighed at once; longer ones in stretches
+_LEAST = 4  # characters that tell something; fewer are for the rules
 _TOLD = 5  # pieces that are named as the reason
 _MARKS = re.compile(r"[^\u4e00-\u9fffa-z]+")
 
@@ -82,13 +83,14 @@ class SecondLook:
             known = (URGENCY.index(alarm.level) for alarm in alarms if alarm.turn in (None, turn))
             if (found := self._heard(reading, max(known, default=0))) is not None:
                 return Alarm(found.row, told.current.person, told=turn, pieces=found.pieces)
-            if self._ends.search(reading.plain) and not self._asks.search(reading.plain):
-                return None
+            over = self._ends.search(reading.plain) and not self._asks.search(reading.plain)
+            if over or reading.findings():
+                return None  # what came before is told anew, or over
         return None
 
     def _heard(self, reading: Reading, known: int) -> _Found | None:
         """The most urgent row above a level that a turn sounds like."""
-        if not (text := heard(reading)):
+        if len(text := heard(reading)) < _LEAST:
             return None
         for row in self._rows:
             weights = self._weights[row.weights]
