@@ -27,6 +27,7 @@ from medasst.progress import Progress as ProgressCall
 
 if TYPE_CHECKING:
     from medasst.catalogue import Catalogue
+    from medasst.rulebook import Rulebook
     from medasst.service.config import ServeConfig
 
 LOG_EVERY = 30.0  # seconds between lines where stderr is a file
@@ -44,6 +45,7 @@ examples:
   medasst read "我妈没发烧，就是咳嗽三天"              how a message is read, and which rules hold
   medasst check request.json                       medicines against a patient: interactions, diseases, age, …
   medasst catalogue import shop/catalogue.toml     a shop's own product file → its catalogue
+  medasst rulebook export --out sheet.xlsx         rules, medicines and leaflets for a pharmacist to sign
   medasst chat configs/demo/serve.toml             talk in the terminal
   medasst serve configs/demo/serve.toml            chat page and OpenAI-compatible API; without a file: no model
 
@@ -57,6 +59,15 @@ examples:
   medasst catalogue search runs/shop/catalogue 嗓子疼       what a shopper's words find
   medasst catalogue list runs/shop/catalogue              every version; * is the one that is served
   medasst catalogue rollback runs/shop/catalogue 3f2a     back to an earlier one
+"""
+
+RULEBOOK_EPILOG = """\
+examples:
+  medasst rulebook export --out sheet.xlsx --catalogue runs/shop/catalogue   all that decides, to be read and signed
+  medasst rulebook import sheet.xlsx --out signed --catalogue runs/shop/catalogue
+  medasst rulebook list signed                  every version of the signatures; * is the one that counts
+  medasst rulebook diff signed 3f2a 9c01        what one has that the other hasn't
+  medasst rulebook rollback signed 3f2a         back to an earlier one
 """
 
 
@@ -117,7 +128,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", metavar="FILE", help="a request in JSON (docs/medicines.md); - reads it from stdin")
     check.add_argument("--format", choices=("json", "cds-hooks"), default="json", help="our JSON, or HL7 CDS Hooks cards")
     check.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
+    check.add_argument("--signed", type=Path, metavar="DIR", help="what a pharmacist signed of them (medasst rulebook import)")
     _catalogue_commands(commands)
+    _rulebook_commands(commands)
     chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
     _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
@@ -155,6 +168,95 @@ def _catalogue_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     show.add_argument("sku", metavar="SKU", help="the product's number in the shop")
     search.add_argument("text", metavar="TEXT", help="a name, a complaint, or any words")
     search.add_argument("-k", type=int, default=5, metavar="N", help="products at most; 5 unless told")
+
+
+def _rulebook_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`rulebook export|import|list|diff|rollback`."""
+    parser = commands.add_parser(
+        "rulebook",
+        help="what decides for a shopper, as a sheet that a pharmacist signs, and back (docs/medicines.md)",
+        description="All rows that decide something for a shopper go out as a sheet in Chinese, are read and signed, and come "
+        "back as signatures, which `signed = DIR` in a serve job takes. How: docs/medicines.md#sign-off.",
+        epilog=RULEBOOK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    ways = parser.add_subparsers(dest="way", required=True, metavar="export|import|list|diff|rollback")
+    out = ways.add_parser("export", help="write the sheet")
+    out.add_argument("--out", type=Path, required=True, metavar="SHEET", help="a workbook (.xlsx) or a table in text (.csv)")
+    out.add_argument("--signed", type=Path, metavar="DIR", help="fill in what was signed before")
+    out.set_defaults(run=_rulebook_export)
+    back = ways.add_parser("import", help="take what was filled in as signatures")
+    back.add_argument("sheet", type=Path, metavar="SHEET", help="the sheet, filled in")
+    back.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of signatures; earlier ones stay")
+    back.set_defaults(run=_rulebook_import)
+    for way in (out, back):
+        way.add_argument("--rulebook", type=Path, metavar="DIR", help="a folder of tables in place of ours")
+        way.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
+        way.add_argument("--catalogue", type=Path, metavar="DIR", help="the shop's catalogue: its products are signed, too")
+    listed = ways.add_parser("list", help="the versions in a folder, the newest first; * is the one that counts")
+    listed.set_defaults(run=_rulebook_list)
+    differ = ways.add_parser("diff", help="what one version has that another hasn't")
+    differ.set_defaults(run=_rulebook_diff)
+    rollback = ways.add_parser("rollback", help="let an earlier version count")
+    rollback.set_defaults(run=_rulebook_rollback)
+    for way in (listed, differ, rollback):
+        way.add_argument("folder", type=Path, metavar="DIR", help="the folder of the import")
+    for name in ("before", "after"):
+        differ.add_argument(name, metavar=name.upper(), help="its name, or the beginning of it")
+    rollback.add_argument("version", metavar="VERSION", help="its name, or the beginning of it")
+
+
+def _rulebook_export(arguments: argparse.Namespace) -> Path:
+    from medasst.rulebook import Rulebook
+    from medasst.signoff import export
+
+    book = Rulebook.load(arguments.rulebook, arguments.overlay)
+    ledger = Rulebook.load(arguments.rulebook, arguments.overlay, arguments.signed).ledger
+    counts = export(book, ledger, _products(arguments, book), arguments.out)
+    _say(f"{counts.total():,} lines: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items()))
+    return Path(arguments.out)
+
+
+def _rulebook_import(arguments: argparse.Namespace) -> Path:
+    from medasst.rulebook import Rulebook
+    from medasst.signoff import bring_back
+
+    book = Rulebook.load(arguments.rulebook, arguments.overlay)
+    result = bring_back(arguments.sheet, book, _products(arguments, book), arguments.out)
+    _say(result.summary())
+    return result.folder
+
+
+def _products(arguments: argparse.Namespace, book: Rulebook) -> Catalogue | None:
+    from medasst.catalogue import Catalogue
+    from medasst.lexicon import Lexicon
+
+    return Catalogue.open(arguments.catalogue, Lexicon(book)) if arguments.catalogue is not None else None
+
+
+def _rulebook_list(arguments: argparse.Namespace) -> None:
+    from medasst.signoff import NO_SIGNATURES
+    from medasst.versions import versions
+
+    for one in versions(arguments.folder, NO_SIGNATURES):
+        told = ", ".join(f"{count:,} {what}" for what, count in one.counts.items())
+        print(f"{'*' if one.current else ' '} {one.name}  {one.made:%Y-%m-%d %H:%M} UTC  {told}")
+
+
+def _rulebook_diff(arguments: argparse.Namespace) -> None:
+    from medasst.signoff import differences
+
+    for line in differences(arguments.folder, arguments.before, arguments.after):
+        print(line)
+
+
+def _rulebook_rollback(arguments: argparse.Namespace) -> None:
+    from medasst.signoff import NO_SIGNATURES
+    from medasst.versions import named, use
+
+    chosen = named(arguments.folder, arguments.version, NO_SIGNATURES)
+    use(arguments.folder, chosen.name)
+    _say(f"{chosen.name} counts from the next start on")
 
 
 def _catalogue_import(arguments: argparse.Namespace) -> Path:
@@ -340,7 +442,7 @@ def _check(arguments: argparse.Namespace) -> None:
     except OSError as error:
         raise DataError(f"can't be read: {error.strerror}; give a JSON file, or - for stdin", arguments.file) from None
     request = read_check(body)
-    book = Rulebook.load(overlay=arguments.overlay)
+    book = Rulebook.load(overlay=arguments.overlay, signed=arguments.signed)
     answer = Checker(PersonChecks(Lexicon(book), Formulary(book))).written(request, arguments.format)
     print(json.dumps(answer, ensure_ascii=False, indent=2))
 

@@ -27,7 +27,7 @@ SECTIONS = (
 )
 Label = Literal["otc-a", "otc-b", "rx"]
 # Why a product isn't offered; "" where it is.
-Why = Literal["", "prescription", "dual", "banned_online", "controlled", "unresolved", "two_ways"]
+Why = Literal["", "prescription", "dual", "banned_online", "controlled", "unresolved", "two_ways", "refused"]
 _BRACKETS = re.compile(r"[(（]")
 
 

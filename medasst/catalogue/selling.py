@@ -42,6 +42,8 @@ def decide(product: Product, formulary: Formulary) -> Sale:
         why = "unresolved"
     elif contents.control:
         why = "controlled"
+    elif product.sku in formulary.withheld:
+        why = "refused"
     return Sale(contents, "rx" if strict else shop, shop, told, "label" if shown and not strict else "", why)
 
 

@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from medasst.disk import write_text
+import medasst.versions as kept
 from medasst.errors import DataError
-from medasst.registry import did_you_mean
+from medasst.versions import Version, place, use
+
+__all__ = ["FILE", "Version", "current", "place", "switch", "use", "versions"]
 
 FILE = "catalogue.sqlite"
-_CURRENT = "current.txt"
-
-
-class Version(NamedTuple):
-    """One import: its name (a hash of all that it was made from), when it was made, what its report counts."""
-
-    name: str
-    folder: Path
-    made: datetime
-    counts: dict[str, Any]
-    current: bool
-
-
-def place(folder: Path, name: str) -> Path:
-    """Where a version of this name lies, whether it is there or not."""
-    return folder / "versions" / name
+_NOTHING = "no catalogue in it; make one with: medasst catalogue import MAPPING.toml"
 
 
 def current(folder: Path) -> Path:
     """The version that is served. Raises DataError: the folder holds no catalogue."""
-    if not (folder / _CURRENT).is_file():
-        raise DataError("no catalogue in it; make one with: medasst catalogue import MAPPING.toml", folder)
-    return place(folder, (folder / _CURRENT).read_text("utf-8").strip())
+    return kept.current(folder, _NOTHING)
 
 
 def versions(folder: Path) -> list[Version]:
     """Every version, the newest first. Raises DataError: the folder holds none."""
-    served = (folder / _CURRENT).read_text("utf-8").strip() if (folder / _CURRENT).is_file() else ""
-    found = sorted(_found(folder, served), key=lambda version: version.made, reverse=True)
-    if not found:
-        raise DataError("no catalogue in it; make one with: medasst catalogue import MAPPING.toml", folder)
-    return found
+    return kept.versions(folder, _NOTHING)
 
 
 def switch(folder: Path, name: str) -> Version:
@@ -53,24 +30,8 @@ def switch(folder: Path, name: str) -> Version:
     Raises:
         DataError: there is none of that name, or several, or it may not be served.
     """
-    known = versions(folder)
-    meant = [version for version in known if version.name.startswith(name)] if name else []
-    if len(meant) != 1:
-        what = "several versions begin so; give more of the name" if meant else "no such version"
-        raise DataError(f"{name!r}: {what}{did_you_mean(name, [version.name for version in known])}", folder)
-    if not meant[0].counts["served"]:
-        raise DataError(f"{meant[0].name} was refused as a whole; see {meant[0].folder / 'report.html'}", folder)
-    use(folder, meant[0].name)
-    return meant[0]._replace(current=True)
-
-
-def use(folder: Path, name: str) -> None:
-    """Make a version the one that is served, in one step."""
-    write_text(folder / _CURRENT, name + "\n")
-
-
-def _found(folder: Path, served: str) -> Iterator[Version]:
-    for report in (folder / "versions").glob("*/report.json"):
-        made = datetime.fromtimestamp(report.stat().st_mtime, UTC)
-        counts = json.loads(report.read_text("utf-8"))
-        yield Version(report.parent.name, report.parent, made, counts, report.parent.name == served)
+    meant = kept.named(folder, name, _NOTHING)
+    if not meant.counts["served"]:
+        raise DataError(f"{meant.name} was refused as a whole; see {meant.folder / 'report.html'}", folder)
+    use(folder, meant.name)
+    return meant._replace(current=True)

@@ -18,6 +18,7 @@ from medasst.rulebook import (
     Row,
     Rulebook,
 )
+from medasst.rulebook.signatures import PRODUCT
 
 R = TypeVar("R", bound=Row)
 
@@ -37,11 +38,16 @@ class Interaction(NamedTuple):
 
 
 class Formulary:
-    """What the tables of one rulebook know of medicines."""
+    """What the tables of one rulebook know of medicines.
+
+    Attributes:
+        withheld: the SKUs of products that a pharmacist refused.
+    """
 
     def __init__(self, book: Rulebook) -> None:
         self._resolver = Resolver(book)
         self.contents, self.made_of = self._resolver.contents, self._resolver.made_of
+        self.withheld = book.ledger.refused(PRODUCT)
         tables = book.medicines
         self._pairs: dict[frozenset[str], list[InteractionRow]] = defaultdict(list)
         for row in tables.interactions:

@@ -50,6 +50,7 @@ from medasst.rulebook.rows import (
     Weights,
 )
 from medasst.rulebook.tables import Place, Table
+from medasst.rulebook.texts import WarningRow
 
 __all__ = [
     "INGESTED",
@@ -101,6 +102,7 @@ __all__ = [
     "ValueRow",
     "VerbRow",
     "Verdict",
+    "WarningRow",
     "Weights",
     "Wordings",
 ]

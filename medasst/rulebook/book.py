@@ -35,8 +35,10 @@ from medasst.rulebook.rows import (
     VerbRow,
     Weights,
 )
-from medasst.rulebook.tables import Folder, Source, Table
+from medasst.rulebook.signatures import Ledger
+from medasst.rulebook.tables import Folder, Source, Table, read_ledger
 from medasst.rulebook.texts import CheckTexts, GateTexts, Leaflets, Messages, OutputTexts
+from medasst.versions import current
 
 T = TypeVar("T", bound=Config)
 _FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml", "findings_heard.toml")
@@ -50,6 +52,7 @@ _OPEN = {
     "leaflets.toml": frozenset(),
     "checks.toml": frozenset({"reason"}),
 }
+NO_SIGNATURES = "no signatures in it; make some with: medasst rulebook import SHEET --out FOLDER"
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
 
 
@@ -186,6 +189,7 @@ class Rulebook:
         no_persons: talk that holds a word for a person and speaks of none.
         words_for_some: what 几, 好几, 十几 count as.
         weights: what pieces of text weigh in the second look, by the names in `looks`.
+        ledger: what a pharmacist signed of the rows.
         loosened: what an overlay allows that these tables don't, each with who approved it and when; to be shown at start.
         fingerprint: sha256 over the tables' bytes.
         own: whether these are this package's tables and nothing else, whose examples its tests try.
@@ -222,25 +226,31 @@ class Rulebook:
     output: OutputTexts
     leaflets: Leaflets
     checks: CheckTexts
+    ledger: Ledger = field(default_factory=Ledger, compare=False)
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
     own: bool = field(default=False, compare=False)
 
     @classmethod
-    def load(cls, folder: Path | str | None = None, overlay: Path | str | None = None) -> Rulebook:
+    def load(
+        cls, folder: Path | str | None = None, overlay: Path | str | None = None, signed: Path | str | None = None
+    ) -> Rulebook:
         """Read the tables.
 
         Args:
             folder: a folder of tables; None: those of this package.
             overlay: a folder with some tables of the same names, laid over the first. Its rows add to a row of the same key
                 (words, examples) or replace single columns. What loosens a rule needs `approved_by` and `approved_on`.
+            signed: a folder of signatures that `medasst rulebook import` made; the version of it that is in use counts.
 
         Raises:
             ConfigError: a table or a row is not as it should be, or loosens without approval; names file and line.
         """
         base = Folder(Path(folder) if folder is not None else package_file("rulebook"))
         over = Folder(Path(overlay)) if overlay is not None else None
-        source = Source(base, over)
+        signatures = Folder(current(Path(signed), NO_SIGNATURES)) if signed is not None else None
+        ledger = read_ledger(signatures) if signatures else Ledger()
+        source = Source(base, over, ledger)
         table = source.table
         context, compose = base.read("context.toml"), base.read("compose.toml")
         lists, persons, numbers = _lists(context, "lists"), base.read("persons.toml"), base.read("values.toml")
@@ -278,13 +288,16 @@ class Rulebook:
             ),
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
             messages=_texts(Messages, base, over, "messages.toml", _OPEN["messages.toml"]),
-            gate=_texts(GateTexts, base, over, "gate.toml", _OPEN["gate.toml"]),
+            gate=_gate(base, over, ledger),
             checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),
             leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
             output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
+            ledger=ledger,
             loosened=tuple(source.loosened),
             own=folder is None and overlay is None,
-            fingerprint=hashlib.sha256("".join([base.digest(), over.digest() if over else ""]).encode()).hexdigest(),
+            fingerprint=hashlib.sha256(
+                "".join(folder.digest() if folder else "" for folder in (base, over, signatures)).encode()
+            ).hexdigest(),
         )
 
 
@@ -389,6 +402,12 @@ def _texts(kind: type[T], base: Folder, over: Folder | None, file: str, allowed:
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _gate(base: Folder, over: Folder | None, ledger: Ledger) -> GateTexts:
+    gate = _texts(GateTexts, base, over, "gate.toml", _OPEN["gate.toml"])
+    rows = ledger.over("warning", {str(number): row for number, row in enumerate(gate.warning)})
+    return gate.model_copy(update={"warning": tuple(rows.values())})
 
 
 W = TypeVar("W", Wordings, Talk)

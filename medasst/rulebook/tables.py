@@ -12,11 +12,15 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
+from medasst.config import Config
 from medasst.errors import ConfigError
 from medasst.rulebook.loosening import loosens
 from medasst.rulebook.rows import ClassRow, DrugRow, FindingRow, Row
+from medasst.rulebook.signatures import Ledger, Signature
 
 R = TypeVar("R", bound=Row)
+C = TypeVar("C", bound=Config)
+SIGNED = "signed.toml"
 _HEADER = re.compile(r"^\s*\[\[(\w+)\]\]", re.MULTILINE)
 
 
@@ -108,7 +112,7 @@ def _headers(text: str) -> Iterator[tuple[int, str]]:
         yield line, match[1]
 
 
-def _row(kind: type[R], values: Mapping[str, Any], place: Place) -> R:
+def _row(kind: type[C], values: Mapping[str, Any], place: Place) -> C:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -123,17 +127,19 @@ class Source:
 
     Attributes:
         base: the tables; over: the overlay's, or None.
+        ledger: what a pharmacist signed of the rows.
         loosened: what the overlay allows that the tables don't; grows as tables are read.
     """
 
     base: Folder
     over: Folder | None
+    ledger: Ledger = field(default_factory=Ledger)
     loosened: list[str] = field(default_factory=list)
 
     def table(self, kind: type[R], name: str, key: str, files: Sequence[str]) -> Table[R]:
         """The rows `[[name]]` of all files by their column `key` (empty: by their number), the overlay's laid over them.
 
-        What a later file tells of a finding or medicine adds to the row of that name.
+        What a later file tells of a finding or medicine adds to the row of that name. What was signed of a row comes last.
 
         Raises:
             ConfigError: a row is not as it should be, stands twice, or loosens without approval; names file and line.
@@ -153,7 +159,7 @@ class Source:
             rows[own], places[own] = row, place
         if self.over is not None:
             self._lay_over(rows, places, table_rows(name, [(self.over, file) for file in files]), kind, key)
-        return Table(rows, places)
+        return Table(self.ledger.over(name, rows), places)
 
     def _lay_over(self, rows: dict[str, R], places: dict[str, Place], found: Sequence[_Found], kind: type[R], key: str) -> None:
         for number, (values, place) in enumerate(found):
@@ -167,6 +173,11 @@ class Source:
                     )
                 self.loosened.append(f"{name} {what} ({row.approved_by}, {row.approved_on}; {place})")
             rows[name], places[name] = row, place
+
+
+def read_ledger(folder: Folder) -> Ledger:
+    """The signatures in a folder's `signed.toml`. Raises ConfigError: one isn't as it should be; names file and line."""
+    return Ledger.of(_row(Signature, values, place) for values, place in table_rows("signed", [(folder, SIGNED)]))
 
 
 def _merged(before: Row, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class ServeConfig(Config):
         cors_origins: pages of other sites that may call it from a browser, e.g. "https://shop.example"; none by default.
         rulebook: a folder of tables in place of this package's own (docs/assistant.md).
         overlay: a folder of tables laid over them: the shop's own additions.
+        signed: a folder of signatures that `medasst rulebook import` made (docs/medicines.md#sign-off).
         catalogue: what the shop sells: a folder that `medasst catalogue import` made, or a JSON-lines file of products
             (medasst/samples/README.md). None: the imaginary pharmacy of the samples.
         model: the model that words answers, also reached alone as `medasst-bare`. None: vetted knowledge alone.
@@ -78,6 +79,7 @@ class ServeConfig(Config):
     cors_origins: tuple[str, ...] = ()
     rulebook: FilePath | None = None
     overlay: FilePath | None = None
+    signed: FilePath | None = None
     catalogue: FilePath | None = None
     model: SystemConfig | None = None
     places: PlaceCounts = PlaceCounts()

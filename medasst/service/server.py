@@ -107,7 +107,7 @@ def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistan
 
 def open_rulebook(config: ServeConfig) -> Rulebook:
     """The rules to serve by; what an overlay loosens is said. Raises ConfigError: a table isn't as it should be."""
-    book = Rulebook.load(config.rulebook, config.overlay)
+    book = Rulebook.load(config.rulebook, config.overlay, config.signed)
     for loosened in book.loosened:
         log.warning("the overlay loosens a rule: %s", loosened)
     return book
