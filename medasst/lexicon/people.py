@@ -117,12 +117,16 @@ class People:
                 return later
         if before is not None or after is None or after.start < end or after.start - end > _FAR:
             return before
+        return after if self._reaches_back(text, end, after, parted) else None
+
+    def _reaches_back(self, text: str, end: int, after: Hit[PersonRow], parted: Callable[[int, int], bool]) -> bool:
+        """Whether what ends at `end`, where nobody was named yet, is of the first person named behind it."""
         ahead = max(0, after.start - _BESIDE)
         if self._sought.search(text, ahead, after.start) and self._asks.match(text, after.end):
-            return after
+            return True
         if self._anew_before.search(text, ahead, after.start) or self._anew_after.match(text, after.end):
-            return None
-        return None if parted(end, after.start) else after
+            return False
+        return not parted(end, after.start)
 
     def assertions(
         self,
@@ -202,6 +206,8 @@ class People:
             if over and one.name.concept in self._diseases:
                 return True
         given = one.name.concept in self._diseases and self._passed_on.search(text, one.end)
+        if given and not _of_the_house(hit.value):
+            return True
         return bool(given) and any(one.end <= other.start or of.value.person == "child" for other, of in others)
 
     def somebody(self, cue: Hit[T]) -> Hit[PersonRow]:
