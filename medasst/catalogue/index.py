@@ -161,7 +161,7 @@ class Writer:
     def _add_words(self, product: Product, number: int) -> None:
         section = product.section("indications")
         names = _tokens_of([*product.names, product.brand, product.maker, product.form])
-        texts = _tokens_of([*product.symptoms, section.text if section else ""])
+        texts = _tokens_of([*product.symptoms, *product.ingredients, section.text if section else ""])
         heard = dict.fromkeys(pair for name in product.names for pair in sound_pairs(name))
         self._counts.update({*names, *texts, *heard})
         self._rows["search"].append((number, " ".join(names), " ".join(heard), " ".join(texts)))
