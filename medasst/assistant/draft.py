@@ -271,7 +271,7 @@ class Drafter:
         last = request.told.readings[-1]
         (*others, only) = last.mentions or (None,)
         alone = not others and only is not None and only.kind == "finding" and only.assertion == "present"
-        return alone and bool(self.catalogue.complaints(last, request.told.current.person))
+        return alone and self.catalogue.only_prescribed(self.catalogue.complaints(last, request.told.current.person))
 
     def _named(self, request: Request) -> Draft:
         """What the leaflet of the named product says about what was asked; who may not take it comes first."""

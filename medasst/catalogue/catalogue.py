@@ -63,6 +63,7 @@ class Catalogue:
         warm_up()
         self._weights = self._weigh()
         self._product = lru_cache(_DECODED)(self._load)
+        self._bearers = lru_cache(_DECODED)(self._find_bearers)  # every sentence of a reply names the same few
 
     @classmethod
     def open(cls, path: Path | str, lexicon: Lexicon) -> Catalogue:
@@ -140,8 +141,7 @@ class Catalogue:
 
     def product_names(self) -> Iterator[str]:
         """The products' names, each once."""
-        sql = "SELECT DISTINCT name FROM record JOIN product ON product.id = record.product WHERE offered >= ?"
-        names = self._index.rows(sql, self._least)
+        names = self._index.rows("SELECT DISTINCT name FROM product WHERE offered >= ?", self._least)
         return (str(name) for (name,) in names)
 
     def sold(self, key: str) -> set[bool]:
@@ -160,8 +160,8 @@ class Catalogue:
         key = name_key(text)
         medicines = self.lexicon.medicines(key)
         for start, end, name, words in self._longest(key):
-            around = [m.concept for m in medicines if m.start <= start and end <= m.end and m.words != words]
-            for product in self._bearing(name, around):
+            around = tuple(m.concept for m in medicines if m.start <= start and end <= m.end and m.words != words)
+            for product in map(self._product, self._bearers(name, around, self._least)):
                 found.setdefault(product.sku, Match(product, "name", words, float(len(words))))
         return list(found.values()) or self._of_other_brands(medicines)
 
@@ -174,19 +174,18 @@ class Catalogue:
                 reach = hit.end
                 yield hit.start, hit.end, hit.value[0], hit.name
 
-    def _bearing(self, name: int, around: Sequence[str]) -> Iterator[Product]:
+    def _find_bearers(self, name: int, around: tuple[str, ...], least: int) -> list[int]:
         """The products of a name, one of a kind. `around`: medicines whose name it stands in; then only products of these."""
         rows = self._index.rows(
             "SELECT product, kind FROM named WHERE name = ? AND offered >= ? ORDER BY offered DESC, rank, product LIMIT ?",
             name,
-            self._least,
+            least,
             _BEARERS,
         )
         kinds: dict[int, int] = {}
         for number, kind in rows:
-            if kind not in kinds and (not around or self._is_of(kind, around)):
-                kinds[kind] = number
-        return (self._product(number) for number in list(kinds.values())[:_SAME_NAME])
+            kinds.setdefault(kind, number)
+        return [number for kind, number in kinds.items() if not around or self._is_of(kind, around)][:_SAME_NAME]
 
     def _is_of(self, kind: int, concepts: Sequence[str]) -> bool:
         marks = ",".join("?" * len(concepts))
@@ -227,11 +226,13 @@ class Catalogue:
         return told
 
     def suited(self, complaints: Mapping[str, str]) -> list[Match]:
-        """Products for complaints (see `complaints`), one of a kind, those first that cover more and more special ones."""
+        """Products in stock for complaints (see `complaints`), one of a kind; first those that cover more, or rarer ones."""
         covers: dict[int, list[str]] = defaultdict(list)
         for concept in complaints:
             rows = self._index.rows(
-                "SELECT best FROM treats JOIN kind ON kind.id = kind WHERE concept = ? AND offered >= ?", concept, self._least
+                "SELECT best FROM treats JOIN kind ON kind.id = kind WHERE concept = ? AND offered >= ? AND NOT sold_out",
+                concept,
+                self._least,
             )
             for (number,) in rows:
                 covers[number].append(concept)
@@ -242,6 +243,11 @@ class Catalogue:
             Match(self._product(number), "symptom", "、".join(complaints[one] for one in covers[number]), scores[number])
             for number in near[:_KINDS]
         ]
+
+    def only_prescribed(self, complaints: Iterable[str]) -> bool:
+        """Whether all that the shop has for complaints, and it has something, needs a prescription."""
+        sql = "SELECT DISTINCT prescription FROM treats JOIN kind ON kind.id = kind WHERE concept = ?"
+        return {free for concept in complaints for (free,) in self._index.rows(sql, concept)} == {1}
 
     def _weigh(self) -> dict[str, float]:
         """What each complaint that products are for weighs: one that few kinds list says more than one that many do."""

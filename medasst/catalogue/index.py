@@ -31,9 +31,10 @@ SCHEMA = 1  # of the tables below
 _PROGRAM = ("index.py", "products.py", "selling.py", "words.py")  # on which it depends what an index holds
 _TABLES = """
 CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE product(id INTEGER PRIMARY KEY, sku TEXT UNIQUE, kind INTEGER, offered INTEGER);
-CREATE TABLE record(product INTEGER PRIMARY KEY, name TEXT, json TEXT);
-CREATE TABLE kind(id INTEGER PRIMARY KEY, best INTEGER, offered INTEGER, children INTEGER);
+CREATE TABLE product(id INTEGER PRIMARY KEY, sku TEXT UNIQUE, kind INTEGER, offered INTEGER, name TEXT);
+CREATE TABLE record(product INTEGER PRIMARY KEY, json TEXT);
+CREATE TABLE kind(id INTEGER PRIMARY KEY, best INTEGER, offered INTEGER, children INTEGER, prescription INTEGER,
+  sold_out INTEGER);
 CREATE TABLE name(id INTEGER PRIMARY KEY, key TEXT, offered INTEGER);
 CREATE TABLE named(name INTEGER, offered INTEGER, rank INTEGER, product INTEGER, kind INTEGER,
   PRIMARY KEY(name, offered, rank, product)) WITHOUT ROWID;
@@ -51,6 +52,7 @@ class _Kind:
     id: int
     offered: bool
     children: bool
+    prescription: bool
     best: tuple[float, ...] = ()
     concepts: set[str] = field(default_factory=set)
     complaints: set[str] = field(default_factory=set)
@@ -93,8 +95,8 @@ class Writer:
         rank = self._rank(product)
         kind.best = min(kind.best or (*rank, number), (*rank, number))
         place = rank[0] * 2 + rank[1]
-        self._rows["product"].append((number, product.sku, kind.id, product.offered))
-        self._rows["record"].append((number, product.name, record))
+        self._rows["product"].append((number, product.sku, kind.id, product.offered, product.name))
+        self._rows["record"].append((number, record))
         self._add_names(product, number, kind, place)
         self._add_words(product, number)
         kind.complaints.update(concept for symptom in product.symptoms for concept in self._complaints(symptom))
@@ -106,8 +108,8 @@ class Writer:
         """Write what belongs to all products, and close. `version`: what tells these products from any others."""
         self._flush()
         kinds = list(self._kinds.values())
-        shown = ((kind.id, int(kind.best[-1]), kind.offered, kind.children) for kind in kinds)
-        self._db.executemany("INSERT INTO kind VALUES(?,?,?,?)", shown)
+        shown = ((k.id, int(k.best[-1]), k.offered, k.children, k.prescription, k.best[0]) for k in kinds)
+        self._db.executemany("INSERT INTO kind VALUES(?,?,?,?,?,?)", shown)
         self._db.executemany("INSERT INTO treats VALUES(?,?)", ((c, k.id) for k in kinds for c in sorted(k.complaints)))
         self._db.executemany("INSERT INTO medicine VALUES(?,?)", ((c, k.id) for k in kinds for c in sorted(k.concepts)))
         names = ((number, key, number in self._offered_names) for key, number in self._names.items())
@@ -136,7 +138,7 @@ class Writer:
         what = tuple(sorted(one.name for one in made_of.substances)) if made_of.resolved else name_key(product.short_name)
         key = (what, product.form, product.strength, product.for_children, product.offered, product.prescription)
         if key not in self._kinds:
-            self._kinds[key] = _Kind(len(self._kinds) + 1, product.offered, product.for_children)
+            self._kinds[key] = _Kind(len(self._kinds) + 1, product.offered, product.for_children, product.prescription)
         return self._kinds[key]
 
     @staticmethod

@@ -28,7 +28,8 @@ class Report:
         problems: rows by what is wrong, refused and not: `[problem]` of words.toml.
         whys: products that came in and aren't offered, by why. stricter: products by whose word counted.
         shown_by_label: products sold both ways that their label shows to be free.
-        rejected: what is wrong, row by row. kept_back: products that came in and aren't offered, but for plain prescription.
+        rejected: what is wrong, row by row; noted: the same of rows that came in.
+        kept_back: products that came in and aren't offered, but for plain prescription.
         products: what products were resolved to. untold: products whose leaflet lacks sections.
         served: whether the version may be served.
     """
@@ -47,6 +48,7 @@ class Report:
     whys: Counter[str] = field(default_factory=Counter)
     stricter: Counter[str] = field(default_factory=Counter)
     rejected: list[dict[str, Any]] = field(default_factory=list)
+    noted: list[dict[str, Any]] = field(default_factory=list)
     kept_back: list[dict[str, Any]] = field(default_factory=list)
     products: list[dict[str, Any]] = field(default_factory=list)
 
@@ -77,8 +79,9 @@ class Report:
             "reason": said["title"],
             "remedy": said["remedy"].format(value=shown, other=problem.other),
         }
-        if len(self.rejected) < LISTED:
-            self.rejected.append(told)
+        listed = self.rejected if problem.refused else self.noted
+        if len(listed) < LISTED:
+            listed.append(told)
         return told
 
     def product(self, product: Product) -> dict[str, Any]:

@@ -108,7 +108,9 @@ class RowReader:
         seen: dict[str, str] = {}
         for one in ingredients:
             for substance in self._formulary.contents(one).substances:
-                if (before := seen.setdefault(substance.substance, one)) != one:
+                before = seen.setdefault(substance.substance, one)
+                # Of strains or salts that the tables take together none bears the name itself.
+                if before != one and substance.substance in (before, one):
                     yield Problem("ingredients", "named_twice", f"{before}、{one}", refused=False)
 
     def _leaflet(self, name: str, row: Mapping[str, JSON], sections: Mapping[str, str]) -> dict[str, Section]:

@@ -45,6 +45,18 @@ def test_of_many_makers_of_one_thing_one_is_shown_in_stock_with_a_leaflet_and_ch
     assert {match.product.sku for match in other.suited({"头痛": "头疼"})} == {"M4", "M5"}
 
 
+def test_what_is_sold_out_is_not_suggested_but_found_by_its_name() -> None:
+    shop = Catalogue.of([made(IBUPROFEN, stock=0)], LEXICON)
+    assert shop.suited({"头痛": "头疼"}) == [] and [m.product.sku for m in shop.named("布洛芬缓释胶囊")] == ["OTC-001"]
+
+
+def test_whether_all_for_a_complaint_needs_a_prescription() -> None:
+    free, bound = made(IBUPROFEN), made(IBUPROFEN, sku="M2", status="rx")
+    unknown = made(IBUPROFEN, sku="M3", name="晨露止痛灵", aliases=(), ingredients=("晨露素",))
+    for products, only in (([bound], True), ([free, bound], False), ([unknown], False), ([], False)):
+        assert Catalogue.of(products, LEXICON).only_prescribed(["头痛"]) is only
+
+
 def test_what_is_not_offered_is_never_found_on_the_shelf() -> None:
     shelf = SHOP.over_the_counter
     kept_back = [product for product in SHOP if not product.offered]

@@ -235,6 +235,20 @@ def test_the_report_is_a_page_for_the_shops_owner(tmp_path: Path) -> None:
     assert (told["read"], told["taken"], told["offered"], told["refused"]) == (4, 3, 1, 1)
 
 
+def test_the_example_of_the_docs_is_as_they_say(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "configs/shop/catalogue.toml"
+    result = bring_in(load(CatalogueMapping, example), tmp_path / "out", lexicon=LEXICON)
+    page = (example.parents[2] / "docs/medicines.md").read_text("utf-8")
+    assert result.summary().partition("; version")[0] in page
+    told = {one["sku"]: one["why"] for one in lines(result, "resolved.jsonl")}
+    assert told == {"A001": "", "A002": "", "A003": "", "A004": "dual", "A006": "banned_online", "A007": "unresolved"}
+    assert [(one["line"], one["code"]) for one in lines(result, "rejected.jsonl")] == [
+        (4, "bad_approval"),
+        (5, "duplicate_sku"),
+        (7, "bad_price"),
+    ]
+
+
 # The same again, versions, the way back
 
 
