@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product as pairs
+from itertools import product as parts_of
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ LIMITS = {
     "resident MB": 400.0,
 }
 _BRANDS = [
-    "".join(pair) + "堂牌"[: place % 3]
-    for place, pair in enumerate(pairs("晨露康宁安泰和顺松柏竹梅兰荷", "源济春民仁益华丰禾润泽清"))
+    "".join(parts)
+    for parts in parts_of("晨露康宁安泰和顺松柏竹梅兰荷", "源济春民仁益华丰禾润泽清", ("", "堂", "牌", "堂牌", "记", "坊"))
 ]
 _STRENGTHS = ("0.1g", "0.25g", "0.5g", "5mg", "10mg", "5ml", "15g", "")
 _PACKS = ("6片/盒", "10片/盒", "12粒/盒", "24粒/盒", "10袋/盒", "100ml/瓶", "20g/支")
@@ -62,7 +62,7 @@ def shop(count: int, seed: int = 7) -> Iterator[dict[str, Any]]:
         brand = chance.choice(_BRANDS)
         row["sku"] = f"S{number:06d}"
         row["brand"], row["maker"] = brand, f"{brand}制药（虚构）"
-        if chance.random() < 0.5:
+        if chance.random() < 0.8:
             row["name"] = f"{brand} {row['name']}"
         row["strength"] = chance.choice([row["strength"], *_STRENGTHS])
         row["pack"], row["price"] = chance.choice(_PACKS), round(chance.uniform(3, 90), 1)
@@ -102,31 +102,31 @@ def build(path: Path) -> None:
 
     lexicon = Lexicon(Rulebook.load())
     began = time.perf_counter()
+    catalogue = Catalogue.open(path, lexicon)
+    built = time.perf_counter()
+    offered = len(catalogue.over_the_counter)
+    tell("first build s", built - began, products=len(catalogue), offered=offered, names=len(set(catalogue.product_names())))
+    began = time.perf_counter()
     Catalogue.open(path, lexicon)
-    tell("first build s", time.perf_counter() - began)
+    tell("ready s", time.perf_counter() - began, of="catalogue alone")
 
 
 def serve(path: Path) -> None:
     """A service's process: ready from the cached index, searches, whole replies, memory."""
     began = time.perf_counter()
     from medasst.assistant import Assistant
-    from medasst.catalogue import Catalogue
     from medasst.conversation import Conversation, Message
 
     imported = time.perf_counter()
     assistant = Assistant.from_samples(products=path)
-    ready = time.perf_counter()
-    tell("ready s", ready - imported, of="assistant with its tables and vetted answers", imports_s=imported - began)
+    tell("ready s", time.perf_counter() - imported, of="assistant, its tables, vetted answers", imports_s=imported - began)
     shelf = assistant.catalogue.over_the_counter
-    Catalogue.open(path, assistant.rules.lexicon)
-    tell("ready s", time.perf_counter() - ready, of="catalogue alone", products=len(assistant.catalogue), offered=len(shelf))
     asked = queries()
     shelf.find("预热")
     times(shelf.find, asked, "find")
     times(shelf.named, asked, "named")
     lexicon = assistant.rules.lexicon
-    read = [lexicon.read(text) for text in asked]
-    complaints = [told for reading in read if (told := shelf.complaints(reading))]
+    complaints = [told for text in asked if (told := shelf.complaints(lexicon.read(text)))]
     times(shelf.suited, complaints, "suited")
     talks = [Conversation.of([Message("user", text)]) for text in asked[:400]]
     times(assistant.draft, talks, "whole reply without a model")

@@ -109,12 +109,14 @@ def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> Non
     from medasst.config import load
     from medasst.data import PrepareConfig
     from medasst.evaluation import EvaluateConfig
+    from medasst.intake import CatalogueMapping
     from medasst.service.config import ServeConfig
     from medasst.train import TrainConfig
 
     monkeypatch.setenv("MEDASST_DATA", "/data")
     monkeypatch.setenv("MEDASST_CORPUS", "/corpus")
     kinds = {"prepare": PrepareConfig, "train": TrainConfig, "evaluate": EvaluateConfig, "serve": ServeConfig}
+    kinds["catalogue"] = CatalogueMapping
     files = sorted((Path(__file__).parents[1] / "configs").glob("*/*.toml"))
     assert len(files) >= 8
     for file in files:

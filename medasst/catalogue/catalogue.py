@@ -40,7 +40,7 @@ _LOOKED_AT = 60  # products by wording or by sound that are looked through for t
 _FOUND = 15  # of these kinds
 _POSTINGS = 4_000  # places that a search may touch: rare words first, what is everywhere tells nothing
 _KEPT = 30 * 24 * 3600  # seconds that an index stays in the cache without being opened
-_DECODED = 1_000  # products kept in memory
+_DECODED = 300  # products kept in memory, and names with those that bear them
 
 
 class Catalogue:
@@ -82,7 +82,7 @@ class Catalogue:
                 return cls(made, lexicon, formulary)
             source, read = str(made.about["version"]), partial(_records, made)
         else:
-            source, read = _digest(path), partial(_lines, path)
+            source, read = _digest(path), partial(read_lines, path)
         folder = cache_dir() / "catalogue" / hashlib.sha256(f"{source} {made_by(lexicon.book)}".encode()).hexdigest()[:32]
         with building(folder) as unfinished:
             if unfinished is not None:
@@ -349,33 +349,38 @@ class Catalogue:
         return product.decided(decide(product, self.formulary))
 
 
-def read_lines(path: Path) -> list[Product]:
-    """Products from JSON lines. Raises DataError: no such file, no product, bad rows; names lines."""
-    try:
-        rows = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"can't be read: {error}; give a JSON-lines file of products", path) from error
-    products: list[Product] = []
+def read_lines(path: Path) -> Iterator[Product]:
+    """Products from JSON lines, handed on only after every row was found good, so that they needn't be held.
+
+    Raises:
+        DataError: no such file, no product, bad rows and repeated SKUs; names the lines of the first ten.
+    """
     seen: dict[str, int] = {}
     problems: list[tuple[int, str]] = []
-    for line, row in enumerate(rows, 1):
-        if not row.strip():
-            continue
+    for line, row in _rows(path):
         try:
-            product = read_product(row)
+            sku = read_product(row).sku
         except ValueError as error:
             problems.append((line, str(error)))
             continue
-        if product.sku in seen:
-            problems.append((line, f"the SKU {product.sku} is already that of line {seen[product.sku]}; give each its own"))
-        seen.setdefault(product.sku, line)
-        products.append(product)
+        if sku in seen:
+            problems.append((line, f"the SKU {sku} is already that of line {seen[sku]}; give each its own"))
+        seen.setdefault(sku, line)
     if problems:
         more = "".join(f"\n{path}:{line}: {what}" for line, what in problems[1:10])
         raise DataError(problems[0][1] + more, path, problems[0][0])
-    if not products:
+    if not seen:
         raise DataError("holds no product; add at least one JSON line", path)
-    return products
+    for _, row in _rows(path):
+        yield read_product(row)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from ((line, row) for line, row in enumerate(file, 1) if row.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"can't be read: {error}; give a JSON-lines file of products", path) from error
 
 
 def _forget(folder: Path) -> None:
@@ -383,10 +388,6 @@ def _forget(folder: Path) -> None:
     for old in folder.iterdir():
         if old.is_dir() and time.time() - old.stat().st_mtime > _KEPT:
             shutil.rmtree(old, ignore_errors=True)
-
-
-def _lines(path: Path) -> Iterator[Product]:
-    return iter(read_lines(path))
 
 
 def _digest(path: Path) -> str:

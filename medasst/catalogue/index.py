@@ -207,7 +207,7 @@ class Index:
     def _connection(self) -> sqlite3.Connection:
         if (db := getattr(self._own, "db", None)) is None:
             db = self._own.db = sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
-            db.execute("PRAGMA cache_size=-8000")  # kilobytes
+            db.execute("PRAGMA cache_size=-3000")  # kilobytes
         return db
 
 

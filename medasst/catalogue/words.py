@@ -31,7 +31,7 @@ def name_key(text: str) -> str:
     return plain(comparison_key(text)).text
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 12)
 def tokens(text: str) -> tuple[str, ...]:
     """The words of two characters and more, and the pairs of neighbouring characters, each once."""
     found: dict[str, None] = {}
