@@ -7,6 +7,34 @@ import pytest
 from medasst.lexicon import Lexicon
 
 CASES = {
+    "asked of what has happened": [
+        ("会不会骨折了啊，脚肿得老高", "骨折:possible"),
+        ("吃了这个药会不会发烧", "发烧:hypothetical"),
+        ("网上说是胃炎，我该吃啥", "胃炎:possible"),
+        ("这药伤不伤肝", "伤肝:hypothetical"),
+        ("爸爸脚麻是怎么回事", "脚麻:present"),
+    ],
+    "looked into": [
+        ("医生怀疑甲亢，抽血排除了", "甲亢:absent"),
+        ("怀疑流感，测了抗原阴性", "流感:absent"),
+        ("怀疑甲流，检测阳性", "甲流:present"),
+        ("医生怀疑是阑尾炎，还没排除", "阑尾炎:possible"),
+    ],
+    "not come back": [
+        ("胃溃疡三年没复发", "胃溃疡:historical 复发:absent"),
+        ("鼻炎又复发了", "鼻炎:present"),
+        ("我爹以前是糖前", "糖前:historical"),
+        ("原来是痛风啊", "痛风:present"),
+    ],
+    "taken, told to take, not taken after all": [
+        ("奥美拉唑吃一粒了", "奥美拉唑:present"),
+        ("布洛芬吃两片没用，还是疼", "布洛芬:present"),
+        ("药店说用阿苯达唑，行吗", "阿苯达唑:hypothetical"),
+        ("降压药能不能停", "降压药:present"),
+        ("说吃了利伐沙班，其实没吃", "利伐沙班:absent"),
+        ("我打过麻腮风", "麻腮风:historical"),
+        ("昨天打过头孢", "头孢:present"),
+    ],
     "answered by oneself": [
         ("胸痛？有。出汗？没有。", "胸痛:present 出汗:absent"),
         ("谁说我有糖尿病", "糖尿病:absent"),

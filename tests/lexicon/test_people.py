@@ -36,6 +36,17 @@ CASES = [
     ("我妈发烧，我爸没事，她要不要去查流感", "mother"),
     ("他便秘，开塞露给我妈买", "mother"),
     ("我妈推荐的药，我头晕", "self"),
+    ("儿子发烧，姐姐也烧起来了", "child"),
+    ("妹妹发烧了，姐姐没事", "child"),
+    ("我妹妹发烧了", "sibling"),
+    ("怀孕了还能打针吗？帮闺蜜问的", "other"),
+    ("鼻炎好了，这回给我闺女买", "self"),
+    ("奶奶有哮喘，爷爷没有", "grandmother"),
+    ("湿疹，奶奶说喂安乃近", "self"),
+    ("老公说他不舒服", "husband"),
+    ("我爸是医生，他咳嗽三天了", "father"),
+    ("哺乳期吃布洛芬对宝宝有影响吗", "self"),
+    ("孩子爸爸有鼻炎", "husband"),
 ]
 
 
@@ -61,3 +72,23 @@ def test_family_in_danger_is_never_somebody_else(lexicon: Lexicon) -> None:
 def test_the_medicine_asked_for_beside_a_colleagues_illness_is_ones_own(lexicon: Lexicon) -> None:
     flu, medicine = lexicon.read("同事流感，要备奥司他韦吗").mentions
     assert (flu.assertion, flu.person, medicine.person) == ("someone_else", "other", "self")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("我姑姑以前乳腺癌，我妈乳房长了个硬块", ["someone_else", "present"]),
+        ("小姨子新冠后味觉没了，现在我老公也闻不到味", ["someone_else", "someone_else", "present"]),
+        ("我姥姥当年出麻疹，我娃没出疹子", ["someone_else", "absent"]),
+        ("哥哥痛风我也痛风，他吃非布司他", ["someone_else", "present", "someone_else"]),
+        ("娃脚上脱皮，他爸脚气，应该是传上了吧", ["present", "someone_else"]),
+        ("我妈有糖尿病，我儿子咳嗽", ["present", "present"]),
+        ("我婆婆面瘫治好了，老公又嘴歪了", ["historical", "present"]),
+        ("我婆婆有高血压，我老公也高血压，他吃缬沙坦", ["present", "present", "present"]),
+        ("我舅舅痛风发作，给他买止痛药行吗", ["present", "hypothetical"]),
+        ("朋友圈说有人用土方治好了癌症，我奶奶便秘", ["someone_else", "present"]),
+        ("电视剧里那个女的是肺结核吧", ["someone_else"]),
+    ],
+)
+def test_what_is_told_for_anothers_sake(lexicon: Lexicon, text: str, wanted: list[str]) -> None:
+    assert [mention.assertion for mention in lexicon.read(text).mentions] == wanted
