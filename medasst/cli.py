@@ -133,7 +133,9 @@ def _parser() -> argparse.ArgumentParser:
     _rulebook_commands(commands)
     chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
-    _address(_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False))
+    serve = _command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False)
+    serve.add_argument("--production", action="store_true", help="refuse to start unless all that decides is approved")
+    _address(serve)
     return parser
 
 
@@ -477,6 +479,7 @@ def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
 
     given = {key: getattr(arguments, key, None) for key in ("host", "port")}
     overrides = [*arguments.set, *(f"{key}={value}" for key, value in given.items() if value is not None)]
+    overrides += ["production=true"] if getattr(arguments, "production", False) else []
     if arguments.config is not None:
         return load(ServeConfig, arguments.config, overrides)
     return load_defaults(ServeConfig, overrides)

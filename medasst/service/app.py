@@ -148,7 +148,8 @@ class Desk:
             message = f"no such model{did_you_mean(name, self.names)}"
             raise ApiError(404, message, "model_not_found", "model")
         kind = "guarded" if name == self.assistant.name else "bare"
-        return {"id": name, "object": "model", "created": 0, "owned_by": "medasst", "medasst": {"kind": kind}}
+        told = {"kind": kind, "mode": "production" if self.settings.production else "demonstration"}
+        return {"id": name, "object": "model", "created": 0, "owned_by": "medasst", "medasst": told}
 
     async def answer(self, request: Request) -> Response:
         """A reply, streamed or whole. Raises ApiError before the first byte of a stream leaves."""

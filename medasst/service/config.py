@@ -67,6 +67,8 @@ class ServeConfig(Config):
         catalogue: what the shop sells: a folder that `medasst catalogue import` made, or a JSON-lines file of products
             (medasst/samples/README.md). None: the imaginary pharmacy of the samples.
         model: the model that words answers, also reached alone as `medasst-bare`. None: vetted knowledge alone.
+        production: whether shoppers are served in earnest: nothing starts then while anything that decides isn't approved, or
+            the catalogue or the model are those of the demonstration (docs/deployment.md).
         places: answers that the model works on at a time.
         ping_seconds: silence after which a stream sends a comment, so that proxies keep it open.
         stop_seconds: what open replies get to end in when the service is stopped.
@@ -82,6 +84,7 @@ class ServeConfig(Config):
     signed: FilePath | None = None
     catalogue: FilePath | None = None
     model: SystemConfig | None = None
+    production: bool = False
     places: PlaceCounts = PlaceCounts()
     ping_seconds: Seconds = 10.0
     stop_seconds: Seconds = 5.0

@@ -21,6 +21,7 @@ from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
 from medasst.service.listen import Bounds, Server, address, is_loopback, open_socket, run
+from medasst.service.production import check_production
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +103,21 @@ class _Service:
 
 def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
     """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
-    return Assistant.from_samples(_open_model(config, 1, progress), book=open_rulebook(config), products=config.catalogue)
+    book = open_rulebook(config)
+    return Assistant.from_samples(_open_model(config, 1, progress), book=book, products=config.catalogue)
 
 
 def open_rulebook(config: ServeConfig) -> Rulebook:
-    """The rules to serve by; what an overlay loosens is said. Raises ConfigError: a table isn't as it should be."""
+    """The rules to serve by; what an overlay loosens is said.
+
+    Raises:
+        ConfigError: a table isn't as it should be, or production is asked for and something isn't fit for it.
+    """
     book = Rulebook.load(config.rulebook, config.overlay, config.signed)
     for loosened in book.loosened:
         log.warning("the overlay loosens a rule: %s", loosened)
+    if config.production:
+        check_production(config, book)
     return book
 
 

@@ -68,6 +68,15 @@ def embedded() -> list[str]:
     return [name for name, fact in _facts().items() if "mirror" in fact]
 
 
+def is_embedded(name: str) -> bool:
+    """Whether a base is one of the embedded: by its name, its file, its folder in the cache, or its id on the hub."""
+    path = Path(name)
+    if name == "embedded" or name in embedded() or path.is_file():  # no other model can be given as a file
+        return True
+    hub = {_facts()[one]["hub"]["id"].lower().removesuffix("-gguf") for one in embedded() if "hub" in _facts()[one]}
+    return name.lower().removesuffix("-gguf") in hub or path.resolve() in {_place(one).resolve() for one in embedded()}
+
+
 def is_here(name: str) -> bool:
     """Whether an embedded base was fetched before."""
     return _place(EMBEDDED if name == "embedded" else name).exists()

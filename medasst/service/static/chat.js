@@ -287,6 +287,7 @@ function fit() {
 async function offerModels() {
   const { data } = await (await fetch("v1/models")).json();
   for (const { id, medasst } of data) talks.set(id, new Talk(id, medasst.kind));
+  $("demonstration").hidden = data.every(({ medasst }) => medasst.mode === "production");
   show(talks.values().next().value);
   const bare = data.filter(({ medasst }) => medasst.kind === "bare").length;
   for (const known of data.length > 1 ? talks.values() : []) {
