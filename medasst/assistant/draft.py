@@ -247,6 +247,7 @@ class Drafter:
         if request.named and not request.wants_another:
             return self._named(request)
         if matches := self._shelf.suited(request.complaints):
+            matches.sort(key=lambda match: (-match.score, *_plainness(match.product, request.facts)))
             return self._by_symptom(request, [match.product for match in matches], matches[0].words)
         if self._needs_prescription(request):
             return Draft((), (HandOff("prescription", self.rules.gate.texts.by_symptom),), "", "prescription")
@@ -420,6 +421,12 @@ def _keys(request: Request, together: bool) -> list[str]:
     """The leaflet sections that answer for a named product."""
     keys = ["interactions"] if together else [request.section or "indications", "contraindications"]
     return list(dict.fromkeys(keys))
+
+
+def _plainness(product: Product, facts: Facts) -> tuple[bool, bool]:
+    """What comes first among products that cover a complaint alike: a child's before others, one substance before several."""
+    parts = max(len(product.ingredients), len(product.contents.substances))
+    return bool(facts.child) and not product.for_children, parts > 1
 
 
 def _leaflet_tells(product: Product, facts: Facts) -> bool:

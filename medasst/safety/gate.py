@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from medasst.catalogue import Catalogue
+from medasst.catalogue.words import name_key
 from medasst.dialogue import DialogueState
 from medasst.lexicon import Lexicon, Mention, Reading
 from medasst.lexicon.script import plain
@@ -47,7 +48,7 @@ class Gate:
         book: the tables.
         lexicon: reads by the same tables.
         catalogue: a name of one of its prescription products is gated, whatever the tables say; a medicine that is sold both
-            ways needs a prescription unless the catalogue has it over the counter.
+            ways needs a prescription unless it is called by the full name of a product that is over the counter here.
     """
 
     def __init__(self, book: Rulebook, lexicon: Lexicon, catalogue: Catalogue) -> None:
@@ -56,17 +57,30 @@ class Gate:
         self._buy, self._dose = re.compile(book.gate.buy), re.compile(book.gate.dose)
         self._caution, self._indication = _any(book.gate.caution), _any(book.gate.indication)
 
-    def status(self, concept: str, words: str = "") -> Status | None:
-        """How a medicine is sold here; None: neither tables nor catalogue know it."""
+    def status(self, concept: str, words: str = "", text: str = "") -> Status | None:
+        """How a medicine is sold here; None: neither tables nor catalogue know it.
+
+        Args:
+            words: how it is called. text: where it is called so.
+        """
         table = self._lexicon.status(concept)
-        sold = self._catalogue.sold(comparison_key(words)) or self._catalogue.sold(concept)
         if table == "dual":
-            if concept in self._book.classes.rows:  # some of them are free
-                return "otc"
-            return "otc" if sold == {False} else "rx"
+            free = concept in self._book.classes.rows or self._free_by_name(words, text or words)  # some of a kind are free
+            return "otc" if free else "rx"
+        sold = self._catalogue.sold(comparison_key(words)) or self._catalogue.sold(concept)
         shop: Status | None = ("rx" if True in sold else "otc") if sold else None
         told = [status for status in (table, shop) if status is not None]
         return max(told, key=STRICTNESS.index) if told else None
+
+    def _free_by_name(self, words: str, text: str) -> bool:
+        """Whether words stand in a text only within full names of products that are free here: their label shows it."""
+        key, rest, free = name_key(words), name_key(text), False
+        for product, _, called, _ in self._catalogue.named(text):
+            whole = called in (name_key(product.name), name_key(product.short_name))
+            if whole and self._catalogue.sold(comparison_key(product.name)) == {False}:
+                free |= key in called
+                rest = rest.replace(called, " ")
+        return free and key not in rest
 
     def acts(self, reading: Reading, before: Reading | None = None) -> list[Act]:
         """What a turn wants of prescription medicines. What is only told of (在吃华法林, 对青霉素过敏) isn't wanted.
@@ -79,7 +93,7 @@ class Gate:
             return [again]
         for clause, drugs in self._clauses(reading):
             for drug in drugs:
-                status = self.status(drug.concept, drug.words)
+                status = self.status(drug.concept, drug.words, reading.text)
                 if status is None or status not in GATED:
                     continue
                 text = clause.replace(plain(drug.words).text, "")
@@ -99,7 +113,7 @@ class Gate:
         named = before.drugs() if before is not None and not reading.drugs() else ()
         if not named or named[-1].assertion == "absent":
             return None
-        status = self.status(named[-1].concept, named[-1].words)
+        status = self.status(named[-1].concept, named[-1].words, before.text if before is not None else "")
         if status is None or status not in GATED:
             return None
         if self._dose.search(reading.plain):
@@ -124,7 +138,7 @@ class Gate:
     def names(self, text: str) -> list[Named]:
         """Every medicine that a text names, however it is disguised by blanks and marks."""
         found = [
-            Named(one.words, one.concept, self.status(one.concept, one.words))
+            Named(one.words, one.concept, self.status(one.concept, one.words, text))
             for one in self._lexicon.medicines(comparison_key(text))
         ]
         known = {comparison_key(one.words) for one in found}

@@ -23,8 +23,8 @@ SHOP = Catalogue.from_samples(LEXICON)
 ROWS = SAMPLES.read_text("utf-8").splitlines()
 
 
-def test_samples_hold_forty_free_and_ten_prescription_products() -> None:
-    assert sum(not p.prescription for p in SHOP.products) == 40
+def test_samples_hold_their_free_and_prescription_products() -> None:
+    assert sum(not p.prescription for p in SHOP.products) == 150
     assert sum(p.prescription for p in SHOP.products) == 10
     assert SHOP["OTC-001"].section("dosage") is not None and "OTC-001" in SHOP
 

@@ -63,7 +63,9 @@ def test_the_stricter_of_table_and_shop_decides() -> None:
     gate, only = RULES.gate, Rules(SHOP.over_the_counter).gate
     assert gate.status("阿莫西林") in GATED and only.status("阿莫西林") in GATED  # the table says so, whatever is on the shelf
     assert gate.status("布洛芬") not in GATED and gate.status("红霉素软膏") not in GATED
-    assert gate.status("奥美拉唑") == "rx"  # sold both ways, and this shop has none over the counter
+    assert gate.status("奥美拉唑") == "rx"  # sold both ways: only the full name of a product that is free here is free
+    assert gate.mentions("奥美拉唑肠溶胶囊怎么吃") == [] == gate.mentions("盐酸溴己新片怎么吃")
+    assert gate.mentions("奥美拉唑肠溶胶囊和奥美拉唑有什么不同") == ["奥美拉唑"]
     assert gate.status("某某新药") is None
     row = SHOP["OTC-001"].model_copy(update={"sku": "RX-1", "status": "rx"})
     strict = Rules(Catalogue.of([*SHOP.products, row], SHOP.lexicon)).gate
