@@ -184,12 +184,12 @@ class _Composed:
         self._senses = Finder(self._sense_of)
         self._alone = Finder({_key(word): sense for sense, words in self._compose.alone.items() for word in words})
         light, loose = self._compose.light, self._compose.light_filler
-        ways = [
-            re.escape(word[0]) + (loose if word[0] in light else "") + re.escape(word[1:])
+        ways = {
+            word: re.escape(word[0]) + (loose if word[0] in light else "") + re.escape(word[1:])
             for word in sorted(self._sense_of, key=len, reverse=True)
-        ]
-        self._sense_next = re.compile(f"(?:{book.wordings.filler}){{0,6}}(?P<sense>{'|'.join(ways)})", re.VERBOSE)
-        self._loosened = re.compile(f"(?<=^[{light}]){loose}")
+        }
+        self._sense_next = re.compile(f"(?:{book.wordings.filler}){{0,6}}(?P<sense>{'|'.join(ways.values())})", re.VERBOSE)
+        self._light = {word: re.compile(way, re.VERBOSE) for word, way in ways.items() if word[0] in light}
         self._denied = re.compile("不|没|无|未")
         self._ends = re.compile(f"[{re.escape(book.wordings.clause_end)}]")
 
@@ -203,7 +203,9 @@ class _Composed:
             match = self._sense_next.match(text, part.end)
             if match is None:
                 continue
-            word = match["sense"] if match["sense"] in self._sense_of else self._loosened.sub("", match["sense"], count=1)
+            word = match["sense"]
+            if word not in self._sense_of:  # 起了个大泡 is 起泡
+                word = next(sense for sense, way in self._light.items() if way.fullmatch(word))
             sense = self._sense_of[word]
             if self._compose.allows(part.value, sense):
                 strength = part.end - part.start + len(word)

@@ -77,3 +77,13 @@ def test_time_grows_with_length(piece: str) -> None:
     start = time.perf_counter()
     check(LEXICON.read(text))
     assert time.perf_counter() - start < 40 * short + 1
+
+
+def test_words_of_counting_inside_a_sensation_never_hide_which_it_is(lexicon: Lexicon) -> None:
+    """起了个大泡, 有着个球: what stands between may also be the beginning of another wording."""
+    compose = lexicon.book.composition
+    light = [word for words in compose.senses.values() for word in words if word[0] in compose.light]
+    for word in light:
+        for between in ("", "了", "着个", "了一个", "着", "到", "了很多", "满"):
+            lexicon.read(f"背{word[0]}{between}{word[1:]}")
+    assert [mention.concept for mention in lexicon.read("手背起了个泡").mentions]
