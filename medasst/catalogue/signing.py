@@ -8,6 +8,7 @@ from typing import Any
 from medasst.catalogue.catalogue import Catalogue
 from medasst.catalogue.products import Product
 
+IMAGINARY = "（虚构）"  # how the makers of our own examples are marked
 # Prices, packs and numbers change without anything else being said of the product.
 _NO_CONTENT = {"sku", "price", "stock", "pack", "codes", "leaflet"}
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import Field
 
@@ -29,8 +29,8 @@ from medasst.rulebook.texts import WarningRow
 R = TypeVar("R", bound=Row)
 Key = tuple[str, str]  # the kind of a row, and its key among those
 
-# The kinds of rows that decide something for a shopper, as `[[kind]]` in the tables; and the products of the catalogue.
-KINDS = (
+# The kinds of what decides something for a shopper: rows, as `[[kind]]` in the tables, and the products of the catalogue.
+Kind = Literal[
     "rule",
     "look",
     "warning",
@@ -45,8 +45,10 @@ KINDS = (
     "drug",
     "class",
     "stem",
-)
-PRODUCT = "product"
+    "product",
+]
+PRODUCT: Kind = "product"
+KINDS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != PRODUCT)
 # Who signed and what was opened are no content; examples are tried by programs and say nothing to a shopper.
 _NO_CONTENT = {"approved_by", "approved_on", "checked", "must", "must_not"}
 
@@ -62,7 +64,7 @@ class Signature(Config):
         note: why, in the pharmacist's words.
     """
 
-    table: str
+    table: Kind
     key: str
     content: str = Field(min_length=1)
     approved_by: str = Field(min_length=1)

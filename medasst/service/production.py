@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from medasst.catalogue import Catalogue
-from medasst.catalogue.signing import offered, product_content
+from medasst.catalogue.signing import IMAGINARY, offered, product_content
 from medasst.errors import ConfigError
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
@@ -28,12 +29,13 @@ def _problems(config: ServeConfig, book: Rulebook) -> Iterator[str]:
     base = config.model.base if config.model is not None else None
     if base is not None and is_embedded(base):
         yield f"model: {base!r} is an embedded base, which is for demonstration; name another one, or leave the model out"
-    lexicon = Lexicon(book)
-    catalogue = Catalogue.open(config.catalogue, lexicon) if config.catalogue is not None else None
-    if catalogue is None or _holds_samples(catalogue, lexicon):
-        remedy = "medasst catalogue import MAPPING.toml, then catalogue = its folder"
-        yield f"catalogue: products of the imaginary pharmacy of the samples; bring in the shop's own: {remedy}"
-    undecided, refused = _unsettled(book, catalogue)
+    products = _Products.of(Catalogue.open(config.catalogue, Lexicon(book)), book) if config.catalogue is not None else None
+    if products is None or products.imaginary:
+        named = f" ({', '.join(products.imaginary[:_NAMED])}, …)" if products is not None else ""
+        remedy = "bring in the shop's own: medasst catalogue import MAPPING.toml, then catalogue = its folder"
+        yield f"catalogue: products of an imaginary pharmacy, which are samples{named}; {remedy}"
+    undecided, refused = _unsettled(book)
+    undecided += [(PRODUCT, sku) for sku in products.undecided] if products is not None else []
     sheet = (
         "medasst rulebook export --out SHEET.xlsx, let a pharmacist fill it in, medasst rulebook import SHEET.xlsx --out FOLDER"
     )
@@ -43,23 +45,32 @@ def _problems(config: ServeConfig, book: Rulebook) -> Iterator[str]:
         yield f"refused, and in force since nothing is stricter: {_counted(refused)}; change them in an overlay and sign again"
 
 
-def _holds_samples(catalogue: Catalogue, lexicon: Lexicon) -> bool:
-    samples = Catalogue.from_samples(lexicon)
-    return any(sample.sku in catalogue and catalogue[sample.sku].name == sample.name for sample in samples)
+class _Products(NamedTuple):
+    """SKUs of offered products that aren't fit: of our own examples, and such that nobody approved as they are now."""
+
+    imaginary: list[str]
+    undecided: list[str]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, book: Rulebook) -> _Products:
+        found = cls([], [])
+        for product in offered(catalogue):
+            if product.maker.endswith(IMAGINARY):
+                found.imaginary.append(product.sku)
+            signature = book.ledger.signatures.get((PRODUCT, product.sku))
+            if signature is None or signature.content != fingerprint(product_content(product)):
+                found.undecided.append(product.sku)
+        return found
 
 
-def _unsettled(book: Rulebook, catalogue: Catalogue | None) -> tuple[list[Key], list[Key]]:
-    """What nobody decided about as it is now, and what was refused and is as it was."""
+def _unsettled(book: Rulebook) -> tuple[list[Key], list[Key]]:
+    """The rows that nobody decided about as they are now, and those that were refused and are as they were."""
     ledger, undecided, refused = book.ledger, list[Key](), list[Key]()
     for one in decisive(book):
         if one.place not in ledger.settled:
             signature = ledger.signatures.get(one.place)
             said_no = signature is not None and signature.refused and signature.content == one.fingerprint
             (refused if said_no else undecided).append(one.place)
-    for product in offered(catalogue) if catalogue is not None else ():
-        signature = ledger.signatures.get((PRODUCT, product.sku))
-        if signature is None or signature.content != fingerprint(product_content(product)):
-            undecided.append((PRODUCT, product.sku))
     return undecided, refused
 
 

@@ -14,7 +14,7 @@ from medasst.data.files import read_rows
 from medasst.errors import DataError
 from medasst.registry import did_you_mean
 from medasst.rulebook import Rulebook
-from medasst.rulebook.signatures import Key, Signature
+from medasst.rulebook.signatures import Key, Kind, Signature
 from medasst.signoff.kept import keep, signatures_in
 from medasst.signoff.sentences import words
 from medasst.signoff.sheet import lines
@@ -65,9 +65,11 @@ def bring_back(sheet: Path, book: Rulebook, catalogue: Catalogue | None, out: Pa
         DataError: the sheet can't be read, or a line of it: a row that isn't there, no name, no date, a word that is no answer.
     """
     known = {line.place: line.content for line in lines(book, catalogue)}
-    reader, found = _Reader(sheet, known), list[_Answer]()
-    for answer in reader.answers():
-        found.append(answer)
+    reader = _Reader(sheet, known)
+    try:
+        found = list(reader.answers())
+    except OSError as error:
+        raise DataError(f"can't be read: {error.strerror}; give the sheet that was filled in", sheet) from None
     if reader.problems:
         more = len(reader.problems) - _TOLD
         told = [*reader.problems[:_TOLD], *([f"… and {more:,} more"] if more > 0 else [])]
@@ -75,7 +77,9 @@ def bring_back(sheet: Path, book: Rulebook, catalogue: Catalogue | None, out: Pa
     if not found:
         raise DataError("no line of a sheet in it; write one with: medasst rulebook export --out SHEET.xlsx", sheet)
     taken = [answer.signature for answer in found if answer.signature is not None and not answer.changed]
-    kept = keep({**signatures_in(out).signatures, **{(one.table, one.key): one for one in taken}}.values(), out)
+    signatures: dict[Key, Signature] = {**signatures_in(out).signatures}
+    signatures.update({(one.table, one.key): one for one in taken})
+    kept = keep(signatures.values(), out)
     return SignedImport(
         kept.name,
         kept.folder,
@@ -101,7 +105,7 @@ class _Reader:
     def __init__(self, sheet: Path, known: Mapping[Key, str]) -> None:
         self._sheet, self._known = sheet, known
         self._columns: dict[str, str] = words()["columns"]
-        self._tables = {said: kind for kind, said in words()["tables"].items()}
+        self._tables: dict[str, Kind] = {said: kind for kind, said in words()["tables"].items()}
         self._first: dict[Key, str] = {}
         self.problems: list[str] = []
 
@@ -147,7 +151,7 @@ class _Reader:
             raise _Unreadable(f"the column {missing[0]} isn't there{did_you_mean(missing[0], list(row))}")
         return {name: str(row[self._columns[name]] or "").strip() for name in needed}
 
-    def _key(self, cells: Mapping[str, str], place: str) -> Key:
+    def _key(self, cells: Mapping[str, str], place: str) -> tuple[Kind, str]:
         kind = self._tables.get(cells["table"])
         if kind is None:
             raise _Unreadable(f"{self._columns['table']}: no such table{did_you_mean(cells['table'], list(self._tables))}")

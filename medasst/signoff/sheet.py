@@ -99,7 +99,9 @@ def _write_csv(rows: Iterable[list[str]], path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as file:  # the mark tells Excel that it is UTF-8
         writer = csv.writer(file)
         writer.writerow(words()["columns"].values())
-        writer.writerows(rows)
+        writer.writerows(
+            [" ".join(cell.splitlines()) for cell in cells] for cells in rows
+        )  # some programs can't read cells of lines
 
 
 def _write_workbook(rows: Iterable[list[str]], path: Path) -> None:

@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 from service_fakes import ScriptedAssistant
 
 from medasst.catalogue import Catalogue
+from medasst.catalogue.catalogue import SAMPLES
 from medasst.cli import main
 from medasst.errors import ConfigError
 from medasst.lexicon import Lexicon
@@ -30,7 +31,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shop's own catalogue of a few products."""
     path = tmp_path_factory.mktemp("shop") / "products.jsonl"
     samples = [product for product in Catalogue.from_samples(Lexicon(Rulebook.load())) if product.offered][:2]
-    own = (product.model_copy(update={"sku": f"S{number}"}) for number, product in enumerate(samples))
+    own = (product.model_copy(update={"sku": f"S{number}", "maker": "松风药业"}) for number, product in enumerate(samples))
     path.write_text("".join(product.model_dump_json(exclude_defaults=True) + "\n" for product in own), "utf-8")
     return path
 
@@ -55,6 +56,8 @@ def test_what_isnt_fit_is_named_with_counts_keys_and_remedy() -> None:
     model, catalogue, rules = str(error.value).splitlines()[1:]
     assert "'embedded' is an embedded base" in model
     assert "imaginary pharmacy" in catalogue and "medasst catalogue import" in catalogue
+    with pytest.raises(ConfigError, match=r"which are samples \(OTC-"):
+        open_rulebook(ServeConfig(production=True, catalogue=SAMPLES))
     assert "151 rule (acute_coronary, aortic_dissection, pulmonary_embolism, …)" in rules and "dose (" in rules
     assert "medasst rulebook export" in rules
     open_rulebook(config.model_copy(update={"production": False}))

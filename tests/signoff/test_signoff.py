@@ -13,6 +13,7 @@ import pytest
 import xlsxwriter
 
 from medasst.catalogue import Catalogue, Product
+from medasst.catalogue.catalogue import SAMPLES
 from medasst.cli import main
 from medasst.errors import ConfigError, DataError
 from medasst.lexicon import Lexicon
@@ -228,6 +229,19 @@ def test_versions_add_up_are_compared_and_rolled_back(
     assert Rulebook.load(signed=out).ledger.settled == {("rule", "breast_lump")}
     assert main(["rulebook", "rollback", str(out), "zzz"]) == 2
     assert "no such version" in capsys.readouterr().err
+
+
+def test_the_command_line_writes_a_sheet_and_brings_it_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sheet, out = tmp_path / "sheet.xlsx", tmp_path / "signed"
+    assert main(["rulebook", "export", "--out", str(sheet), "--catalogue", str(SAMPLES)]) == 0
+    told = capsys.readouterr()
+    assert told.out.strip() == str(sheet) and " 40 product" in told.err
+    assert main(["rulebook", "import", str(sheet), "--out", str(out)]) == 2  # its products need the catalogue
+    assert "no such row; give the --overlay and --catalogue" in capsys.readouterr().err
+    assert main(["rulebook", "import", str(sheet), "--out", str(out), "--catalogue", str(SAMPLES)]) == 0
+    assert "0 approved, 0 refused" in capsys.readouterr().err
+    assert main(["rulebook", "export", "--out", str(tmp_path / "next.csv"), "--signed", str(out)]) == 0
+    assert main(["rulebook", "import", str(tmp_path / "nothing.xlsx"), "--out", str(out)]) == 2
 
 
 def test_what_was_signed_is_filled_in_again(book: Rulebook, exported: Path, tmp_path: Path) -> None:
