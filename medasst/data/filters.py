@@ -21,6 +21,7 @@ from medasst.data.markers import chat_markers
 from medasst.data.phrases import every, phrases
 from medasst.data.strict import STRICT
 from medasst.data.tidy import OPEN_END
+from medasst.data.unsafe import unsafe_medicine
 
 
 class CleanSettings(Config):
@@ -262,3 +263,6 @@ def repetition(settings: CleanSettings) -> pl.Expr:
         for size in range(1, _UNIT + 1)
     )
     return (said - new > settings.max_repeated * said.clip(1)) | word
+
+
+_filter(unsafe_medicine)

@@ -15,7 +15,7 @@ from medasst.disk import file_sha256, write_json
 from medasst.errors import DataError
 from medasst.progress import Progress, silent
 
-FORMAT = 8  # counts up whenever the same input would give another result
+FORMAT = 9  # counts up whenever the same input would give another result
 
 
 class Input(NamedTuple):

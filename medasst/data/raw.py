@@ -170,7 +170,7 @@ def cleaned(config: PrepareConfig, source: Source, licence: str, rows: list[Row]
     frame = stages.cleaned(raw, config.clean, config.privacy, source.strict)
     frame = stages.identified(frame, source, licence, config.split)
     bad = stages.bad_rows(source.name, [row for row in rows if isinstance(row, Bad)])
-    dropped = stages.as_rejected(frame.filter(pl.col("reason").is_not_null()), "clean")
+    dropped = stages.as_rejected(stages.detailed(frame.filter(pl.col("reason").is_not_null())), "clean")
     left_out = Counter(what for row in rows if isinstance(row, Good) for what in row.record.left_out)
     mended = Counter(frame["mended"].explode().drop_nulls().to_list())
     return Cleaned(

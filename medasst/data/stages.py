@@ -16,6 +16,7 @@ from medasst.data.recipes import Bad
 from medasst.data.records import Record
 from medasst.data.settings import Source, SplitSettings
 from medasst.data.tidy import tidied_turns
+from medasst.data.unsafe import found
 from medasst.text import normalise
 
 _TEXT, _TEXTS = pl.String(), pl.List(pl.String())
@@ -95,6 +96,19 @@ def cleaned(frame: pl.DataFrame, settings: CleanSettings, privacy: bool, strict:
     mended = pl.concat_list(pl.when(name).then(pl.lit(name)) for name in steps).list.drop_nulls()
     frame = frame.with_columns(by_record["texts"], by_record.select(mended.alias("mended"))["mended"])
     return frame.with_columns(*views()).with_columns(drop_reason(settings, strict).alias("reason")).drop(HELPERS)
+
+
+def detailed(frame: pl.DataFrame) -> pl.DataFrame:
+    """Dropped records with `matched_id`: of an unsafe medicine the row that forbids it, its name and what speaks against it."""
+    unsafe = pl.col("reason") == "unsafe_medicine"
+    rows = frame.with_row_index("place")
+    told = rows.filter(unsafe)
+    told = told.select("place", found(told).alias("matched_id"))
+    return (
+        rows.join(told, on="place", how="left", maintain_order="left")
+        .drop("place")
+        .with_columns(pl.col("matched_id").fill_null(""))
+    )
 
 
 def identified(frame: pl.DataFrame, source: Source, licence: str, split: SplitSettings) -> pl.DataFrame:
