@@ -72,7 +72,7 @@ class _Patterns:
             of("for_child"),
         )
         self.no_pregnancy, self.not_a_child, self.vague = of("no_pregnancy"), of("not_a_child"), of("vague")
-        self.little = of("little")
+        self.little, self.grown_up = of("little"), of("grown_up")
         self.allergic, self.over = of("allergic"), of("over")
         self.baby, self.child, self.nobody, self.aspirin_child = of("baby"), of("child"), of("nobody"), of("aspirin_child")
         self.age_before, self.age_then, self.born = of("age_before"), of("age_then"), of("born")
@@ -95,6 +95,8 @@ class Checker:
                     told[wording(word)] = told.get(wording(word), frozenset()) | names
         self._conditions = Finder(told, overlapping=True)
         self._forbidden: dict[tuple[str, str], str] = {}
+        self._allergies = [row for row in book.medicines.allergies if row.verdict == "forbid"]
+        self._words_of: dict[str, frozenset[str]] = {}
 
     def _named(self, book: Rulebook) -> dict[str, Contents]:
         """Every name of a medicine with what it is made of; that of a substance means it alone (氢氧化铝 is no compound)."""
@@ -189,7 +191,9 @@ class Checker:
             conditions = frozenset().union(*(hit.value for hit in self._conditions.find(wording(asked))))
         rows = [(one, row) for one, row in rows if self._may_hold(row, asked, conditions)]
         taken = [(one, hit) for hit in self._medicines.find(asked) for one in named if self._forbid(one.contents, hit.value)]
-        allergic = self._say.allergic.search(asked) is not None
+        allergic = self._say.allergic.search(asked) is not None and any(
+            word in asked for one in named for word in self._allergens(one.contents)
+        )
         if not (rows or taken or allergic) or self._say.nobody.search(asked):
             return
         person = _Person(self._lexicon, self._say, asked)
@@ -216,8 +220,22 @@ class Checker:
         """Whether a word for the circumstance of a row was said at all."""
         if row.who == "condition":
             return not conditions.isdisjoint(row.conditions)
-        say = {"lactation": self._say.nursing, "age": self._say.young}.get(row.who, self._say.pregnant)
-        return say.search(asked) is not None
+        say = self._say
+        if row.who == "lactation":
+            return say.nursing.search(asked) is not None
+        if row.who != "age":
+            return bool(say.pregnant.search(asked)) and not say.no_pregnancy.search(asked)
+        if not say.young.search(asked) or say.not_a_child.search(asked):
+            return False
+        return row.below_months is None or not say.grown_up.search(asked)
+
+    def _allergens(self, medicine: Contents) -> frozenset[str]:
+        """What somebody may be allergic to whom this medicine is forbidden for."""
+        if medicine.name not in self._words_of:
+            parts = medicine.names | {one.substance for one in medicine.substances}
+            rows = (row for row in self._allergies if not parts.isdisjoint(row.to))
+            self._words_of[medicine.name] = parts.union(*(row.allergens for row in rows))
+        return self._words_of[medicine.name]
 
     def _allergic(self, medicine: Contents, allergen: str) -> str:
         """The row by which an allergy forbids a medicine, or empty."""
@@ -306,7 +324,7 @@ class _Person:
         if row.who == "condition":
             return self._condition(row)
         if row.who == "lactation":
-            return self._told("哺乳", self._say.nursing) if self._say.nursing.search(self._asked) else ""
+            return self._told("哺乳", self._say.nursing)
         return self._age(row) if row.who == "age" else self._pregnancy(row)
 
     def _told(self, concept: str, words: re.Pattern[str]) -> str:
@@ -324,8 +342,6 @@ class _Person:
         return ""
 
     def _pregnancy(self, row: PopulationRow) -> str:
-        if self._say.no_pregnancy.search(self._asked):
-            return ""
         weeks = [told for told in self._reading.values if told.quantity == "pregnancy_weeks" and told.person == self._who]
         words = self._told("怀孕", self._say.pregnant)
         if not words and not (weeks and "孕" in self._asked):
@@ -336,8 +352,6 @@ class _Person:
         return words or self._asked[weeks[0].start : weeks[0].end]
 
     def _age(self, row: PopulationRow) -> str:
-        if self._say.not_a_child.search(self._asked):
-            return ""
         ages = [told for told in self._reading.values if told.quantity == "age_months"]
         low, high = row.from_months or 0, row.below_months or _EVER
         if not ages:
