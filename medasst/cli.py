@@ -17,8 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
 
 from medasst import __version__
 from medasst.config import load, load_defaults
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from medasst.rulebook import Rulebook
     from medasst.service.config import ServeConfig
 
+_WIDE = 160  # columns of a table that goes into a file
 LOG_EVERY = 30.0  # seconds between lines where stderr is a file
 stderr = Console(stderr=True, highlight=False)
 
@@ -68,6 +71,7 @@ examples:
   medasst rulebook list signed                  every version of the signatures; * is the one that counts
   medasst rulebook diff signed 3f2a 9c01        what one has that the other hasn't
   medasst rulebook rollback signed 3f2a         back to an earlier one
+  medasst rulebook law --missing                duties of the law that a shop has to see to itself
 """
 
 
@@ -173,7 +177,7 @@ def _catalogue_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
 
 
 def _rulebook_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """`rulebook export|import|list|diff|rollback`."""
+    """`rulebook export|import|list|diff|rollback|law`."""
     parser = commands.add_parser(
         "rulebook",
         help="what decides for a shopper, as a sheet that a pharmacist signs, and back (docs/medicines.md)",
@@ -182,7 +186,7 @@ def _rulebook_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
         epilog=RULEBOOK_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    ways = parser.add_subparsers(dest="way", required=True, metavar="export|import|list|diff|rollback")
+    ways = parser.add_subparsers(dest="way", required=True, metavar="export|import|list|diff|rollback|law")
     out = ways.add_parser("export", help="write the sheet")
     out.add_argument("--out", type=Path, required=True, metavar="SHEET", help="a workbook (.xlsx) or a table in text (.csv)")
     out.add_argument("--signed", type=Path, metavar="DIR", help="fill in what was signed before")
@@ -206,6 +210,10 @@ def _rulebook_commands(commands: argparse._SubParsersAction[argparse.ArgumentPar
     for name in ("before", "after"):
         differ.add_argument(name, metavar=name.upper(), help="its name, or the beginning of it")
     rollback.add_argument("version", metavar="VERSION", help="its name, or the beginning of it")
+    law = ways.add_parser("law", help="what the law asks, how it is kept, what is missing (docs/deployment.md)")
+    law.add_argument("--missing", action="store_true", help="only duties that MedAsst doesn't keep by itself")
+    law.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
+    law.set_defaults(run=_rulebook_law)
 
 
 def _rulebook_export(arguments: argparse.Namespace) -> Path:
@@ -259,6 +267,23 @@ def _rulebook_rollback(arguments: argparse.Namespace) -> None:
     chosen = named(arguments.folder, arguments.version, NO_SIGNATURES)
     use(arguments.folder, chosen.name)
     _say(f"{chosen.name} counts from the next start on")
+
+
+def _rulebook_law(arguments: argparse.Namespace) -> None:
+    from medasst.rulebook import Rulebook
+
+    duties = list(Rulebook.load(overlay=arguments.overlay).duties)
+    table = Table(box=box.SIMPLE, show_lines=True)
+    for title in ("duty", "law", "kept", "how, or what is missing", "read"):
+        table.add_column(title, overflow="fold")
+    for duty in duties:
+        if not (duty.kept and arguments.missing):
+            law = "\n".join(filter(None, (duty.instrument, duty.article, duty.number, f"{duty.in_force}")))
+            said = duty.how if duty.kept else duty.missing
+            table.add_row(f"{duty.id}\n{duty.rule}", law, "yes" if duty.kept else "no", said, duty.read)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table, markup=False)
+    kept = sum(duty.kept for duty in duties)
+    _say(f"{len(duties)} duties, {kept} kept, {len(duties) - kept} for the shop to see to; no lawyer has read this table")
 
 
 def _catalogue_import(arguments: argparse.Namespace) -> Path:

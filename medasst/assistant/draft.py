@@ -179,6 +179,7 @@ class Drafter:
             [request.topic],
             lambda a, score: (
                 act.want != "ask"
+                and act.status != "banned_online"  # a vetted answer may say how to get it here
                 and score >= NEAR_SAME_SUBJECT
                 and a.kind == "prescription"
                 and drug in comparison_key(a.turns[-1] + a.answer)

@@ -1,7 +1,8 @@
 """What a reply is made of: events in order. They are numbered where they leave, so that a lost stream can resume.
 
 A reply is `Finding | Text | Citation | Card | Ask | HandOff` in any order that helps, then exactly one `End`. The last
-`Finding` before `End` has rule `ai_label`: every reply says that it comes from a machine.
+`Finding` before `End` has rule `ai_label`: every reply says that it comes from a machine. One of rule `otc_notice`
+stands before it where a product was shown.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ Severity = Literal["emergency", "urgent", "warning", "info"]
 EndReason = Literal["stop", "red_flag", "prescription", "hand_off"]
 
 AI_LABEL = "ai_label"  # the rule name of the label's Finding
+OTC_NOTICE = "otc_notice"  # of what the law has stand beside products
 
 
 @dataclass(frozen=True, slots=True)

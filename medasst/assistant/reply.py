@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from medasst.assistant import request, wording
 from medasst.assistant.draft import Draft, Drafter
-from medasst.assistant.events import AI_LABEL, End, Event, Finding, Text, plain_text
+from medasst.assistant.events import AI_LABEL, OTC_NOTICE, Card, End, Event, Finding, Text, plain_text
 from medasst.assistant.lanes import Lanes
 from medasst.assistant.vetted import VettedAnswers
 from medasst.catalogue import Catalogue
@@ -110,16 +110,18 @@ class Assistant:
             writing.cancel()  # the reader left before the end
             with suppress(asyncio.CancelledError):
                 await writing
-        for event in (*map(Text, said.sentences), *draft.tail, *self._closing(said)):
+        for event in (*map(Text, said.sentences), *draft.tail, *self._closing(draft, said)):
             yield event
         usage = {"prompt_tokens": said.prompt_tokens, "completion_tokens": said.completion_tokens}
         yield End(draft.reason, usage)
 
-    def _closing(self, said: wording.Wording) -> list[Finding]:
-        """What stands under a reply: that the model had no time for it, and that a machine wrote it."""
+    def _closing(self, draft: Draft, said: wording.Wording) -> list[Finding]:
+        """What stands under a reply: how to buy what it shows, that the model had no time for it, that a machine wrote it."""
         say = self.rules.messages
+        shows = any(isinstance(event, Card) for event in draft.body)
+        notice = [Finding(OTC_NOTICE, "info", say.otc_notice, say.version)] if shows else []
         busy = [Finding("model_busy", "info", say.busy, say.version)] if wording.BUSY in said.refused else []
-        return [*busy, Finding(AI_LABEL, "info", say.ai_label, say.version)]
+        return [*notice, *busy, Finding(AI_LABEL, "info", say.ai_label, say.version)]
 
     async def _word(self, conversation: Conversation, draft: Draft) -> wording.Wording:
         if self.model is None or not draft.grounds:

@@ -2,6 +2,7 @@
 
 from medasst.rulebook.book import Composition, Rulebook, Talk, Wordings
 from medasst.rulebook.formulary import INGESTED, Medicines
+from medasst.rulebook.law import DutyRow
 from medasst.rulebook.medicines import (
     SEVERITIES,
     AllergyRow,
@@ -69,6 +70,7 @@ __all__ = [
     "CueRow",
     "DoseRow",
     "DrugRow",
+    "DutyRow",
     "FeatureRow",
     "FindingRow",
     "GroupRow",

@@ -16,6 +16,7 @@ from medasst.config import Config
 from medasst.disk import package_file
 from medasst.errors import ConfigError
 from medasst.rulebook.formulary import Medicines
+from medasst.rulebook.law import DutyRow
 from medasst.rulebook.rows import (
     AnswerRow,
     ClassRow,
@@ -186,6 +187,7 @@ class Rulebook:
         idioms: ordinary talk that holds a wording of a finding and means none.
         lists: words that `<name>` stands for in the words of cues.
         medicines: what is true of medicines (the formulary's tables).
+        duties: what the law asks of an online pharmacy's assistant, and how it is kept; decides nothing.
         no_persons: talk that holds a word for a person and speaks of none.
         words_for_some: what 几, 好几, 十几 count as.
         weights: what pieces of text weigh in the second look, by the names in `looks`.
@@ -219,6 +221,7 @@ class Rulebook:
     slots: Table[SlotRow]
     told: Table[ToldRow]
     medicines: Medicines
+    duties: Table[DutyRow]
     wordings: Wordings
     talk: Talk
     messages: Messages
@@ -283,6 +286,7 @@ class Rulebook:
             slots=table(SlotRow, "slot", "name", ["dialogue.toml"]),
             told=table(ToldRow, "told", "", ["dialogue.toml"]),
             medicines=Medicines.read(source),
+            duties=table(DutyRow, "duty", "id", ["law.toml"]),
             wordings=_wordings(
                 Wordings, base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}, _WORDINGS
             ),

@@ -27,6 +27,7 @@ class Messages(Config):
 
     version: str
     ai_label: str
+    otc_notice: str
     emergency: str
     urgent_note: str
     unknown: str

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from medasst.assistant import Assistant, Card, End, Event, Finding, HandOff, Text, VettedAnswers, plain_text
-from medasst.assistant.events import AI_LABEL, Ask, Citation
+from medasst.assistant.events import AI_LABEL, OTC_NOTICE, Ask, Citation
 from medasst.assistant.vetted import SAMPLES
 from medasst.conversation import Conversation
 from medasst.errors import DataError
@@ -68,6 +68,24 @@ def test_every_reply_is_labelled_and_ended(question: str) -> None:
     assert isinstance(label, Finding) and label.rule == AI_LABEL and "AI" in label.message
     assert json.loads(json.dumps(events[0].to_json(), ensure_ascii=False))["type"] == events[0].type
     assert plain_text(events) and label.message in plain_text(events)
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("头疼吃什么药", "请按药品说明书或者在药师指导下购买和使用"),
+        ("阿莫西林一次几粒", "处方药须凭处方在药师指导下购买和使用"),
+    ],
+)
+def test_the_sentences_that_the_law_prescribes_are_said(question: str, says: str) -> None:
+    text = plain_text(reply(BARE, question))
+    assert text.count(says) == 1
+
+
+@pytest.mark.parametrize("question", ["今天天气怎么样", "阿莫西林一次几粒", "胸口疼得厉害"])
+def test_how_to_buy_is_said_only_beside_products(question: str) -> None:
+    events = reply(BARE, question)
+    assert not of(Card, events) and OTC_NOTICE not in {event.rule for event in of(Finding, events)}
 
 
 @pytest.mark.parametrize("turns", [(), ("你好", "您好"), ("   ",)])

@@ -131,7 +131,7 @@ const SHOW = {
     put(".source", event.citation);
     node.querySelector(".otc").dataset.status = event.status;
     node.querySelector("details").hidden = !event.citation;
-    cards.insertBefore(node, cards.lastElementChild);
+    cards.append(node);
   },
 
   citation(reply, event) {
