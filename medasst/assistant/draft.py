@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Severity, Text
 from medasst.assistant.request import Request, section_asked
@@ -17,6 +17,7 @@ from medasst.rulebook import Level, UrgencyRow
 from medasst.safety import Alarm, Context, Facts, PersonFinding, Rules
 from medasst.text import comparison_key, sentences
 
+T = TypeVar("T")
 _SHOWN = 3  # products of one reply
 _COMPARED = 4000  # characters of a question that are compared with vetted ones, which are twenty times shorter
 _REFUSED = 2  # products of which it is said why they aren't shown, where none is
@@ -68,6 +69,8 @@ class Drafter:
         now = [alarm for alarm in alarms if _is_told(alarm, request, request.told.turn)]
         if any(alarm.level == "emergency" for alarm in now):
             return self._emergency(now)
+        if standing := [alarm for alarm in alarms if self._is_still_about(alarm, request)]:
+            return self._standing(standing, gives=bool(request.told.readings[-1].drugs()))
         together = [] if alarms else map(self._warning, self._together(request))
         warnings = (*self._reminders(alarms, now), *self._alarms(now), *self._first(request), *together)
         wanted = any(act.want != "ask" for act in request.acts)
@@ -97,6 +100,31 @@ class Drafter:
         most = [alarm for alarm in alarms if alarm.level == "emergency"]
         closing = [Text(self._say.emergency)] if all(alarm.rule.closing for alarm in most) else []
         return Draft((*self._alarms(most), *closing), (), "", "red_flag")
+
+    @staticmethod
+    def _is_still_about(alarm: Alarm, request: Request) -> bool:
+        """Whether the last turn goes on about somebody's emergency, or about nothing else that ails this person."""
+        else_told = [mention for mention in request.told.readings[-1].findings() if mention.current]
+        mine = alarm.person == request.told.current.person
+        return alarm.level == "emergency" and mine and not else_told
+
+    def _standing(self, alarms: Sequence[Alarm], *, gives: bool) -> Draft:
+        """That somebody must go, once more, and nothing that could keep them from it.
+
+        Args:
+            gives: whether a medicine is about to be given: then what to do until help is there is said again, too.
+        """
+        rules = _unique(alarm.rule for alarm in alarms)[:_ALARMS]
+        said = [
+            Finding(
+                rule.id,
+                "emergency",
+                self._say.before["emergency"].format(title=rule.name) + (rule.first_aid if gives else ""),
+                rule.version,
+            )
+            for rule in rules
+        ]
+        return Draft((*said, Text(self._say.urgent_note + "\n")), (), "", "red_flag")
 
     def _alarms(self, alarms: Sequence[Alarm]) -> list[Event]:
         """What alarms say: all emergencies, else only those of the highest level; at most three, none twice."""
@@ -406,8 +434,8 @@ def _stopped(findings: Iterable[PersonFinding]) -> bool:
     return any(finding.stops for finding in findings)
 
 
-def _unique(events: Iterable[Event]) -> list[Event]:
-    return list(dict.fromkeys(events))
+def _unique(these: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(these))
 
 
 def _paragraph(texts: list[Text]) -> list[Text]:
