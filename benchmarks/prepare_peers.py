@@ -198,7 +198,7 @@ def _rules() -> _Rules:
         ],
         re.compile("|".join(map(re.escape, tidy._ENTITIES))),
         (filters._swaps()["clear"], filters._swaps()["faint"]),
-        re.compile(simplified._rules().sign),
+        re.compile(simplified.traditional_sign()),
     )
 
 
@@ -239,7 +239,7 @@ def _closed(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    shows = any(pattern(first).search(text) for first, _ in signs())
+    shows = any(pattern(first).search(text) for group in signs() for first in group.patterns)
     return privacy.mask(text) if shows else text
 
 
