@@ -17,6 +17,7 @@ from medasst.service.config import ServeConfig
 from medasst.weights import is_embedded
 
 _NAMED = 3  # keys of each kind
+_KEY = 30  # characters of one
 
 
 def check_production(config: ServeConfig, book: Rulebook) -> None:
@@ -78,7 +79,7 @@ def _counted(places: list[Key]) -> str:
     """How many of each kind, and the first of them."""
     by_kind: dict[str, list[str]] = defaultdict(list)
     for kind, key in places:
-        by_kind[kind].append(key)
+        by_kind[kind].append(key if len(key) <= _KEY else f"{key[:_KEY]}…")
     return ", ".join(
         f"{len(keys):,} {kind} ({', '.join(keys[:_NAMED])}{', …' if len(keys) > _NAMED else ''})"
         for kind, keys in by_kind.items()
