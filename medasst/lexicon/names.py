@@ -18,7 +18,7 @@ _SYLLABLE_CODES = 0xE000  # private use: each syllable of pinyin becomes one cha
 _APART = 10  # characters that may stand between a part of the body and what it feels
 _BESIDE = 8  # characters beside a name by which it is told from ordinary words
 
-_NO_SLIPS = "一二三四五六七八九十百两几半要"
+_NO_SLIPS = "一二三四五六七八九十百两几半要腰"
 _DENIAL = re.compile("没有|没|无|未|冇")
 
 
