@@ -185,6 +185,7 @@ class _Patterns:
         self.passes, self.passed_now = re.compile(say.passes, re.VERBOSE), re.compile(say.passed_now, re.VERBOSE)
         self.happened, self.recurs = re.compile(say.happened, re.VERBOSE), re.compile(say.recurs, re.VERBOSE)
         self.disease_words = re.compile(say.disease_words, re.VERBOSE)
+        self.doubted_inside = re.compile(say.doubted_inside, re.VERBOSE)
         self.past_inside, self.now_beside = re.compile(say.past_inside, re.VERBOSE), re.compile(say.now_beside, re.VERBOSE)
         self.listing = re.compile(f"(?:{say.listing})*", re.VERBOSE)
         self.either = re.compile(say.either, re.VERBOSE)
@@ -226,6 +227,8 @@ class _Scene:
         told = verdict.row.sets if verdict is not None else "none"
         if told in ("none", "possible") and one.name.kind == "finding" and self._was_once(one):
             return "historical"
+        if told == "none" and one.name.kind == "finding" and self.say.doubted_inside.match(self.text, one.start, one.end):
+            return "possible"
         if verdict is not None and verdict.row.sets not in _SAYS_NOTHING:
             return verdict.row.sets  # type: ignore[return-value]
         return "present" if one.name.kind == "finding" else "hypothetical"

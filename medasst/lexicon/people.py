@@ -39,6 +39,12 @@ class People:
             re.compile(each, re.VERBOSE) for each in (say.owns, say.asks, say.anew_before, say.anew_after)
         )
         self._passed_on, self._cured = re.compile(say.passed_on, re.VERBOSE), re.compile(say.cured, re.VERBOSE)
+        self._died, self._like_before, self._like_after, self._his_own, self._has_too = (
+            re.compile(each, re.VERBOSE) for each in (say.died, say.like_before, say.like_after, say.his_own, say.has_too)
+        )
+        self._advises, self._takes, self._never_childs, self._wonders, self._for_itself = (
+            re.compile(each, re.VERBOSE) for each in (say.advises, say.takes, say.never_childs, say.wonders, say.for_itself)
+        )
         self._somebody = PersonRow(words=("有人",), person="other", someone_else=True)
         self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
 
@@ -57,9 +63,16 @@ class People:
                 text, hit.end
             ):
                 continue
-            if self._not_of.search(text, max(0, hit.start - _BESIDE), hit.start):
+            denied = self._not_of.search(text, max(0, hit.start - _BESIDE), hit.start)
+            if denied and (row.person != "self" or not text.startswith("\0", hit.end)):
                 continue
             if row.person not in ("self", "child") and self._gives.match(text, hit.end):
+                continue
+            if self._only_compared(text, hit):
+                if found and found[-1].value.refers and found[-1].end == hit.start:
+                    found.pop()
+                continue
+            if self._in_passing(text, hit, first=not found):
                 continue
             one = Hit(hit.start, hit.end, hit.name, row)
             last = found[-1] if found else None
@@ -69,18 +82,38 @@ class People:
                 and not row.refers
                 and self._kin.fullmatch(text, last.end, one.start)
             ):
-                found[-1] = Hit(last.start, one.end, one.name, _relative(_meant(found), row))
+                found[-1] = Hit(last.start, one.end, one.name, _relative(_meant(found), row, alone=len(found) == 1))
+            elif (
+                last is not None
+                and last.value.person == "self"
+                and not row.refers
+                and self._his_own.fullmatch(text, last.end, one.start)
+            ):
+                found[-1] = one._replace(start=last.start)
             else:
                 found.append(one)
         found = _children(found)
         return _referred([hit for number, hit in enumerate(found) if not self._only_speaks(whole, found, number)])
+
+    def _only_compared(self, text: str, hit: Hit[PersonRow | None]) -> bool:
+        """Whether somebody is named only to say what it is like: 要是像他表哥那样抽起来."""
+        before = self._like_before.search(text, max(0, hit.start - _BESIDE), hit.start)
+        return before is not None and self._like_after.match(text, hit.end) is not None
+
+    def _in_passing(self, text: str, hit: Hit[PersonRow | None], *, first: bool) -> bool:
+        """Whether somebody from outside only has it, too, or says what to buy: 孩子嘴烂了, 同桌也有; 工友让我买药膏."""
+        if hit.value is None or _of_the_house(hit.value) or hit.value.refers or hit.value.person == "self":
+            return False
+        if not first and self._has_too.match(text, hit.end):
+            return True
+        return "\0" in text[max(0, hit.start - _FAR) : hit.start] and self._advises.match(text, hit.end) is not None
 
     def _only_speaks(self, text: str, found: Sequence[Hit[PersonRow]], number: int) -> bool:
         """Whether this is the one who writes, who but doubts or asks about the one of his house named beside."""
         if found[number].value.person != "self" or not self._speaks.match(text, found[number].end):
             return False
         beside = [*reversed(found[:number])] or found[number + 1 :]
-        named = next((hit for hit in beside if hit.value.person != "self"), None)
+        named = next((hit for hit in beside if hit.value.person != "self" and not hit.value.refers), None)
         if named is None or (named.start < found[number].start and self._dead.search(text, named.end, found[number].start)):
             return False
         return _of_the_house(named.value)
@@ -110,6 +143,7 @@ class People:
         if after is not None and (
             (after.start - end <= 1 and not told_already and self._has_it.match(text, after.end))
             or (medicine and self._given_to.fullmatch(text, end, after.start))
+            or (medicine and after.start == end and after.value.person == "self" and self._takes.match(text, after.end))
         ):
             return after
         for later in persons[number : number + 2]:
@@ -117,12 +151,16 @@ class People:
                 return later
         if before is not None or after is None or after.start < end or after.start - end > _FAR:
             return before
+        if after.value.person == "child" and self._never_childs.search(text, max(0, start - _FAR), end):
+            return None
         return after if self._reaches_back(text, end, after, parted) else None
 
     def _reaches_back(self, text: str, end: int, after: Hit[PersonRow], parted: Callable[[int, int], bool]) -> bool:
         """Whether what ends at `end`, where nobody was named yet, is of the first person named behind it."""
         ahead = max(0, after.start - _BESIDE)
         if self._sought.search(text, ahead, after.start) and self._asks.match(text, after.end):
+            return True
+        if self._wonders.match(text, after.end):
             return True
         if self._anew_before.search(text, ahead, after.start) or self._anew_after.match(text, after.end):
             return False
@@ -159,12 +197,15 @@ class People:
         asked = [match.start() for match in self._seeking.finditer(text)]
         told = [
             "someone_else"
-            if assertion in ("present", "possible", "historical")
-            and hit is not None
+            if hit is not None
+            and (assertion in ("present", "possible", "historical") or self._died.match(text, hit.end))
             and hit.value.person not in sought
             and (
-                self._late.match(text, hit.end)
+                self._died.match(text, hit.end)
+                or self._late.match(text, hit.end)
                 or self._is_told_of(text, number, mentions, said, whose)
+                or self._only_for_itself(text, number, mentions, whose)
+                or self._denied_of_child(number, mentions, said, whose)
                 or self._is_by_the_way(
                     one,
                     hit.value,
@@ -178,6 +219,33 @@ class People:
         ]
         return _with_medicines(mentions, told, whose)
 
+    def _only_for_itself(
+        self, text: str, number: int, mentions: Sequence[Candidate], whose: Sequence[Hit[PersonRow] | None]
+    ) -> bool:
+        """Whether somebody's medicine, or what it did, is told by one who thinks of it for himself: 我姐吃它长斑, 我不敢吃."""
+        one, hit = mentions[number], whose[number]
+        if hit is None or hit.value.person in ("self", "child") or _of(whose[-1]) not in (hit.value.person, "self"):
+            return False
+        taken = any(other.name.kind == "drug" and of == hit for other, of in zip(mentions[: number + 1], whose, strict=False))
+        return taken and bool(self._for_itself.search(text, one.end))
+
+    def _denied_of_child(
+        self,
+        number: int,
+        mentions: Sequence[Candidate],
+        said: Sequence[Assertion],
+        whose: Sequence[Hit[PersonRow] | None],
+    ) -> bool:
+        """Whether it is a grown-up's disease that the child hasn't, as is said further on: 爸爸有蚕豆病, 孩子没有蚕豆病."""
+        one = mentions[number]
+        if _of(whose[number]) in ("self", "child") or one.name.concept not in self._diseases:
+            return False
+        later = zip(mentions[number + 1 :], said[number + 1 :], whose[number + 1 :], strict=True)
+        return any(
+            other.name.concept == one.name.concept and _of(of) == "child" and assertion == "absent"
+            for other, assertion, of in later
+        )
+
     def _is_told_of(
         self,
         text: str,
@@ -188,7 +256,9 @@ class People:
     ) -> bool:
         """Whether a mention is there only for another one's sake: 小姨子新冠后没味觉, 我老公现在也没味觉."""
         one, hit = mentions[number], whose[number]
-        if hit is None or one.name.kind == "drug" or hit.value.person in ("self", "child"):
+        if hit is None or hit.value.person in ("self", "child"):
+            return False
+        if one.name.kind == "drug":
             return False
         others = [
             (other, of)
@@ -229,9 +299,17 @@ class People:
             and not (seeking and one.name.kind == "drug")
             and hit is not None
             and hit.value.someone_else
+            and not self._asked_for(text, hit)
             else hit
             for one, assertion, hit in zip(mentions, said, whose, strict=True)
         ]
+
+    def _asked_for(self, text: str, hit: Hit[PersonRow]) -> bool:
+        """Whether it says that somebody from outside is who asks: 帮邻居问的, 同事想知道."""
+        before = self._sought.search(text, max(0, hit.start - _BESIDE), hit.start)
+        return self._wonders.match(text, hit.end) is not None or (
+            before is not None and self._asks.match(text, hit.end) is not None
+        )
 
     def _is_by_the_way(self, one: Candidate, row: PersonRow, *, asks_for_self: bool, seeking: bool) -> bool:
         """Whether a mention of this person is there only to ask about oneself: a colleague's flu, a disease in the family."""
@@ -244,14 +322,22 @@ class People:
         return not _of_the_house(row) or one.name.concept in self._diseases or "过敏" in one.name.concept
 
 
+def _of(hit: Hit[PersonRow] | None) -> Person:
+    return hit.value.person if hit is not None else "self"
+
+
 def _of_the_house(row: PersonRow) -> bool:
     """Whether it is somebody near: 婆婆, 孙子; not a friend, an uncle."""
     return row.person != "other" or row.stage is not None
 
 
-def _relative(of: PersonRow, row: PersonRow) -> PersonRow:
-    """Somebody's somebody: 我妈她姐姐, 同事的孩子. A child's parents and siblings are those of the house."""
-    if of.person == "child" and row.person in _PARENTS:
+def _relative(of: PersonRow, row: PersonRow, *, alone: bool) -> PersonRow:
+    """Somebody's somebody: 我妈她姐姐, 同事的孩子. A child's parents and siblings are those of the house.
+
+    Args:
+        alone: whether nobody was named before; who then writes 他爸 means the child's.
+    """
+    if (of.person == "child" or (of.refers and alone)) and row.person in _PARENTS:
         return row.model_copy(update={"person": _PARENTS[row.person]})
     if of.person == "child" and row.among_children:
         return of

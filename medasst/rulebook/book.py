@@ -114,6 +114,16 @@ class Wordings:
     speaks: Regex
     dead: Regex
     late: Regex
+    died: Regex
+    like_before: Regex
+    like_after: Regex
+    his_own: Regex
+    has_too: Regex
+    advises: Regex
+    takes: Regex
+    never_childs: Regex
+    wonders: Regex
+    for_itself: Regex
     given_to: Regex
     owner_before: Regex
     owner_after: Regex
@@ -123,6 +133,7 @@ class Wordings:
     disease_words: Regex
     happened: Regex
     recurs: Regex
+    doubted_inside: Regex
     past_inside: Regex
     now_beside: Regex
     own_turn: Regex

@@ -168,8 +168,8 @@ class CueRow(Row):
         towards: which way the cue reaches.
         reach: "next" the nearest mention with nothing but fillers between, "list" that one and those listed with it,
             "clause" up to a comma, "sentence" up to its end.
-        kinds: which mentions it speaks of; "disease", "injury": of findings only those that are one; "happened": those told
-            as having happened (骨折了).
+        kinds: which mentions it speaks of; "disease", "injury", "state": of findings only those that are one; "happened":
+            those told as having happened (骨折了).
         opens: whether it only counts for a mention that its clause begins with (荨麻疹能吹风吗, but not 我荨麻疹能吹风吗).
         asks: whether it only counts where the mention's clause asks (会不会, 吗, ？ …), or only where it doesn't.
         strength: of several cues that reach a mention the stronger one counts, of equal ones the nearer.
@@ -180,7 +180,7 @@ class CueRow(Row):
     sets: Assertion | Literal["none", "break"]
     towards: Literal["forward", "backward", "both"] = "forward"
     reach: Literal["next", "list", "clause", "sentence"] = "next"
-    kinds: tuple[Literal["finding", "disease", "injury", "happened", "drug"], ...] = ("finding",)
+    kinds: tuple[Literal["finding", "disease", "injury", "state", "happened", "drug"], ...] = ("finding",)
     opens: bool = False
     asks: Literal["any", "yes", "no"] = "any"
     strength: Literal["weak", "normal", "strong"] = "normal"

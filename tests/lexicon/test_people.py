@@ -47,6 +47,20 @@ CASES = [
     ("我爸是医生，他咳嗽三天了", "father"),
     ("哺乳期吃布洛芬对宝宝有影响吗", "self"),
     ("孩子爸爸有鼻炎", "husband"),
+    ("他爸肾结石疼得打滚", "husband"),
+    ("同事感冒了，他爸也咳嗽", "other"),
+    ("左氧氟沙星我十六岁的儿子能吃吗", "child"),
+    ("现在没事，就怕像他表哥那样过敏", "self"),
+    ("孩子嘴角烂了，同桌好像也有，会不会是疱疹", "child"),
+    ("我妈咳嗽，我爸也有痰", "father"),
+    ("脚烂了，工友让我买皮炎平", "self"),
+    ("老公出差了，他的二甲双胍我误吃了一片", "self"),
+    ("得过妊娠糖尿病，现在娃一岁", "self"),
+    ("奶奶说她心口疼是胃的事，可我怕是心绞痛", "grandmother"),
+    ("除了鼻塞，其他发热咳嗽没有", "self"),
+    ("姨妈前乳房胀", "self"),
+    ("布洛芬孕妇能吃吗？我同事想知道", "other"),
+    ("不是我怀孕", "self"),
 ]
 
 
@@ -92,3 +106,19 @@ def test_the_medicine_asked_for_beside_a_colleagues_illness_is_ones_own(lexicon:
 )
 def test_what_is_told_for_anothers_sake(lexicon: Lexicon, text: str, wanted: list[str]) -> None:
     assert [mention.assertion for mention in lexicon.read(text).mentions] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("我姐吃优思明长斑，我也想调月经", "优思明:someone_else 长斑:someone_else"),
+        ("我妈吃优思明长斑，我想给她换药", "优思明:present 长斑:present"),
+        ("我爸吃了头孢喘不上气，我想送他去医院", "头孢:present 喘不上气:present"),
+        ("孩子爸爸有蚕豆病，孩子查了没有蚕豆病", "蚕豆病:someone_else 蚕豆病:absent"),
+        ("孩子爸爸发烧，孩子没发烧", "发烧:present 发烧:absent"),
+        ("我婆婆的妹妹胃癌没了，婆婆胃胀", "胃癌:someone_else 胃胀:present"),
+        ("我哥酒精肝，他不归我管，我就想知道护肝片好不好", "酒精肝:someone_else 护肝片:hypothetical"),
+    ],
+)
+def test_of_whom_nothing_is_asked(lexicon: Lexicon, text: str, told: str) -> None:
+    assert " ".join(f"{mention.words}:{mention.assertion}" for mention in lexicon.read(text).mentions) == told
