@@ -179,7 +179,8 @@ class Drafter:
         """A draft after urgent warnings: no products, and where nothing is known the warning is the answer."""
         if draft.reason == "hand_off":
             return Draft(tuple(warnings), (), "", "red_flag")
-        body = [event for event in draft.body if not isinstance(event, Card)]
+        shows = any(isinstance(event, Card) for event in draft.body)  # then all of it is about products
+        body = () if shows else draft.body
         return Draft((*warnings, Text(self._say.urgent_note + "\n"), *body), draft.tail, draft.grounds, "red_flag")
 
     def _unread(self, draft: Draft) -> Draft:
