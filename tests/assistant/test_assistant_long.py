@@ -142,7 +142,8 @@ async def test_where_the_model_has_no_place_the_reply_says_so_and_does_not_wait(
     places = Places(1)
     taken = places.enter()
     events = await collect(with_model(Placed(model, places)), users("头疼吃什么药"))
-    assert [e.rule for e in events if isinstance(e, Finding)] == ["model_busy", "ai_label"]
+    said = [e.rule for e in events if isinstance(e, Finding)]
+    assert said.count("model_busy") == 1 and said[-1] == "ai_label"
     assert [e for e in events if isinstance(e, Card)] and model.calls == []
     taken.leave()
     events = await collect(with_model(Placed(model, places)), users("头疼吃什么药"))
