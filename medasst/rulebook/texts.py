@@ -159,6 +159,7 @@ class CheckTexts(Config):
         organs: the kind of a finding → the conditions that are told of as that kind.
         drinking: findings of somebody who drinks.
         taken_for: classes of medicines → what somebody may have who takes one.
+        may_be: a disease in words that leave open which → what it may be.
         food: what is eaten or drunk, as the interactions name it → words for it.
     """
 
@@ -173,6 +174,7 @@ class CheckTexts(Config):
     contents_unknown: str
     duplicate: str
     duplicate_ways: str
+    duplicate_routes: str
     limit: str
     no_limit: str
     leaflet_limit: str
@@ -182,6 +184,8 @@ class CheckTexts(Config):
     both: str
     left_open: str
     name_allergen: str
+    alike_allergen: str
+    unknown_allergen: str
     name_condition: str
     name_drug: str
     unknown_condition: str
@@ -190,5 +194,6 @@ class CheckTexts(Config):
     told: Mapping[str, str]
     organs: Mapping[Literal["kidney", "liver"], Words]
     taken_for: Mapping[str, str]
+    may_be: Mapping[str, Words]
     food: Mapping[str, Words]
     reason: tuple[Reason, ...]

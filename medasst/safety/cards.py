@@ -21,9 +21,11 @@ class CheckAnswer:
     """What was found, the strictest first, and how far that goes.
 
     Attributes:
-        covered: what of the patient was told and looked at; `together`: the medicines among one another.
+        covered: what of the patient was told and looked at; `together`: the medicines among one another; `conditions_in_part`
+            instead of `conditions` where `not_covered` names some.
         not_told: what of the patient nobody told, and nothing was looked at.
         unknown_drugs: of medicines asked about and taken, those that no table knows all of.
+        not_covered: a medicine and a condition that is known, but of which no row speaks for this medicine.
         drugs: what each medicine that is asked about was taken for: its substances.
         note: that no finding is no clearance.
     """
@@ -32,6 +34,7 @@ class CheckAnswer:
     covered: tuple[str, ...]
     not_told: tuple[str, ...]
     unknown_drugs: tuple[str, ...]
+    not_covered: tuple[tuple[str, str], ...]
     drugs: dict[str, tuple[str, ...]]
     note: str
 
@@ -42,6 +45,7 @@ class CheckAnswer:
             "covered": list(self.covered),
             "not_told": list(self.not_told),
             "unknown_drugs": list(self.unknown_drugs),
+            "not_covered": [{"medicine": medicine, "condition": condition} for medicine, condition in self.not_covered],
             "drugs": {name: list(substances) for name, substances in self.drugs.items()},
             "note": self.note,
         }
@@ -76,12 +80,17 @@ def _card(finding: PersonFinding, texts: CheckTexts) -> dict[str, Any]:
 
 
 def _last(answer: CheckAnswer) -> dict[str, Any]:
-    lists = {"covered": answer.covered, "not_told": answer.not_told, "unknown_drugs": answer.unknown_drugs}
+    lists = {
+        "covered": answer.covered,
+        "not_told": answer.not_told,
+        "unknown_drugs": answer.unknown_drugs,
+        "not_covered": tuple(f"{medicine}（{condition}）" for medicine, condition in answer.not_covered),
+    }
     detail = "\n".join(f"- {name}: {'、'.join(values) or '—'}" for name, values in lists.items())
     return {
         "summary": _short(answer.note),
         "detail": f"{answer.note}\n\n{detail}",
-        "indicator": "warning" if answer.unknown_drugs else "info",
+        "indicator": "warning" if answer.unknown_drugs or answer.not_covered else "info",
         "source": {"label": "MedAsst", "topic": {"system": _SYSTEM, "code": "coverage"}},
     }
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from medasst.config import Config
-from medasst.dialogue import Patient, Slot
+from medasst.dialogue import Patient, Said, Slot, of_turns
 from medasst.dialogue.patient import stage_of
 from medasst.errors import InputError
 from medasst.formulary import Contents
-from medasst.lexicon import Lexicon
+from medasst.lexicon import Mention
 from medasst.registry import did_you_mean
 from medasst.rulebook import Known, Quantity, SlotName
 from medasst.safety.cards import CheckAnswer, cards
@@ -23,6 +24,8 @@ Word = Annotated[str, Field(min_length=1, max_length=100)]
 Words = Annotated[tuple[Word, ...], Field(max_length=24)]
 FORMATS = ("json", "cds-hooks")
 _DRIVES, _DRINKS = "开车", "饮酒"
+_LEAVE: tuple[SlotName, ...] = ("pregnancy", "lactation")
+_IN_PART = "conditions_in_part"  # of some medicine and some condition nothing is known: `not_covered` names them
 _SHAPE = '{"patient": {"age_months": 384, "drugs": ["华法林"]}, "drugs": ["布洛芬缓释胶囊"]}'
 
 
@@ -35,6 +38,7 @@ class CheckPatient(_Strict):
 
     Attributes:
         pregnancy_weeks: the week; `pregnant`: where the week isn't known.
+        conditions: pregnancy and breast-feeding told here (怀孕8周, 备孕, 哺乳期) count as told there.
         drugs: what is taken already.
         driving: drives or works with machines; alcohol: drinks.
     """
@@ -100,6 +104,15 @@ def _explained(error: ValidationError) -> CheckError:
     return CheckError(message + remedy, field)
 
 
+class _Condition(NamedTuple):
+    """A condition as it was named: what the tables call it, the mentions in it, and what it tells of those who need leave."""
+
+    name: str
+    concepts: tuple[str, ...]
+    mentions: tuple[Mention, ...]
+    leave: dict[SlotName, Slot]
+
+
 class Checker:
     """Answers such requests by one rulebook."""
 
@@ -109,7 +122,9 @@ class Checker:
     def answer(self, request: CheckRequest) -> CheckAnswer:
         """Check every medicine against the patient, and all of them against one another."""
         medicines = {name: self._contents(name) for name in request.drugs}
-        person, told = self._person(request.patient), request.patient
+        told = request.patient
+        conditions = [self._condition(name) for name in told.conditions or ()]
+        person = self._person(told, conditions)
         found = [finding for one in medicines.values() for finding in self._checks.of(one, person)]
         found += self._checks.together(list(medicines.values()))
         taken = {name: self._contents(name) for name in told.drugs or ()}
@@ -126,12 +141,25 @@ class Checker:
         }
         if told.sex == "male":
             asked |= {"pregnancy": False, "lactation": False}
+        for name in _LEAVE:
+            if person.slot(name).known == "yes":
+                asked[name] = True
+        silent = [
+            (name, condition.name)
+            for name, one in medicines.items()
+            for concept in self._checks.silent(one, person)
+            for condition in conditions
+            if concept in condition.concepts
+        ]
         covered = [name for name, value in asked.items() if value is not None]
+        if silent:
+            covered = [_IN_PART if name == "conditions" else name for name in covered]
         return CheckAnswer(
             findings=by_severity(found),
             covered=(*covered, *(["together"] if len(medicines) > 1 else [])),
             not_told=tuple(name for name, value in asked.items() if value is None),
             unknown_drugs=tuple(dict.fromkeys(name for name, one in (medicines | taken).items() if not one.resolved)),
+            not_covered=tuple(dict.fromkeys(silent)),
             drugs={name: tuple(part.substance for part in one.substances) for name, one in medicines.items()},
             note=self._checks.writer.texts.note,
         )
@@ -149,8 +177,10 @@ class Checker:
             found = self._checks.formulary.contents(whole[0]) if whole else found
         return replace(found, name=name)
 
-    def _person(self, told: CheckPatient) -> Patient:
+    def _person(self, told: CheckPatient, conditions: Sequence[_Condition]) -> Patient:
         pregnant = told.pregnancy_weeks is not None or told.pregnant
+        concepts = [concept for one in conditions for concept in one.concepts]
+        listed = None if told.conditions is None and not told.alcohol else (*concepts, *([_DRINKS] if told.alcohol else []))
         slots: dict[SlotName, Slot] = {
             "pregnancy": _known(False if told.sex == "male" else pregnant, number=told.pregnancy_weeks),
             "lactation": _known(told.lactation),
@@ -159,23 +189,30 @@ class Checker:
             "age": _known(None if told.age_months is None else True, number=told.age_months),
             "allergies": _listed(told.allergies),
             "drugs": _listed(told.drugs),
-            "conditions": self._conditions(told),
+            "conditions": _listed(listed),
         }
+        for name, slot in ((name, slot) for one in conditions for name, slot in one.leave.items()):
+            if slots[name].known != "yes" or slots[name].number is None:
+                slots[name] = slot
         values: dict[Quantity, float] = {} if told.age_months is None else {"age_months": told.age_months}
-        return Patient("self", values=values, sex=told.sex, stage=stage_of(told.age_months), slots=slots)
+        said = tuple(Said(0, mention) for one in conditions for mention in one.mentions)
+        return Patient("self", said, values, told.sex, stage_of(told.age_months), slots)
 
-    def _conditions(self, told: CheckPatient) -> Slot:
-        concepts = [concept for name in told.conditions or () for concept in _concepts(name, self._lexicon)]
-        listed = None if told.conditions is None and not told.alcohol else (*concepts, *([_DRINKS] if told.alcohol else []))
-        return _listed(listed)
-
-
-def _concepts(condition: str, lexicon: Lexicon) -> tuple[str, ...]:
-    """What the tables call a condition; itself where they don't know it."""
-    if condition in lexicon.book.findings.rows:
-        return (condition,)
-    read = tuple(mention.concept for mention in lexicon.read(condition).findings())
-    return read or (condition,)
+    def _condition(self, name: str) -> _Condition:
+        """What the tables call a condition; itself where they don't know it."""
+        book = self._lexicon.book
+        mentions = [*self._lexicon.read(name).findings()]
+        if name in book.findings.rows:
+            mentions = [replace(one, concept=name) for one in mentions if one.words == name]
+        concepts = [name] if name in book.findings.rows else [one.concept for one in mentions] or [name]
+        leave: dict[SlotName, Slot] = {}
+        for person in of_turns([name], self._lexicon).patients:
+            leave |= {slot: replace(person.slot(slot), turn=None) for slot in _LEAVE if person.slot(slot).known == "yes"}
+        if leave:
+            circumstances = {finding for slot in _LEAVE for finding in book.slots.rows[slot].findings}
+            concepts = [one for one in concepts if one != name and self._lexicon.broader(one).isdisjoint(circumstances)]
+        told = [one for one in mentions if one.concept in concepts and one.concept not in self._checks.writer.texts.drinking]
+        return _Condition(name, tuple(concepts), tuple(told), leave)
 
 
 def _known(value: bool | None, what: tuple[str, ...] = (), number: float | None = None) -> Slot:

@@ -12,6 +12,7 @@ from medasst.safety.grounds import Circumstance, Ground, Writer, why
 from medasst.safety.leaflet import Leaflet, LeafletReader
 
 ALCOHOL = "酒"
+_WAY, _OUTSIDE = "/", "/外用"  # how ingredients.toml tells the ways in of a substance apart; none: by mouth
 _OF_SEVERITY: dict[str, Severity] = {"forbid": "forbid", "avoid": "ask", "caution": "caution"}
 
 
@@ -71,7 +72,10 @@ class Pairs:
                 continue
             twice = of._replace(kind="duplicate", about=f"{other.name} {its.substance}")
             if ways[its.substance] != its.name:
-                yield self._writer.own(twice, "ask", "duplicate_ways", one, substance=its.substance)
+                outside = [name.endswith(_OUTSIDE) for name in (ways[its.substance], its.name)]
+                inside = [_WAY not in name for name in (ways[its.substance], its.name)]
+                text = "duplicate_ways" if any(outside) and any(inside) else "duplicate_routes"
+                yield self._writer.own(twice, "ask", text, one, substance=its.substance)
                 continue
             found = self._writer.own(twice, "forbid", "duplicate", one, substance=its.substance)
             yield found._replace(sentence=found.sentence + self._limit(one, its.name, leaflet))

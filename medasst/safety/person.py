@@ -44,6 +44,7 @@ class _Condition:
     Attributes:
         lead: how a sentence begins that speaks of it.
         lasting: a disease, of which a leaflet may speak; not a complaint.
+        may_be: narrower ones that it may be (溃疡: 消化性溃疡), of which a row can only make us ask.
         sure: not only possible.
     """
 
@@ -52,7 +53,14 @@ class _Condition:
     told: Told
     lead: str
     lasting: bool
+    may_be: frozenset[str] = frozenset()
     sure: bool = True
+
+    def under(self, row: PopulationRow) -> bool | None:
+        """Whether it falls under a row about conditions: surely, perhaps (False), not at all (None)."""
+        if not (self.names - self.may_be).isdisjoint(row.conditions):
+            return self.sure
+        return None if self.may_be.isdisjoint(row.conditions) else False
 
 
 class PersonChecks:
@@ -98,6 +106,14 @@ class PersonChecks:
             return drawn_together(medicine.name, self.with_alcohol(medicine, of, leaflet or {}))
         of = Circumstance("interaction", told, about=food, other=food)
         return drawn_together(medicine.name, self.pairs.interactions(medicine, self.formulary.with_food(medicine, food), of))
+
+    def allergens(self, allergen: str) -> tuple[str, ...]:
+        """An allergen by all its names: as it was said, and what medicines the lexicon reads in it (aspirin, 消炎药)."""
+        return tuple(dict.fromkeys((allergen, *(one.concept for one in self.lexicon.medicines(allergen)))))
+
+    def silent(self, medicine: Contents, person: Patient, leaflet: Leaflet | None = None) -> tuple[str, ...]:
+        """The person's known conditions of which no row and no section of the leaflet speaks for this medicine."""
+        return tuple(_Case(self, medicine, person, leaflet or {}).silent())
 
     def with_alcohol(self, medicine: Contents, of: Circumstance, leaflet: Leaflet) -> Iterator[Ground]:
         """What speaks against a medicine for somebody who drinks."""
@@ -228,11 +244,20 @@ class _Case:
             rows = ((name, row) for name, row in self._rows if row.who == "condition")
             if has.told.slot == "conditions" and self._checks.conditions.isdisjoint(has.names):
                 yield self._write.own(of._replace(kind="unknown"), "ask", "unknown_condition", self._medicine, what=has.concept)
-            held = [_Applies(name, row, has.sure) for name, row in rows if not has.names.isdisjoint(row.conditions)]
-            yield from self._restrict(of, held)
+            under = ((name, row, has.under(row)) for name, row in rows)
+            yield from self._restrict(of, [_Applies(name, row, sure) for name, row, sure in under if sure is not None])
             says = self._leaflets.condition(self._leaflet, has.names) if has.lasting else None
             if says is not None:
                 yield self._write.said(of, says if has.sure else says._replace(sure=False), self._medicine)
+
+    def silent(self) -> Iterator[str]:
+        """Conditions that are known, but not what they mean for this medicine."""
+        rows = [row for _, row in self._rows if row.who == "condition"]
+        for has in self._has(self._person.slot("conditions")):
+            if has.told.slot != "conditions" or self._checks.conditions.isdisjoint(has.names):
+                continue
+            if all(has.under(row) is None for row in rows) and self._leaflets.condition(self._leaflet, has.names) is None:
+                yield has.concept
 
     def _has(self, slot: Slot) -> list[_Condition]:
         """What the person has: lasting diseases, and what else was said of this person and stands."""
@@ -242,10 +267,14 @@ class _Case:
             if concept in self._write.texts.drinking:
                 continue
             one = said.get(concept)
+            # The words may tell more than the term (尿毒症 is a 肾病 that has failed); without a chat there are no turns.
             words, turn = (one.mention.words, one.turn) if one else ("", slot.turn)
-            told = Told("conditions", concept, words, turn)
+            told = Told("conditions", concept, words, None if slot.turn is None else turn)
             names, lead = self._checks.lexicon.broader(concept), self._write.lead("condition", concept)
-            found[concept] = _Condition(concept, names, told, lead, lasting=True)
+            if one is not None:
+                names |= one.mention.broader
+            may_be = self._may_be(one.mention.words if one else concept)
+            found[concept] = _Condition(concept, names, told, lead, lasting=True, may_be=may_be)
         diseases = self._checks.lexicon.book.leaflets.disease
         for concept, one in said.items():
             mention = one.mention
@@ -253,10 +282,14 @@ class _Case:
                 told = Told("said", concept, mention.words, one.turn)
                 lasting = not mention.broader.isdisjoint(diseases)
                 lead = self._write.lead("condition", concept)
-                found[concept] = _Condition(concept, mention.broader, told, lead, lasting, mention.assertion == "present")
+                sure, may_be = mention.assertion == "present", self._may_be(mention.words) if lasting else frozenset()
+                found[concept] = _Condition(concept, mention.broader, told, lead, lasting, may_be, sure)
         for condition in self._told_by_medicines():
             found.setdefault(condition.concept, condition)
         return list(found.values())
+
+    def _may_be(self, words: str) -> frozenset[str]:
+        return frozenset(self._write.texts.may_be.get(words, ()))
 
     def _told_by_medicines(self) -> Iterator[_Condition]:
         """What somebody may have who takes such medicines (降压药: 高血压), though nobody said so."""
@@ -282,15 +315,29 @@ class _Case:
         for allergen in slot.what[:_MOST]:
             told = Told("allergies", allergen, turn=slot.turn)
             of = Circumstance("allergy", (told,), self._write.lead("allergy", allergen), allergen)
-            for row in self._checks.formulary.allergies(allergen):
-                name = next((name for name in row.to if name in self._medicine.names or name in parts), None)
-                if name is not None:
+            names = self._checks.allergens(allergen)
+            rows = {row.id: row for name in names for row in self._checks.formulary.allergies(name)}
+            for row in rows.values():
+                part = next((name for name in row.to if name in self._medicine.names or name in parts), None)
+                if part is not None:
                     # These rows say themselves that there is an allergy.
-                    yield self._write.row(of._replace(lead=""), row.verdict, self._medicine, name, row)
-            if self._holds(allergen, parts):
+                    yield self._write.row(of._replace(lead=""), row.verdict, self._medicine, part, row)
+            says = self._leaflets.allergy(self._leaflet, allergen)
+            if any(self._holds(name, parts) for name in names):
                 yield self._write.own(of, "forbid", "same", self._medicine, what=allergen)
-            elif (says := self._leaflets.allergy(self._leaflet, allergen)) is not None:
+            elif says is not None:
                 yield self._write.said(of, says, self._medicine)
+            elif not rows:
+                yield from self._like(of, allergen, names)
+
+    def _like(self, of: Circumstance, allergen: str, names: Sequence[str]) -> Iterator[Ground]:
+        """Of an allergen that no row is about: that the medicine is of its kind; else unknown, but of a known substance."""
+        contents = [self._checks.formulary.contents(name) for name in names]
+        kinds = {group for one in contents for part in one.substances for group in part.groups}
+        if not kinds.isdisjoint(self._medicine.names) or any(one.may_be & self._medicine.names for one in contents):
+            yield self._write.own(of, "ask", "alike_allergen", self._medicine, what=allergen)
+        elif not any(one.resolved for one in contents):
+            yield self._write.own(of._replace(kind="unknown"), "ask", "unknown_allergen", self._medicine, what=allergen)
 
     def _holds(self, allergen: str, parts: frozenset[str]) -> bool:
         """Whether the medicine is, or holds, or belongs to what somebody is allergic to."""

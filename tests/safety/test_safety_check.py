@@ -68,6 +68,24 @@ def test_not_told_is_not_no(checker: Checker) -> None:
     assert "drugs" in untold["not_told"] and "drugs" not in told["not_told"]
 
 
+def test_a_condition_that_nothing_speaks_of_is_not_covered(checker: Checker) -> None:
+    answer = ask(checker, {"patient": {"conditions": ["慢性胃溃疡", "哮喘"]}, "drugs": ["布洛芬", "维生素C"]})
+    assert {"medicine": "维生素C", "condition": "慢性胃溃疡"} in answer["not_covered"]
+    assert {"medicine": "布洛芬", "condition": "慢性胃溃疡"} not in answer["not_covered"]
+    assert "conditions" not in answer["covered"] and "conditions_in_part" in answer["covered"]
+    whole = ask(checker, {"patient": {"conditions": ["胃溃疡"]}, "drugs": ["布洛芬"]})
+    assert whole["not_covered"] == [] and whole["covered"] == ["conditions"]
+
+
+def test_pregnancy_and_lactation_told_as_conditions(checker: Checker) -> None:
+    answer = ask(checker, {"patient": {"conditions": ["怀孕30周", "哺乳期"]}, "drugs": ["布洛芬"]})
+    assert "late" in rules(answer) and {"pregnancy", "lactation"} <= {one["kind"] for one in answer["findings"]}
+    assert {"pregnancy", "lactation"} <= set(answer["covered"]) and answer["not_covered"] == []
+    assert "check.unknown_condition" not in rules(answer)
+    exact = ask(checker, {"patient": {"pregnancy_weeks": 10, "conditions": ["怀孕"]}, "drugs": ["布洛芬"]})
+    assert rules(exact) == ["check.left_open"]
+
+
 def test_a_man_is_not_asked_about_pregnancy(checker: Checker) -> None:
     answer = ask(checker, {"patient": {"sex": "male"}, "drugs": ["布洛芬"]})
     assert answer["findings"] == [] and {"pregnancy", "lactation"} <= set(answer["covered"])

@@ -96,7 +96,7 @@ def test_every_kind(checks: PersonChecks, medicine: str, turn: str, kind: str, s
         ("维生素C", ["怀孕12周"]),
         ("维生素C", ["哺乳期"]),
         ("维生素C", ["孩子8岁"]),
-        ("布洛芬", ["对青霉素过敏，头疼"]),
+        ("布洛芬", ["对花生过敏，头疼"]),
         ("布洛芬", ["我以前吃过华法林，早停了，头疼"]),
     ],
 )
@@ -169,7 +169,8 @@ def test_without_its_unchecked_rows_a_formulary_never_forbids_more(checks: Perso
         strictest = {one.kind: RANK.index(one.severity) for one in reversed(of_all)}
         for one in of_checked:
             assert one.kind == "unknown" or strictest[one.kind] >= RANK.index(one.severity), (medicine.name, person)
-        assert any(one.stops for one in of_all) or not any(one.stops for one in of_checked)
+        # Without its rows an allergen is unknown, which asks where the rows clear.
+        assert any(one.stops for one in of_all) or not any(one.stops for one in of_checked if one.kind != "unknown")
         stopped += any(one.stops for one in of_all) and not any(one.stops for one in of_checked)
     assert stopped  # some are stopped by unchecked rows alone
 
