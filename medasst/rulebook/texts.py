@@ -157,6 +157,7 @@ class CheckTexts(Config):
     Attributes:
         told: how a sentence begins, by what was told.
         organs: the kind of a finding → the conditions that are told of as that kind.
+        no_allergy: what stands in a list of allergens and is none.
         drinking: findings of somebody who drinks.
         taken_for: classes of medicines → what somebody may have who takes one.
         may_be: a disease in words that leave open which → what it may be.
@@ -190,6 +191,7 @@ class CheckTexts(Config):
     name_drug: str
     unknown_condition: str
     holds: str
+    no_allergy: Words
     drinking: Words
     told: Mapping[str, str]
     organs: Mapping[Literal["kidney", "liver"], Words]

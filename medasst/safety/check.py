@@ -180,6 +180,8 @@ class Checker:
     def _person(self, told: CheckPatient, conditions: Sequence[_Condition]) -> Patient:
         pregnant = told.pregnancy_weeks is not None or told.pregnant
         concepts = [concept for one in conditions for concept in one.concepts]
+        none = self._checks.writer.texts.no_allergy
+        allergies = None if told.allergies is None else tuple(one for one in told.allergies if one.strip() not in none)
         listed = None if told.conditions is None and not told.alcohol else (*concepts, *([_DRINKS] if told.alcohol else []))
         slots: dict[SlotName, Slot] = {
             "pregnancy": _known(False if told.sex == "male" else pregnant, number=told.pregnancy_weeks),
@@ -187,7 +189,7 @@ class Checker:
             "work": _known(told.driving, (_DRIVES,)),
             "weight": _known(None if told.weight_kg is None else True, number=told.weight_kg),
             "age": _known(None if told.age_months is None else True, number=told.age_months),
-            "allergies": _listed(told.allergies),
+            "allergies": _listed(allergies),
             "drugs": _listed(told.drugs),
             "conditions": _listed(listed),
         }

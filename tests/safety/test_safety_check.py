@@ -68,6 +68,11 @@ def test_not_told_is_not_no(checker: Checker) -> None:
     assert "drugs" in untold["not_told"] and "drugs" not in told["not_told"]
 
 
+def test_no_allergy_among_the_allergies_is_none(checker: Checker) -> None:
+    answer = ask(checker, {"patient": {"allergies": ["无"]}, "drugs": ["布洛芬"]})
+    assert answer["findings"] == [] and answer["covered"] == ["allergies"]
+
+
 def test_a_condition_that_nothing_speaks_of_is_not_covered(checker: Checker) -> None:
     answer = ask(checker, {"patient": {"conditions": ["慢性胃溃疡", "哮喘"]}, "drugs": ["布洛芬", "维生素C"]})
     assert {"medicine": "维生素C", "condition": "慢性胃溃疡"} in answer["not_covered"]

@@ -83,6 +83,10 @@ def test_pregnancy_told_as_a_condition(checked: str, condition: str) -> None:
         ("食管静脉曲张", "布洛芬", "contraindication", "forbid"),
         ("溃疡", "布洛芬", "contraindication", "ask"),
         ("心脏病", "西地那非", "contraindication", "ask"),
+        ("高钾血症", "氯化钾缓释片", "contraindication", "forbid"),
+        ("房室传导阻滞", "倍他乐克", "contraindication", "forbid"),
+        ("尿毒症", "地高辛", "kidney", "ask"),
+        ("肝炎", "丙戊酸钠", "liver", "ask"),
     ],
 )
 def test_lay_and_narrower_words_of_a_disease(checked: str, condition: str, medicine: str, kind: str, severity: str) -> None:
