@@ -78,10 +78,10 @@ class SecondLook:
         Args:
             alarms: what the rules have of the conversation.
         """
+        known = max((URGENCY.index(alarm.level) for alarm in alarms), default=0)
         for turn in range(told.turn, max(told.turn - _TURNS, -1), -1):
             reading = told.readings[turn]
-            known = (URGENCY.index(alarm.level) for alarm in alarms if alarm.turn in (None, turn))
-            if (found := self._heard(reading, max(known, default=0))) is not None:
+            if (found := self._heard(reading, known)) is not None:
                 return Alarm(found.row, told.current.person, told=turn, pieces=found.pieces)
             over = self._ends.search(reading.plain) and not self._asks.search(reading.plain)
             if over or reading.findings():
