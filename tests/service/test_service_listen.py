@@ -59,7 +59,8 @@ def test_settings_come_from_a_file(tmp_path: Path) -> None:
 
 
 SERVE = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests were started in the background
 from medasst.models import SystemConfig
 from medasst.service.config import ServeConfig
 from medasst.service.server import serve
