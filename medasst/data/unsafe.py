@@ -256,7 +256,8 @@ class Checker:
         """The row by which two medicines must never be taken together, as both hands wrote it; or empty."""
         pair = one.name, other.name
         if pair not in self._forbidden:
-            rows = (row for row, _, _, sure in self._formulary.interactions(one, other) if sure and row.agreed)
+            same = one.substances == other.substances  # one medicine, named twice
+            rows = (row for row, _, _, sure in self._formulary.interactions(one, other) if sure and row.agreed and not same)
             self._forbidden[pair] = next((row.id for row in rows if row.severity == "forbid"), "")
         return self._forbidden[pair]
 

@@ -107,3 +107,8 @@ def test_a_run_counts_it_and_says_which_row(tmp_path: Path) -> None:
     prepare(parse(PrepareConfig, settings), tmp_path / "all")
     kept = pl.read_parquet(tmp_path / "all" / "rejected-*.parquet")["reason"]
     assert "unsafe_medicine" not in kept.to_list()
+
+
+def test_a_medicine_that_is_named_twice_is_no_pair() -> None:
+    assert not row("做过瓣膜手术在吃华法林，闪了腰", "您吃着华法林，止痛药先别用。可以先打电话问开华法林的医生。")
+    assert not row("做过瓣膜手术在吃华法林", "可以继续服用华法林，按时查凝血。")
