@@ -3,7 +3,7 @@
     MEDASST_DATA=… python benchmarks/medicine_names.py [--show 40]
 
 A name counts as resolved where all that it is made of is known; as "part" where only its class, or some of it, is. Names are
-taken as they stand (产品名, 商品名 通用名). `--show` lists some that are not resolved, the most frequent kinds first.
+taken as they stand (产品名, 商品名 通用名). `--show` lists some that are not resolved.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def resolved(name: str, lexicon: Lexicon, formulary: Formulary) -> str:
 
 
 def main() -> None:
-    """Print the table of sets, then that of the hands."""
+    """Print a line for each set, then one for what two hands wrote."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--show", type=int, default=0, help="so many unresolved names of each set")
     arguments = parser.parse_args()
@@ -62,13 +62,15 @@ def main() -> None:
         parser.error("set MEDASST_DATA to the folder of the data sets")
     book = Rulebook.load()
     lexicon, formulary = Lexicon(book), Formulary(book)
-    for title, names in SETS.items():
-        every = list(dict.fromkeys(names(Path(os.environ["MEDASST_DATA"]))))
+    folder = Path(os.environ["MEDASST_DATA"])
+    sets = {title: list(dict.fromkeys(names(folder))) for title, names in SETS.items()}
+    for title, every in {**sets, "our own list": list(book.drugs.rows)}.items():
         how = {name: resolved(name, lexicon, formulary) for name in every}
         counts = Counter(how.values())
         shares = ", ".join(f"{kind} {counts[kind] / len(every):.1%}" for kind in ("resolved", "part", "nothing"))
         print(f"{title}: {len(every)} names, {shares}")
-        print(*[name for name in every if how[name] != "resolved"][: arguments.show], sep="、")
+        if arguments.show:
+            print(*[name for name in every if how[name] != "resolved"][: arguments.show], sep="、")
     pairs = [row for row in book.medicines.interactions if row.again is not None]
     differ = sum(not row.agreed for row in pairs) / len(pairs)
     print(f"interactions: {len(book.medicines.interactions)} rows, two hands differ in {differ:.1%}")
