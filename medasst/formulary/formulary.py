@@ -11,7 +11,6 @@ from medasst.formulary.contents import Contents, Resolver, Substance
 from medasst.rulebook import (
     INGESTED,
     AllergyRow,
-    ComplaintRow,
     DoseRow,
     InteractionRow,
     PopulationRow,
@@ -56,7 +55,6 @@ class Formulary:
         self._populations = _by(tables.populations, lambda row: row.of)
         self._doses = _by(tables.doses, lambda row: (row.ingredient,))
         self._allergies = _by(tables.allergies, lambda row: row.allergens)
-        self._complaints = _by(tables.complaints, lambda row: (row.name, *row.also))
 
     def interactions(self, one: Contents, other: Contents) -> list[Interaction]:
         """What speaks against taking both, the sure ones first, each row once. None found is no clearance: see `unknown`."""
@@ -93,10 +91,6 @@ class Formulary:
         """
         inside = [name for name in self._allergies if (allergen.endswith(name) if len(name) == 1 else name in allergen)]
         return self._allergies[max(inside, key=len)] if inside else []
-
-    def complaint(self, finding: str) -> ComplaintRow | None:
-        """What a counter does about a finding."""
-        return next(iter(self._complaints.get(finding, ())), None)
 
 
 def _by(rows: Iterable[R], keys: Callable[[R], Iterable[str]]) -> dict[str, list[R]]:
