@@ -25,6 +25,7 @@ from medasst.rulebook.rows import (
     FeatureRow,
     FindingRow,
     LookRow,
+    MatterRow,
     PersonRow,
     QuestionRow,
     Regex,
@@ -197,6 +198,7 @@ class Rulebook:
         english: English words of findings, medicines and classes, by their names.
         idioms: ordinary talk that holds a wording of a finding and means none.
         lists: words that `<name>` stands for in the words of cues.
+        matters: what shoppers ask of the shop itself, and talk that is about no medicine.
         medicines: what is true of medicines (the formulary's tables).
         duties: what the law asks of an online pharmacy's assistant, and how it is kept; decides nothing.
         no_persons: talk that holds a word for a person and speaks of none.
@@ -231,6 +233,7 @@ class Rulebook:
     answers: Table[AnswerRow]
     slots: Table[SlotRow]
     told: Table[ToldRow]
+    matters: Table[MatterRow]
     medicines: Medicines
     duties: Table[DutyRow]
     wordings: Wordings
@@ -296,6 +299,7 @@ class Rulebook:
             answers=table(AnswerRow, "answer", "", ["questions.toml"]),
             slots=table(SlotRow, "slot", "name", ["dialogue.toml"]),
             told=table(ToldRow, "told", "", ["dialogue.toml"]),
+            matters=table(MatterRow, "matter", "id", ["matters.toml"]),
             medicines=Medicines.read(source),
             duties=table(DutyRow, "duty", "id", ["law.toml"]),
             wordings=_wordings(

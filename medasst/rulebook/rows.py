@@ -377,3 +377,32 @@ class ToldRow(Row):
     what: str = ""
     number: float | None = None
     sex: Sex | None = None
+
+
+class MatterRow(Row):
+    """A matter of the shop, or talk that is about no medicine, and what is said to it.
+
+    Attributes:
+        kind: shop: the shop's own words answer; talk: courtesies and what the assistant is; decline: nothing for this counter.
+        asks: regular expressions over the plain text of a turn, without the names of medicines in it; one is enough.
+        unless: expressions with which it isn't meant.
+        whole: whether an expression must be the whole turn, letters alone (谢谢 is thanks, 谢谢，那发烧呢 isn't).
+        alone: whether it only counts where the turn speaks of no medicine and of nobody's complaint.
+        over: broader matters that aren't meant where this one is.
+        answer: what is true in every shop and said first; `unsaid`: what is said where the shop gave no words.
+        brief: what is said where all that was said before.
+        must, must_not: turns in which it is meant, and in which it isn't.
+    """
+
+    id: str
+    kind: Literal["shop", "talk", "decline"] = "shop"
+    asks: Annotated[tuple[Regex, ...], Field(min_length=1)]
+    unless: tuple[Regex, ...] = ()
+    whole: bool = False
+    alone: bool = False
+    over: Words = ()
+    answer: Words = ()
+    unsaid: str = ""
+    brief: str = ""
+    must: Words = ()
+    must_not: Words = ()
