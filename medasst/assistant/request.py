@@ -1,4 +1,4 @@
-"""What a conversation asks for: its last turn, what it is about, for whom."""
+"""What a conversation asks for: what its last turn asks, of which products, for whom, and what came before."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from medasst.catalogue import Catalogue, Match
+from medasst.assistant.asked import Asked, AskReader, picked, reader, without_names
+from medasst.catalogue import Catalogue, Match, Product
+from medasst.catalogue.words import name_key
 from medasst.conversation import Conversation
 from medasst.dialogue import DialogueState
 from medasst.errors import DataError
-from medasst.lexicon import plain
+from medasst.lexicon import Mention, Reading, plain
+from medasst.rulebook import AskKind
 from medasst.safety import Act, Facts, Rules
+from medasst.safety.gate import GATED
 from medasst.text import comparison_key, says_nothing
 
 # The leaflet section that answers, by what is asked; the first that matches counts.
@@ -36,6 +40,12 @@ _INTENTS = (
 _BUY = re.compile(
     r"买|有没有|有吗|有卖|多少钱|价格|来(一)?(盒|瓶|支)|拿(一)?(盒|瓶|支)|推荐|吃什么|用什么|什么药|哪种|哪个|抹什么|涂什么|吃啥|用啥|啥药|怎么办|咋办|咋整"
 )
+# What is asked of a product; with nothing named the one spoken of last is meant.
+ABOUT_PRODUCTS: frozenset[AskKind] = frozenset(
+    {"section", "may_take", "price", "stock", "spec", "cheaper", "another", "compare", "buy", "expired", "missed_dose"}
+)
+_FITS_ALL: frozenset[AskKind] = frozenset({"expired", "missed_dose"})  # answered without a product, too
+_MOST = 5  # products that one turn can mean
 _TOPIC = 2000  # characters after which no earlier turn is looked at any more
 
 
@@ -52,6 +62,12 @@ class Request:
         complaints: what the topic complains of that products are for, with the shopper's words.
         named: over-the-counter products that the topic names.
         acts: what the topic wants of prescription medicines.
+        asks: what the last turn asks, in its order; where it only answers or adds something, what was asked before. Never
+            empty.
+        subject: the products that it asks about: named in it, meant by place or trait (第二个, 那个便宜点的), or spoken of
+            last.
+        unnamed: medicines over the counter that the turn, or the one it goes on from, names and this shop doesn't have by
+            that name; `subject` may hold what it has of the same substance.
         section: the leaflet section that would answer, or None.
         buys: whether a product is looked for.
     """
@@ -64,6 +80,9 @@ class Request:
     complaints: Mapping[str, str]
     named: tuple[Match, ...]
     acts: tuple[Act, ...]
+    asks: tuple[Asked, ...]
+    subject: tuple[Product, ...]
+    unnamed: tuple[Mention, ...]
     section: str | None
     buys: bool
 
@@ -107,15 +126,20 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
             complaints.setdefault(concept, words)
     troubles = {concept: words for concept, words in complaints.items() if not _is_state(concept, rules)}
     complaints = troubles if troubles or not buys else complaints
+    facts = Facts.of(told.current, unread=unread)
+    meant = _Meant(told, first, shelf, rules, facts)
     return Request(
         turns=turns,
         told=told,
         first=first,
         topic=topic,
-        facts=Facts.of(told.current, unread=unread),
+        facts=facts,
         complaints=complaints,
         named=named,
         acts=tuple(act for place in range(first, len(told.readings)) for act in _acts(told, place, rules)),
+        asks=meant.asks,
+        subject=meant.subject,
+        unnamed=meant.unnamed,
         section=section_asked(turns[-1], named),
         buys=buys,
     )
@@ -148,3 +172,121 @@ def section_asked(turn: str, named: Iterable[Match]) -> str | None:
     for match in named:
         text = text.replace(match.words, "")
     return next((key for key, pattern in _INTENTS if re.search(pattern, text)), None)
+
+
+class _Meant:
+    """What the last turn asks and of which products.
+
+    Attributes:
+        asks, subject, unnamed: as in `Request`.
+    """
+
+    def __init__(self, told: DialogueState, first: int, shelf: Catalogue, rules: Rules, facts: Facts) -> None:
+        self._told, self._shelf, self._rules, self._facts = told, shelf, rules, facts
+        self._reader: AskReader = reader(rules.lexicon)
+        place = told.turn
+        self.asks = self._asks(place)
+        # 成年，没有别的病 goes on with what was asked before it.
+        while not self.asks and place > first:
+            place -= 1
+            self.asks = self._asks(place)
+        self.asks = self.asks or (Asked("none"),)
+        self.unnamed = tuple(self._unnamed(told.readings[place]))
+        about = any(asked.kind in ABOUT_PRODUCTS for asked in self.asks)
+        self.subject = tuple(self._subject(place)[:_MOST]) if about else ()
+        if about and not self.subject and not self.unnamed:
+            self.asks = tuple(dict.fromkeys(map(self._without_product, self.asks)))
+
+    def _asks(self, place: int) -> tuple[Asked, ...]:
+        """What a turn asks; nothing where it only tells or answers."""
+        reading = self._told.readings[place]
+        bare = self._bare(reading)
+        found = self._reader.read(bare)
+        complains = bool(self._shelf.complaints(reading))
+        if found:
+            return tuple(found)
+        if reading.drugs() and any(drug.assertion == "hypothetical" for drug in reading.drugs()) and not complains:
+            return (Asked("buy"),)  # a bare name: what it is, costs, whether it is here
+        if complains:
+            return (Asked("treat"),)
+        return (Asked("general"),) if self._reader.asks_something(bare) else ()
+
+    def _bare(self, reading: Reading) -> str:
+        return without_names(reading, self._shelf.named(reading.text), self._rules.book.classes.rows)
+
+    def _without_product(self, asked: Asked) -> Asked:
+        """The same with no product in sight: knowledge of its own, or something for the complaint."""
+        if asked.kind not in ABOUT_PRODUCTS - _FITS_ALL:
+            return asked
+        wants = asked.kind in ("buy", "another", "cheaper", "compare", "stock", "price", "spec", "may_take")
+        return Asked("treat" if wants and self._complaint() else "general", asked.key, asked.words, asked.row)
+
+    def _complaint(self) -> bool:
+        return any(self._shelf.complaints(reading) for reading in self._told.readings)
+
+    # Of which products
+
+    def _subject(self, place: int) -> list[Product]:
+        named = self._named(self._told.readings[place])
+        if named:
+            return named
+        spoken = self._spoken_of(place)
+        bare = self._bare(self._told.readings[place])
+        trait = self._reader.trait(bare)
+        if trait is not None and len(spoken) > 1:
+            row, form = trait
+            spoken = picked(spoken, row.trait, form) or spoken
+        return spoken
+
+    def _named(self, reading: Reading) -> list[Product]:
+        """The products that a turn asks about by name; what is only told of as taken counts where nothing else is named."""
+        asked: dict[str, Product] = {}
+        told: dict[str, Product] = {}
+        taken = {plain(one.words).text for one in reading.drugs() if one.assertion in ("present", "historical")}
+        denied = {plain(one.words).text for one in reading.drugs() if one.assertion in ("absent", "someone_else")}
+        matches = self._shelf.named(reading.text)
+        words = {match.words for match in matches}
+        for mention in reading.drugs():
+            if not any(word in plain(mention.words).text for word in words):
+                matches += [
+                    Match(product, "name", plain(mention.words).text, 0.0)
+                    for product in self._shelf.of_medicine(mention.concept, 2)
+                ]
+        for match in matches:
+            if match.words not in denied:
+                (told if match.words in taken else asked).setdefault(match.product.sku, match.product)
+        return self._for_this_person(list((asked or told).values()))
+
+    def _for_this_person(self, products: list[Product]) -> list[Product]:
+        """Of products that one name brings, those made for such a person where there are any."""
+        mine = [one for one in products if one.for_children == bool(self._facts.child)]
+        return mine or products
+
+    def _spoken_of(self, place: int) -> list[Product]:
+        """By place (第二个), else what was named or shown last before a turn."""
+        if place == self._told.turn and self._told.refers:
+            return self._by_name(self._told.refers)
+        shown = [one for one in self._told.shown if one.turn < place]
+        last = max((one.turn for one in shown), default=-2)
+        for earlier in range(place - 1, last - 1, -1):
+            if earlier >= 0 and (named := self._named(self._told.readings[earlier])):
+                return named
+        return self._by_name(dict.fromkeys(one.name for one in shown if one.turn == last))
+
+    def _by_name(self, names: Iterable[str]) -> list[Product]:
+        return [product for name in names for product in self._shelf.of_name(name)[:1]]
+
+    def _unnamed(self, reading: Reading) -> Iterable[Mention]:
+        """Medicines that may be sold freely and that no product here is called by."""
+        matches = self._shelf.named(reading.text)
+        called = {one.words for one in matches if any(one.words in name_key(name) for name in one.product.names)}
+        for mention in reading.drugs():
+            if mention.assertion not in ("hypothetical", "possible"):
+                continue
+            if any(word in name_key(mention.words) for word in called):
+                continue
+            if mention.concept in self._rules.book.classes.rows or not self._rules.lexicon.status(mention.concept):
+                continue
+            if self._rules.gate.status(mention.concept, mention.words, reading.text) in GATED:
+                continue
+            yield mention

@@ -35,6 +35,7 @@ _FAR = 0.5  # share of the best symptom score below which a product covers too l
 _LIKE = 85.0  # of 100: how like a name must sound to be meant
 _KINDS = 30  # of products that one complaint brings
 _SAME_NAME = 5  # kinds of products that one name brings
+_PACKS = 24  # products of one name that are looked at
 _BEARERS = 200  # products of one name that are looked through for their kinds
 _LOOKED_AT = 60  # products by wording or by sound that are looked through for their kinds
 _FOUND = 15  # of these kinds
@@ -196,16 +197,35 @@ class Catalogue:
         """What this shop has of a medicine that is called by a name that no product bears (芬必得), for adults first."""
         found: dict[str, Match] = {}
         for medicine in medicines:
-            same = self._index.one(
-                "SELECT best FROM medicine JOIN kind ON kind.id = kind WHERE concept = ? AND offered >= ?"
-                " ORDER BY children, best LIMIT 1",
-                medicine.concept,
-                self._least,
-            )
-            if same is not None:
-                product = self._product(same[0])
+            for product in self.of_medicine(medicine.concept, most=1):
                 found.setdefault(product.sku, Match(product, "name", medicine.words, float(len(medicine.words))))
         return list(found.values())
+
+    def of_medicine(self, concept: str, most: int = _SAME_NAME) -> list[Product]:
+        """What this shop has of a medicine, as the lexicon names it: one of a kind, for adults first."""
+        rows = self._index.rows(
+            "SELECT best FROM medicine JOIN kind ON kind.id = kind WHERE concept = ? AND offered >= ?"
+            " ORDER BY sold_out, children, best LIMIT ?",
+            concept,
+            self._least,
+            most,
+        )
+        return [self._product(number) for (number,) in rows]
+
+    def of_name(self, name: str) -> list[Product]:
+        """The products of exactly this name, in all its packs and of all makers, in stock first."""
+        key = name_key(name)
+        number = next((number for start, end, number, _ in self._longest(key) if end - start == len(key)), None)
+        if number is None:
+            return []
+        rows = self._index.rows(
+            "SELECT product FROM named WHERE name = ? AND offered >= ? ORDER BY offered DESC, rank, product LIMIT ?",
+            number,
+            self._least,
+            _PACKS,
+        )
+        found = [self._product(number) for (number,) in rows]
+        return [product for product in found if product.name == name]
 
     # By complaint
 

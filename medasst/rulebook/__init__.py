@@ -1,5 +1,6 @@
 """The rules of the assistant as data: tables beside this file, and the object that holds them."""
 
+from medasst.rulebook.asks import AskKind, AskRow, Asks, Trait, TraitRow
 from medasst.rulebook.book import Composition, Rulebook, Talk, Wordings
 from medasst.rulebook.formulary import INGESTED, Medicines
 from medasst.rulebook.law import DutyRow
@@ -62,6 +63,9 @@ __all__ = [
     "AllergyRow",
     "Amounts",
     "AnswerRow",
+    "AskKind",
+    "AskRow",
+    "Asks",
     "Assertion",
     "Choice",
     "ClassRow",
@@ -101,6 +105,8 @@ __all__ = [
     "Table",
     "Talk",
     "ToldRow",
+    "Trait",
+    "TraitRow",
     "TriageRow",
     "UrgencyRow",
     "ValueRow",

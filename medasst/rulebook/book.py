@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from medasst.config import Config
 from medasst.disk import package_file
 from medasst.errors import ConfigError
+from medasst.rulebook.asks import Asks
 from medasst.rulebook.formulary import Medicines
 from medasst.rulebook.law import DutyRow
 from medasst.rulebook.rows import (
@@ -53,6 +54,7 @@ _OPEN = {
     "output.toml": frozenset({"check"}),
     "leaflets.toml": frozenset(),
     "checks.toml": frozenset({"reason"}),
+    "asks.toml": frozenset({"ask", "trait"}),
 }
 NO_SIGNATURES = "no signatures in it; make some with: medasst rulebook import SHEET --out FOLDER"
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
@@ -243,6 +245,7 @@ class Rulebook:
     output: OutputTexts
     leaflets: Leaflets
     checks: CheckTexts
+    asks: Asks
     ledger: Ledger = field(default_factory=Ledger, compare=False)
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
@@ -309,6 +312,7 @@ class Rulebook:
             messages=_texts(Messages, base, over, "messages.toml", _OPEN["messages.toml"]),
             gate=_gate(base, over, ledger),
             checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),
+            asks=_texts(Asks, base, over, "asks.toml", _OPEN["asks.toml"]),
             leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
             output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
             ledger=ledger,
