@@ -17,7 +17,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
-from medasst.train.loss import answer_loss
+from medasst.train.loss import answer_losses
 from medasst.weights import find_base
 
 
@@ -41,8 +41,7 @@ def main() -> None:
     answers[:, -round(arguments.length * arguments.answers) :] = True
 
     def ours() -> Tensor:
-        total, count = answer_loss(model.get_base_model(), ids, None, answers, 256)
-        return total / count
+        return answer_losses(model.get_base_model(), ids, None, answers, 256).mean()
 
     def plain() -> Tensor:
         loss: Tensor = model(input_ids=ids, labels=ids.masked_fill(~answers, -100)).loss

@@ -386,11 +386,12 @@ def _prepare(arguments: argparse.Namespace) -> Path:
 
 
 def _train(arguments: argparse.Namespace) -> Path:
+    from medasst.models import sample_answers
     from medasst.train import TrainConfig, train
 
     config = load(TrainConfig, arguments.config, arguments.set)
     with _bar() as progress:
-        result = train(config, _out(arguments, "train"), progress=progress)
+        result = train(config, _out(arguments, "train"), sample=sample_answers, progress=progress)
     _say(result.summary())
     return result.adapter
 

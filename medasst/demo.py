@@ -10,6 +10,7 @@ from medasst.config import load
 from medasst.data import PrepareConfig, prepare
 from medasst.errors import ConfigError
 from medasst.evaluation import EvaluateConfig, evaluate
+from medasst.models import sample_answers
 from medasst.progress import Progress, silent
 from medasst.service.config import ServeConfig
 from medasst.train import TrainConfig, train
@@ -45,7 +46,8 @@ def demo(out: Path, progress: Progress = silent, say: Callable[[str], None] = la
         say(terms)
     prepared = prepare(load(PrepareConfig, CONFIGS / "prepare.toml"), out / "data", progress)
     say(prepared.summary())
-    trained = train(load(TrainConfig, CONFIGS / "train.toml", [f"data={out / 'data'}"]), out / "train", progress=progress)
+    settings = load(TrainConfig, CONFIGS / "train.toml", [f"data={out / 'data'}"])
+    trained = train(settings, out / "train", sample=sample_answers, progress=progress)
     say(trained.summary())
     report = evaluate(load(EvaluateConfig, CONFIGS / "evaluate.toml", _places(out)), out=out, progress=progress)
     say(report.summary())

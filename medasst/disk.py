@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,19 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all."""
     with written_whole(path) as unfinished:
         unfinished.write_text(text, "utf-8")
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and onto the disk itself: it is there after a power failure, too."""
+    with written_whole(path) as unfinished, unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)  # its entry, the new name, comes to rest apart from the file
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def write_json(path: Path, value: Any, *, indent: int = 2) -> None:

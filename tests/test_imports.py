@@ -24,8 +24,12 @@ EVERYTHING = {"demo": ROOMS - {"cli", "__main__"}, "cli": ROOMS - {"__main__"}, 
 
 HEAVY = {"torch", "transformers", "peft", "safetensors"}
 HEAVY_FILES = {
-    "train/loop.py": {"torch", "transformers", "peft"},
+    "train/checkpoints.py": {"torch"},
+    "train/launch.py": {"torch", "transformers", "peft"},
+    "train/loop.py": {"torch", "peft"},
+    "train/lora.py": {"torch", "peft"},
     "train/loss.py": {"torch"},
+    "train/step.py": {"torch", "peft"},
     "models/local.py": {"torch", "transformers", "peft"},
     "weights/adapter.py": {"torch", "peft", "safetensors"},
 }

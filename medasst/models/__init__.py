@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
+from typing import Any
 
+from medasst.conversation import Conversation
 from medasst.errors import DependencyError
 from medasst.models.base import (
     ChatModel,
@@ -22,6 +24,7 @@ from medasst.models.config import SystemConfig
 from medasst.models.scripted import ScriptedModel
 from medasst.progress import Progress, silent
 from medasst.registry import Registry
+from medasst.render import Renderer
 
 __all__ = [
     "ChatModel",
@@ -38,6 +41,7 @@ __all__ = [
     "SystemConfig",
     "engines",
     "open_model",
+    "sample_answers",
 ]
 
 Engine = Callable[[SystemConfig, Progress], ChatModel]
@@ -74,3 +78,10 @@ def open_model(config: SystemConfig, progress: Progress = silent) -> ChatModel:
         DependencyError: the engine's packages are not installed.
     """
     return engines[config.engine](config, progress)
+
+
+def sample_answers(model: Any, renderer: Renderer, conversations: Sequence[Conversation]) -> Iterator[Completion]:
+    """Greedy answers of a transformers model that is in memory, in evaluation mode: what training shows at each validation."""
+    from medasst.models.local import LocalModel
+
+    return LocalModel(model, renderer).generate(conversations, Decoding())

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medasst.errors import DependencyError
 from medasst.progress import Progress, silent
 from medasst.train.config import LoraSettings, TrainConfig
 
 if TYPE_CHECKING:
-    from medasst.train.loop import TrainResult
+    from medasst.train.loop import Sampler, TrainResult
 
 __all__ = ["LoraSettings", "TrainConfig", "train"]
 
@@ -19,19 +18,22 @@ __all__ = ["LoraSettings", "TrainConfig", "train"]
 def train(
     config: TrainConfig,
     out: Path,
-    sample: Callable[[Any], list[str]] | None = None,
+    sample: Sampler | None = None,
     progress: Progress = silent,
 ) -> TrainResult:
-    """Fine-tune and write `adapter/`, `checkpoints/`, `metrics.jsonl`, `curves.html`, `run.json` into `out`.
+    """Fine-tune and write `adapter/`, `checkpoints/`, `metrics.jsonl`, `curves.html`, `settings.json`, `run.json` into `out`.
 
-    A finished run with the same settings is returned as it is; an unfinished one goes on from its last checkpoint.
+    A finished run with the same settings, data and base is returned as it is; an unfinished one goes on from its last
+    checkpoint, and ends as if it had never been interrupted.
 
     Args:
-        sample: given the model after each validation, answers a few questions; they land in `samples.jsonl`.
+        sample: given model, renderer and conversations, answers them; asked after each validation, answers land in
+            `samples.jsonl`.
 
     Raises:
-        InputError: a base that can't be found, an empty set, settings that differ from those of the run in `out`.
-        Stopped: Ctrl-C; the last step is saved.
+        InputError: a base that can't be found, an empty set, a run in `out` that something else decides: the message names it.
+        ModelError: a loss or gradient that is no number; `bad_batch.json` holds the conversations' ids.
+        Stopped: Ctrl-C or SIGTERM; the last step is saved.
     """
     try:
         from medasst.train.loop import run

@@ -27,6 +27,7 @@ from medasst.weights import cache_dir
 
 Tokens = npt.NDArray[np.int32]
 _IDS, _REASONS = 5, 5  # how many are told: ids of each reason, reasons
+_ARRAYS = ("ids", "mask", "offsets", "names", "source")
 _EARLY = 1000  # conversations after which a template that refuses most of them is given up
 
 
@@ -51,12 +52,18 @@ class TokenSet:
         ids: all token ids, (tokens,).
         mask: True at tokens to be learnt, (tokens,).
         offsets: where each conversation begins, and the end of the last, (conversations + 1,).
+        names: the id of each conversation in ASCII, (conversations,).
+        source: place in `sources` of where each conversation comes from, (conversations,).
+        sources: names of the data sources.
         dropped: conversations too long for the cutoff, without an answer, or refused by the chat template.
     """
 
     ids: Tokens
     mask: npt.NDArray[np.bool_]
     offsets: npt.NDArray[np.int64]
+    names: npt.NDArray[np.bytes_]
+    source: npt.NDArray[np.int32]
+    sources: tuple[str, ...]
     dropped: tuple[Dropped, ...]
 
     def __len__(self) -> int:
@@ -71,6 +78,10 @@ class TokenSet:
         part = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
         return Rendered(self.ids[part].tolist(), self.mask[part].tolist())
 
+    def name(self, place: int) -> str:
+        """The id of a conversation."""
+        return bytes(self.names[place]).decode("ascii")
+
 
 def tokenise(conversations: Iterable[Conversation], renderer: Renderer, cutoff: int, data_key: str) -> TokenSet:
     """Render a split, or open what an earlier run rendered: `$MEDASST_CACHE/tokens/<hash>`.
@@ -81,14 +92,14 @@ def tokenise(conversations: Iterable[Conversation], renderer: Renderer, cutoff: 
     Raises:
         ModelError: the chat template refuses most of the first 1,000 conversations.
     """
-    key = hashlib.sha256(json.dumps([data_key, renderer.sha256, cutoff, 3]).encode()).hexdigest()[:24]
+    key = hashlib.sha256(json.dumps([data_key, renderer.sha256, cutoff, 4]).encode()).hexdigest()[:24]
     folder = cache_dir() / "tokens" / key
     with building(folder) as empty:
         if empty is not None:
             _write(empty, conversations, renderer, cutoff)
-    arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("ids", "mask", "offsets")}
+    arrays: dict[str, Any] = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
     about = json.loads((folder / "about.json").read_text("utf-8"))
-    return TokenSet(**arrays, dropped=as_dropped(about["dropped"]))
+    return TokenSet(**arrays, sources=tuple(about["sources"]), dropped=as_dropped(about["dropped"]))
 
 
 def as_dropped(rows: Iterable[dict[str, Any]]) -> tuple[Dropped, ...]:
@@ -107,6 +118,9 @@ def check_template(dropped: Iterable[Dropped], seen: int) -> None:
 def _write(folder: Path, conversations: Iterable[Conversation], renderer: Renderer, cutoff: int) -> None:
     ids: list[Tokens] = []
     mask: list[npt.NDArray[np.bool_]] = []
+    names: list[str] = []
+    source: list[int] = []
+    sources: dict[str, int] = {}
     dropped: dict[str, Dropped] = {}
     for seen, conversation in enumerate(conversations, 1):
         try:
@@ -121,12 +135,17 @@ def _write(folder: Path, conversations: Iterable[Conversation], renderer: Render
             else:
                 ids.append(np.array(rendered.ids, np.int32))
                 mask.append(np.array(rendered.mask, np.bool_))
+                names.append(conversation.id)
+                source.append(sources.setdefault(conversation.source, len(sources)))
         if seen == _EARLY:
             check_template(dropped.values(), seen)
     np.save(folder / "ids.npy", np.concatenate(ids) if ids else np.zeros(0, np.int32))
     np.save(folder / "mask.npy", np.concatenate(mask) if mask else np.zeros(0, np.bool_))
     np.save(folder / "offsets.npy", np.cumsum([0, *map(len, ids)], dtype=np.int64))
-    write_json(folder / "about.json", {"dropped": [asdict(d) for d in dropped.values()], "cutoff": cutoff})
+    np.save(folder / "names.npy", np.array(names, np.bytes_))
+    np.save(folder / "source.npy", np.array(source, np.int32))
+    about = {"dropped": [asdict(d) for d in dropped.values()], "cutoff": cutoff, "sources": list(sources)}
+    write_json(folder / "about.json", about)
 
 
 def _drop(dropped: dict[str, Dropped], conversation: Conversation, reason: str, *, by_template: bool = False) -> None:
@@ -134,16 +153,26 @@ def _drop(dropped: dict[str, Dropped], conversation: Conversation, reason: str, 
     dropped[reason] = replace(before, count=before.count + 1, ids=(*before.ids, conversation.id)[:_IDS])
 
 
-def schedule(
-    lengths: npt.NDArray[np.int64], batch_tokens: int, epochs: float, max_tokens: int | None, seed: int
-) -> list[list[int]]:
-    """Every batch of a run, in order, each a list of conversation numbers.
+Step = list[list[int]]  # the micro-batches of one optimizer step, each a list of conversation numbers
 
-    An epoch is shuffled, cut into windows, sorted by length inside each window and cut into batches of at most
-    `batch_tokens` including padding (one conversation at least); the batches are shuffled again. The run ends after
-    `epochs` passes, or with the batch that reaches `max_tokens` tokens.
+
+def schedule(
+    lengths: npt.NDArray[np.int64],
+    *,
+    batch_tokens: int,
+    micro_tokens: int,
+    epochs: float,
+    max_tokens: int | None,
+    seed: int,
+) -> list[Step]:
+    """Every optimizer step of a run, in order.
+
+    An epoch is shuffled, cut into windows, sorted by length inside each window and cut into micro-batches of at most
+    `micro_tokens` including padding (one conversation at least); these are shuffled again, so that a step sees all lengths,
+    and as many as fill `batch_tokens` make a step. The run ends after `epochs` passes, or with the step that reaches
+    `max_tokens` tokens.
     """
-    batches: list[list[int]] = []
+    steps: list[Step] = []
     left = epochs
     tokens = 0
     for epoch in itertools.count():
@@ -151,17 +180,31 @@ def schedule(
         rng = random.Random(f"{seed}/{epoch}")
         rng.shuffle(order)
         order = order[: round(len(order) * min(left, 1.0))]
-        epoch_batches = list(bucketed(order, lengths, batch_tokens))
-        rng.shuffle(epoch_batches)
-        for batch in epoch_batches:
-            batches.append(batch)
-            tokens += int(lengths[batch].sum())
+        micro_batches = list(bucketed(order, lengths, min(micro_tokens, batch_tokens)))
+        rng.shuffle(micro_batches)
+        for step in _steps(micro_batches, lengths, batch_tokens):
+            steps.append(step)
+            tokens += sum(int(lengths[batch].sum()) for batch in step)
             if max_tokens is not None and tokens >= max_tokens:
-                return batches
+                return steps
         left -= 1.0
         if left <= 1e-9 or not order:
-            return batches
+            return steps
     raise AssertionError("an endless count ended")
+
+
+def _steps(micro_batches: list[list[int]], lengths: npt.NDArray[np.int64], batch_tokens: int) -> Iterator[Step]:
+    step: Step = []
+    filled = 0
+    for batch in micro_batches:
+        size = int(lengths[batch].max()) * len(batch)
+        if step and filled + size > batch_tokens:
+            yield step
+            step, filled = [], 0
+        step.append(batch)
+        filled += size
+    if step:
+        yield step
 
 
 def bucketed(

@@ -32,17 +32,33 @@ class TrainConfig(Config):
     max_tokens: int | None = Field(None, ge=1, description="stop after this many tokens, if that comes before the last epoch")
     cutoff: int = Field(1024, ge=8, description="longest conversation in tokens; longer ones lose whole oldest turns")
     batch_tokens: int = Field(1024, ge=1, description="tokens of one optimizer step, padding included")
+    micro_tokens: int | None = Field(
+        None,
+        ge=1,
+        description="tokens that pass through the model at one time, padding included: what memory allows; batch_tokens",
+    )
 
     learning_rate: float = Field(4e-4, gt=0)
-    warmup: float = Field(0.05, ge=0, le=1, description="share of the steps in which the rate rises; then a cosine to a tenth")
+    warmup: float = Field(0.05, ge=0, le=1, description="share of the steps in which the rate rises; then a cosine")
+    final_rate: float = Field(0.1, ge=0, le=1, description="share of learning_rate that the cosine ends at")
     weight_decay: float = Field(0.0, ge=0)
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
 
     validate_every: int = Field(50, ge=1, description="steps between validations")
     validation_items: int = Field(100, ge=1, description="validation conversations at most, the first by id")
+    sample_items: int = Field(2, ge=0, description="of these, how many are answered at each validation, for a person to read")
+    keep: Literal["best", "last"] = Field(
+        "best", description="which adapter the run ends with: that of the best validation, or the last"
+    )
+    patience: int | None = Field(None, ge=1, description="validations without a better one after which the run ends early")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
 
     loss_chunk: int = Field(256, ge=1, description="answer positions whose logits exist at one time")
+    checkpoint_activations: bool = Field(
+        False, description="keep each layer's input alone and compute the rest again: far less memory, a third more time"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="auto: bfloat16 on a GPU, float32 on a CPU")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="of the base; auto: bfloat16 on a GPU that has it, else float32. The adapter stays in float32"
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; all by default")

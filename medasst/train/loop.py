@@ -1,46 +1,58 @@
-"""The training loop: one model, one optimizer, batches in a fixed order, checkpoints that resume exactly."""
+"""The training loop: batches in a fixed order, looks at the validation set, checkpoints that resume exactly.
+
+What a step is stands in `step.py`; how the model is made in `launch.py`; what is told in `report.py`.
+"""
 
 from __future__ import annotations
 
-import ctypes
-import hashlib
 import json
 import math
-import random
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
-from transformers import AutoModelForCausalLM
-from transformers.utils import logging as transformers_logging
 
-from medasst.data import load_manifest, load_split
+from medasst.conversation import Conversation
+from medasst.data import iterate_split
 from medasst.disk import write_json
 from medasst.errors import ConfigError, DataError, ModelError, Stopped
 from medasst.progress import Progress
 from medasst.render import Renderer
-from medasst.train.batches import Dropped, TokenSet, as_dropped, bucketed, check_template, schedule, tokenise
+from medasst.train.batches import Dropped, Step, TokenSet, as_dropped, bucketed, check_template, schedule, tokenise
+from medasst.train.checkpoints import Checkpoints, random_state, set_random_state
 from medasst.train.config import TrainConfig
-from medasst.train.curves import write_curves
-from medasst.train.loss import answer_loss
+from medasst.train.interruption import Interruption
+from medasst.train.key import check_key, manifest_sha256, run_key, write_key
+from medasst.train.launch import build, check_vocabulary, find_device, find_precision
+from medasst.train.report import Answer, Report
+from medasst.train.step import Learner, Losses, NotFiniteError, join, rate_at
 from medasst.weights import Base, find_base, save_adapter
+
+# Answers conversations with the model as it is; handed in, since training knows no engine.
+Sampler = Callable[[Any, Renderer, Sequence[Conversation]], Iterable[Answer]]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a run ended with. Losses are nats per answer token; `dropped` are training conversations that can't be used."""
+    """What a run ended with. Losses are nats per answer token; `dropped` are training conversations that can't be used.
+
+    Attributes:
+        steps: taken; fewer than planned where `patience` ended the run.
+        kept_step: the step whose adapter was kept.
+        validation_loss: of the adapter that was kept.
+    """
 
     adapter: Path
     base: str
     steps: int
+    kept_step: int
     tokens: int
     answer_tokens: int
     conversations: int
@@ -59,9 +71,10 @@ class TrainResult:
             if before is not None and after is not None
             else f"loss {self.loss:.3f}"
         )
+        best = f" (best at step {self.kept_step}, kept)" if self.kept_step != self.steps else ""
         speed = f"{self.tokens / max(self.seconds, 1e-9):.0f} tokens/s"
         state = " (finished earlier, reused)" if self.reused else ""
-        line = f"trained {self.steps} steps, {self.tokens:,} tokens, {change}, {speed}{state}"
+        line = f"trained {self.steps} steps, {self.tokens:,} tokens, {change}{best}, {speed}{state}"
         return "\n".join([line, *map(str, self.dropped)])
 
 
@@ -76,37 +89,33 @@ class _Tally:
     loss: float = math.nan
     validation_before: float | None = None
     validation: float | None = None
+    best: float | None = None
+    best_step: int = 0
+    worse: int = 0  # validations since the best
 
 
-def run(config: TrainConfig, out: Path, sample: Callable[[Any], list[str]] | None, progress: Progress) -> TrainResult:
+def run(config: TrainConfig, out: Path, sample: Sampler | None, progress: Progress) -> TrainResult:
     """See `medasst.train.train`."""
-    manifest = _manifest_sha256(config.data)
-    settings = _settings_key(config, manifest)
-    if (finished := _finished(out, settings)) is not None:
-        return finished
-    device = _device(config)
+    manifest = manifest_sha256(config.data)
+    device = find_device(config)
+    precision = find_precision(config, device)
     base = find_base(config.base, progress)
     renderer = Renderer.from_folder(base.folder, config.template)
-    _check_vocabulary(base, renderer, base.config.get("vocab_size"))
+    key = run_key(config, base, renderer, manifest=manifest, device=device.type, precision=precision)
+    if check_key(out, key):
+        return _finished(out)
+    check_vocabulary(base, renderer, base.config.get("vocab_size"))
     progress("tokenising", 0)
     tokens = _tokens(config, "train", manifest, renderer)
-    batches = _batches(config, tokens)
+    steps = _steps(config, tokens)
     validation = _tokens(config, "validation", manifest, renderer)
-    model = _build(config, base, device)
-    _check_vocabulary(base, renderer, model.get_input_embeddings().weight.shape[0])
+    model = build(config, base, device, precision)
+    check_vocabulary(base, renderer, model.get_input_embeddings().weight.shape[0])
     out.mkdir(parents=True, exist_ok=True)
-    trainer = _Trainer(
-        config,
-        out,
-        settings=settings,
-        model=model,
-        device=device,
-        tokens=tokens,
-        batches=batches,
-        validation=validation,
-        progress=progress,
-    )
-    trainer.train(None if sample is None else lambda: sample(model))
+    write_key(out, config, key)
+    trainer = _Trainer(config, out, model=model, tokens=tokens, steps=steps, validation=validation, progress=progress)
+    questions = _questions(config) if sample is not None and config.sample_items else []
+    trainer.train(None if sample is None else lambda: sample(model, renderer, questions), questions)
     return trainer.finish(base, renderer, manifest)
 
 
@@ -118,333 +127,205 @@ class _Trainer:
         config: TrainConfig,
         out: Path,
         *,
-        settings: str,
         model: PeftModel,
-        device: torch.device,
         tokens: TokenSet,
-        batches: list[list[int]],
+        steps: list[Step],
         validation: TokenSet,
         progress: Progress,
     ) -> None:
-        self.config, self.out, self.settings, self.model, self.device = config, out, settings, model, device
-        self.tokens, self.batches, self.progress = tokens, batches, progress
-        self.total_tokens = int(sum(tokens.lengths[batch].sum() for batch in self.batches))
+        self.config, self.out, self.model, self.progress = config, out, model, progress
+        self.tokens, self.steps, self.validation = tokens, steps, validation
         first = range(min(len(validation), config.validation_items))
-        self.validation_batches = list(bucketed(first, validation.lengths, config.batch_tokens))
-        self.validation = validation
-        self.params = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.params, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.validation_batches = list(bucketed(first, validation.lengths, config.micro_tokens or config.batch_tokens))
+        self.learner = Learner(model, config)
+        self.checkpoints = Checkpoints(out / "checkpoints")
+        self.report = Report(out, sum(int(tokens.lengths[batch].sum()) for step in steps for batch in step), progress)
         self.tally = _Tally()
+        self.best: dict[str, Tensor] = {}  # the adapter of the best validation
 
-    def train(self, sample: Callable[[], list[str]] | None) -> None:
-        """Take the steps that are left. Raises Stopped on Ctrl-C, after saving the last whole step."""
+    @property
+    def _over(self) -> bool:
+        patience = self.config.patience
+        return self.tally.step == len(self.steps) or (patience is not None and self.tally.worse >= patience)
+
+    def train(self, sample: Callable[[], Iterable[Answer]] | None, questions: Sequence[Conversation]) -> None:
+        """Take the steps that are left. Raises Stopped on Ctrl-C or SIGTERM, after saving the last whole step."""
         self._resume()
-        with _Interruption() as interruption:
-            if self.tally.step == 0 and self.tally.validation_before is None:
+        with Interruption() as interruption:
+            if self.tally.step == 0:
                 self.tally.validation_before = self._validate()
-                self._log({"step": 0, "tokens": 0, "validation_loss": self.tally.validation_before})
-            while self.tally.step < len(self.batches) and not interruption.asked:
+            while not self._over and not interruption.asked:
                 self._step()
-                last = self.tally.step == len(self.batches)
+                last = self.tally.step == len(self.steps)
                 if last or self.tally.step % self.config.validate_every == 0:
-                    self._look(sample)
-                if last or interruption.asked or self.tally.step % self.config.checkpoint_every == 0:
+                    self._look(sample, questions)
+                if self._over or interruption.asked or self.tally.step % self.config.checkpoint_every == 0:
                     self._save()
-        if self.tally.step < len(self.batches):
-            done = f"step {self.tally.step} of {len(self.batches)}"
+        if not self._over:
+            done = f"step {self.tally.step} of {len(self.steps)}"
             raise Stopped(f"stopped after {done}; it is saved. Run the same command again to go on.")
 
     def _step(self) -> None:
         started = time.perf_counter()
-        batch = self.batches[self.tally.step]
-        rate = _rate(self.tally.step, len(self.batches), self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.model.train()
-        ids, attention, answers = _collate(self.tokens, batch, self.device)
-        total, count = answer_loss(self.model.get_base_model(), ids, attention, answers, self.config.loss_chunk)
-        loss = total / max(count, 1)
-        self._check_finite(loss.item(), "loss")
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = float(torch.nn.utils.clip_grad_norm_(self.params, self.config.clip))
-        self._check_finite(norm, "gradient's norm")
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        seconds = time.perf_counter() - started
         tally = self.tally
+        rate = rate_at(tally.step, len(self.steps), self.config)
+        try:
+            result = self.learner.step(self.tokens, self.steps[tally.step], rate)
+        except NotFiniteError as error:
+            raise self._bad_batch(error, self.tokens) from error
+        seconds = time.perf_counter() - started
         tally.step += 1
-        tally.tokens += (size := int(self.tokens.lengths[batch].sum()))
-        tally.answer_tokens += count
+        tally.tokens += result.tokens
+        tally.answer_tokens += result.losses.answer_tokens
         tally.seconds += seconds
-        tally.loss = loss.item()
-        speed = size / seconds
-        self._log(
-            {
-                "step": tally.step,
-                "tokens": tally.tokens,
-                "loss": tally.loss,
-                "rate": rate,
-                "norm": norm,
-                "tokens_per_s": speed,
-            }
-        )
-        self.progress("training", tally.tokens, self.total_tokens, loss=tally.loss, tokens_per_s=speed)
+        tally.loss = result.losses.mean
+        self.report.step(tally.step, result, self.tokens, rate=rate, done=tally.tokens, seconds=seconds, spent=tally.seconds)
 
-    def _look(self, sample: Callable[[], list[str]] | None) -> None:
-        self.tally.validation = self._validate()
-        if self.tally.validation is not None:
-            self._log({"step": self.tally.step, "tokens": self.tally.tokens, "validation_loss": self.tally.validation})
-        if sample is not None:
-            with (self.out / "samples.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": self.tally.step, "answers": sample()}, ensure_ascii=False) + "\n")
-        write_curves(self.out / "metrics.jsonl", self.out / "curves.html")
+    def _look(self, sample: Callable[[], Iterable[Answer]] | None, questions: Sequence[Conversation]) -> None:
+        """Measure, note the best, let some questions be answered. Draws no random number of the training's own."""
+        tally, state = self.tally, random_state()
+        tally.validation = self._validate()
+        if tally.validation is not None:
+            if tally.best is None or tally.validation < tally.best:
+                tally.best, tally.best_step, tally.worse = tally.validation, tally.step, 0
+                self.best = {name: value.to("cpu", copy=True) for name, value in self._adapter().items()}
+            else:
+                tally.worse += 1
+        if sample is not None and questions:
+            self.progress("answering", 0)
+            self.model.eval()
+            asked = {talk.id: talk.messages[-1].content for talk in questions}
+            self.report.answers(tally.step, tally.tokens, asked, sample())
+        self.report.draw()
+        set_random_state(state)
 
-    @torch.no_grad()
     def _validate(self) -> float | None:
         """Mean loss per answer token over the validation conversations; None where there are none."""
-        if not self.validation_batches:
-            return None
-        self.model.eval()
-        total, count = 0.0, 0
+        parts: list[Losses] = []
         for done, batch in enumerate(self.validation_batches):
             self.progress("validating", done, len(self.validation_batches))
-            ids, attention, answers = _collate(self.validation, batch, self.device)
-            loss, n = answer_loss(self.model.get_base_model(), ids, attention, answers, self.config.loss_chunk)
-            total, count = total + float(loss), count + n
-        self._check_finite(total, "validation loss")
-        return total / count
+            try:
+                parts.append(self.learner.measure(self.validation, batch))
+            except NotFiniteError as error:
+                raise self._bad_batch(error, self.validation) from error
+        if not parts:
+            return None
+        losses = join(parts)
+        self.report.validation(self.tally.step, self.tally.tokens, losses, self.validation)
+        return losses.mean
 
-    def _check_finite(self, value: float, name: str) -> None:
-        if not math.isfinite(value):
-            remedy = "is the base's file whole? If it is, try precision = 'float32'"
-            if self.tally.step:
-                remedy = "lower learning_rate, or try precision = 'float32', and start anew with another --out"
-            raise ModelError(f"the {name} is {value} at step {self.tally.step + 1}; {remedy}")
+    def _bad_batch(self, error: NotFiniteError, tokens: TokenSet) -> ModelError:
+        """The error that names what was no number, and at which conversations; they are saved in `bad_batch.json`."""
+        step = self.tally.step + 1
+        ids = [tokens.name(place) for place in error.places]
+        rows = [
+            {"id": name, "source": tokens.sources[tokens.source[place]], "tokens": int(tokens.lengths[place])}
+            for name, place in zip(ids, error.places, strict=True)
+        ]
+        target = self.out / "bad_batch.json"
+        write_json(target, {"step": step, "what": error.what, "value": str(error.value), "conversations": rows})
+        remedy = "is the base's file whole? If it is, try precision = 'float32'"
+        if self.tally.step:
+            remedy = "lower learning_rate, or try precision = 'float32', and start anew with another --out"
+        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        return ModelError(
+            f"the {error.what} is {error.value} at step {step}, on {', '.join(ids[:3])}{more} ({target}); {remedy}"
+        )
 
-    def _log(self, row: dict[str, Any]) -> None:
-        with (self.out / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+    def _adapter(self) -> dict[str, Tensor]:
+        adapter: dict[str, Tensor] = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        return adapter
 
     def _save(self) -> None:
-        """Write a checkpoint whole or not at all, then drop the older ones."""
-        folder = self.out / "checkpoints"
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"step-{self.tally.step:07}.pt"
         state = {
-            "settings": self.settings,
             "tally": asdict(self.tally),
-            "adapter": get_peft_model_state_dict(self.model),
-            "optimizer": self.optimizer.state_dict(),
-            "torch_rng": torch.get_rng_state(),
+            "adapter": self._adapter(),
+            "best": self.best,
+            "optimizer": self.learner.optimizer.state_dict(),
+            "random": random_state(),
         }
-        unfinished = target.with_suffix(".unfinished")
-        torch.save(state, unfinished)
-        unfinished.replace(target)
-        for old in sorted(folder.glob("step-*.pt"))[:-1]:
-            old.unlink()
+        self.checkpoints.save(self.tally.step, state)
 
     def _resume(self) -> None:
-        saved = sorted((self.out / "checkpoints").glob("step-*.pt"))
-        metrics = self.out / "metrics.jsonl"
-        if not saved:
-            metrics.unlink(missing_ok=True)
+        state = self.checkpoints.newest()
+        self.report.resume(None if state is None else state["tally"]["step"])
+        if state is None:
             return
-        state = torch.load(saved[-1], weights_only=True, map_location="cpu")
-        if state["settings"] != self.settings:
-            raise ConfigError(
-                f"{self.out}: holds an unfinished run with other settings or other data; "
-                "give another --out, or delete that folder to start anew"
-            )
         set_peft_model_state_dict(self.model, state["adapter"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["torch_rng"])
-        self.tally = _Tally(**state["tally"])
-        # Steps after the checkpoint will be taken and logged again.
-        rows = [line for line in metrics.read_text("utf-8").splitlines() if _row_step(line) <= self.tally.step]
-        metrics.write_text("".join(f"{row}\n" for row in rows), "utf-8")
+        self.learner.optimizer.load_state_dict(state["optimizer"])
+        set_random_state(state["random"])
+        self.tally, self.best = _Tally(**state["tally"]), state["best"]
 
     def finish(self, base: Base, renderer: Renderer, manifest: str) -> TrainResult:
         """Write the adapter and `run.json`; `run.json` comes last, it marks the run as finished."""
         tally = self.tally
+        keeps_best = self.config.keep == "best" and bool(self.best)
+        if keeps_best:
+            set_peft_model_state_dict(self.model, self.best)
         result = TrainResult(
             self.out / "adapter",
             base.name,
             tally.step,
+            tally.best_step if keeps_best else tally.step,
             tally.tokens,
             tally.answer_tokens,
             len(self.tokens),
             self.tokens.dropped,
             tally.loss,
             tally.validation_before,
-            tally.validation,
+            tally.best if keeps_best else tally.validation,
             tally.seconds,
         )
         about = {
             "settings": self.config.model_dump(mode="json"),
-            "settings_key": self.settings,
             "result": {k: v for k, v in asdict(result).items() if k not in ("adapter", "reused")},
             "manifest_sha256": manifest,
             "fingerprints": str(self.config.data / "fingerprints.parquet"),
-            "versions": {"torch": torch.__version__, **{name: _version(name) for name in ("transformers", "peft", "medasst")}},
+            "versions": {"torch": torch.__version__, **{name: version(name) for name in ("transformers", "peft", "medasst")}},
         }
         save_adapter(self.model, result.adapter, base, renderer, about)
         write_json(self.out / "run.json", about)
         return result
 
 
-class _Interruption:
-    """The first Ctrl-C asks the loop to end after the step it is in; the second ends it at once, unsaved."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def __enter__(self) -> _Interruption:
-        self._before = signal.getsignal(signal.SIGINT)
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def _note(self, *_: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
-
-    def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._before)
+def _tokens(config: TrainConfig, split: Literal["train", "validation"], manifest: str, renderer: Renderer) -> TokenSet:
+    return tokenise(iterate_split(config.data, split), renderer, config.cutoff, f"{manifest}/{split}")
 
 
-def _keep_memory() -> None:
-    """Tell glibc to keep what is freed: fresh pages for every large tensor cost a CPU run about a tenth of its time."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(-4, 0)  # M_MMAP_MAX: no mapping of its own for a large block
-        libc.mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
-
-
-def _device(config: TrainConfig) -> torch.device:
-    """Raises ConfigError where this machine doesn't have it."""
-    found = torch.cuda.is_available()
-    if config.device == "cuda" and not found:
-        built = "" if torch.version.cuda else "; this PyTorch is built without it"
-        raise ConfigError(f'device = "cuda": PyTorch finds no CUDA device here{built}; use device = "auto" or "cpu"')
-    return torch.device(("cuda" if found else "cpu") if config.device == "auto" else config.device)
-
-
-def _check_vocabulary(base: Base, renderer: Renderer, rows: int | None) -> None:
-    if rows is not None and renderer.ids_needed > rows:
-        raise ModelError(
-            f"{base.folder}: the tokenizer has {renderer.ids_needed:,} ids, the model's embedding {rows:,} rows; "
-            "enlarge it with transformers' resize_token_embeddings, or take the tokenizer that belongs to the model"
-        )
-
-
-def _batches(config: TrainConfig, tokens: TokenSet) -> list[list[int]]:
-    """Every batch of the run. Raises InputError where there is nothing to train on."""
+def _steps(config: TrainConfig, tokens: TokenSet) -> list[Step]:
+    """Every step of the run. Raises InputError where there is nothing to train on."""
     check_template(tokens.dropped, len(tokens) + sum(d.count for d in tokens.dropped))
     if not len(tokens):
         reasons = "".join(f"\n{dropped}" for dropped in tokens.dropped)
         raise DataError(f"no conversation can be trained on; prepare a larger set or raise cutoff{reasons}", config.data)
-    batches = schedule(tokens.lengths, config.batch_tokens, config.epochs, config.max_tokens, config.seed)
-    if not batches:
+    steps = schedule(
+        tokens.lengths,
+        batch_tokens=config.batch_tokens,
+        micro_tokens=config.micro_tokens or config.batch_tokens,
+        epochs=config.epochs,
+        max_tokens=config.max_tokens,
+        seed=config.seed,
+    )
+    if not steps:
         least = 1 / len(tokens)
         raise ConfigError(
             f"nothing to train: epochs = {config.epochs:g} of {len(tokens):,} conversations is less than one; "
             f"raise epochs to {least:.1g} or more"
         )
-    return batches
+    return steps
 
 
-def _build(config: TrainConfig, base: Base, device: torch.device) -> PeftModel:
-    """The base with fresh LoRA layers; the seed decides their first values."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    precision = config.precision if config.precision != "auto" else "float32" if device.type == "cpu" else "bfloat16"
-    if device.type == "cpu" and sys.platform == "linux":
-        _keep_memory()
-    torch.manual_seed(config.seed)
-    random.seed(config.seed)
-    transformers_logging.disable_progress_bar()  # its bar for a local file would tear ours
-    try:
-        model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=getattr(torch, precision)).to(device)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{base.folder}: transformers can't load this model ({error})") from error
-    targets = config.lora.targets if isinstance(config.lora.targets, str) else list(config.lora.targets)
-    lora = LoraConfig(
-        r=config.lora.r,
-        lora_alpha=config.lora.alpha,
-        lora_dropout=config.lora.dropout,
-        target_modules=targets,
-        task_type="CAUSAL_LM",
+def _questions(config: TrainConfig) -> list[Conversation]:
+    """The first validation conversations, each up to its last answer."""
+    found = (
+        talk.before(last)
+        for talk in iterate_split(config.data, "validation")
+        if (last := max((i for i, m in enumerate(talk.messages) if m.role == "assistant"), default=0))
     )
-    try:
-        return get_peft_model(model, lora)
-    except ValueError as error:
-        raise ConfigError(f"lora.targets: {error}") from error
+    return list(islice(found, config.sample_items))
 
 
-def _tokens(config: TrainConfig, split: Literal["train", "validation"], manifest: str, renderer: Renderer) -> TokenSet:
-    return tokenise(load_split(config.data, split), renderer, config.cutoff, f"{manifest}/{split}")
-
-
-def _collate(tokens: TokenSet, batch: Sequence[int], device: torch.device) -> tuple[Tensor, Tensor | None, Tensor]:
-    """(ids, attention or None where nothing is padded, answers), padded on the right with 0."""
-    rows = [tokens[i] for i in batch]
-    width = max(len(row.ids) for row in rows)
-    ids = torch.zeros(len(rows), width, dtype=torch.long)
-    attention, answers = torch.zeros_like(ids), torch.zeros_like(ids, dtype=torch.bool)
-    for i, row in enumerate(rows):
-        ids[i, : len(row.ids)] = torch.tensor(row.ids)
-        attention[i, : len(row.ids)] = 1
-        answers[i, : len(row.mask)] = torch.tensor(row.mask)
-    padded = not bool(attention.all())
-    return ids.to(device), attention.to(device) if padded else None, answers.to(device)
-
-
-def _rate(step: int, steps: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine down to a tenth."""
-    warmup = max(1, round(steps * config.warmup))
-    if step < warmup:
-        return config.learning_rate * (step + 1) / warmup
-    done = (step - warmup) / max(1, steps - warmup)
-    return config.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def _manifest_sha256(data: Path) -> str:
-    """Names a prepared set. Raises DataError where there is none."""
-    load_manifest(data)
-    return hashlib.sha256((data / "manifest.json").read_bytes()).hexdigest()
-
-
-def _settings_key(config: TrainConfig, manifest: str) -> str:
-    """Changes with whatever changes the result; paths, threads and how often one looks don't."""
-    shown = config.model_dump(
-        mode="json", exclude={"data", "threads", "validate_every", "checkpoint_every", "validation_items"}
-    )
-    return hashlib.sha256(json.dumps([shown, manifest, 2], sort_keys=True).encode()).hexdigest()
-
-
-def _finished(out: Path, settings: str) -> TrainResult | None:
-    try:
-        about = json.loads((out / "run.json").read_text("utf-8"))
-    except FileNotFoundError:
-        return None
-    if about["settings_key"] != settings:
-        raise ConfigError(
-            f"{out}: holds a finished run with other settings or other data; give another --out, or delete that folder"
-        )
+def _finished(out: Path) -> TrainResult:
+    about = json.loads((out / "run.json").read_text("utf-8"))
     result = about["result"] | {"dropped": as_dropped(about["result"]["dropped"])}
     return TrainResult(out / "adapter", reused=True, **result)
-
-
-def _row_step(line: str) -> int:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # a line torn by a kill
-        return 2**62
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)

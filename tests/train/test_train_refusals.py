@@ -119,7 +119,7 @@ def test_a_token_that_never_comes_up_needs_no_row(made: Callable[..., Path], tmp
 
 @pytest.mark.parametrize("epochs", [0.001, 0.04])
 def test_nothing_to_train(made: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: float) -> None:
-    no_work(monkeypatch, "_build")
+    no_work(monkeypatch, "build")
     data = write_set(tmp_path / "data", talks())
     with pytest.raises(ConfigError, match=rf"nothing to train: epochs = {epochs} of 10 conversations .* to 0\.1 or more"):
         train(config(made(), data, epochs=epochs), tmp_path / "run")
@@ -141,7 +141,7 @@ def test_settings_are_finite(key: str, value: str) -> None:
 def test_no_nan_is_written(made: Callable[..., Path], tmp_path: Path, validation: int) -> None:
     data = write_set(tmp_path / "data", talks(), talks(validation))
     given = {"learning_rate": 1e30, "warmup": 0.0, "validate_every": 1}
-    with pytest.raises(ModelError, match=r"is (nan|inf) at step \d+; lower learning_rate"):
+    with pytest.raises(ModelError, match=r"is (nan|inf) at step \d+, on .*; lower learning_rate"):
         train(config(made(), data, **given), tmp_path / "run")
     rows = (tmp_path / "run/metrics.jsonl").read_text("utf-8").splitlines()
     assert rows and not [row for row in rows if "NaN" in row or "Infinity" in row]
@@ -152,7 +152,7 @@ def test_a_base_of_nan_is_told(made: Callable[..., Path], tmp_path: Path) -> Non
     base = made(rows=320)
     weights = load_file(base / "model.safetensors")
     save_file({name: value * float("nan") for name, value in weights.items()}, base / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ModelError, match="loss is nan at step 1; is the base's file whole"):
+    with pytest.raises(ModelError, match=r"loss is nan at step 1, on .*; is the base's file whole"):
         train(config(base, write_set(tmp_path / "data", talks())), tmp_path / "run")
 
 
@@ -190,7 +190,7 @@ def test_records_that_a_template_refuses_are_dropped_and_counted(
 def test_a_template_that_refuses_most_stops_the_run(
     made: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    no_work(monkeypatch, "_build")
+    no_work(monkeypatch, "build")
     data = write_set(tmp_path / "data", [*map(with_system, talks(6)), *talks(5)])
     with pytest.raises(ModelError, match=r"6 of 11 .*\n6 dropped: .*no system turns here"):
         train(config(made(NO_SYSTEM + CHATML + PROMPT), data), tmp_path / "run")

@@ -18,9 +18,10 @@ from transformers import AutoModelForCausalLM
 
 from medasst.conversation import Conversation
 from medasst.errors import ConfigError, DataError, InputError, Stopped
+from medasst.models import sample_answers
 from medasst.train import LoraSettings, TrainConfig, train
-from medasst.train.batches import schedule
-from medasst.train.loss import answer_loss
+from medasst.train.batches import Step, schedule
+from medasst.train.loss import answer_losses
 
 QUESTIONS = [
     "感冒发烧怎么办",
@@ -83,11 +84,11 @@ def test_chunked_loss_and_gradients_equal_the_plain_ones(tiny_qwen2: Path, chunk
     answers = torch.zeros_like(ids, dtype=torch.bool)
     answers[0, 10:20] = answers[1, 5:15] = answers[2, 1:24] = True
     params = [p for p in model.parameters() if p.requires_grad]
-    total, count = answer_loss(model.get_base_model(), ids, attention, answers, chunk)
-    ours = [total / count, *torch.autograd.grad(total / count, params)]
+    losses = answer_losses(model.get_base_model(), ids, attention, answers, chunk)
+    ours = [losses.mean(), *torch.autograd.grad(losses.mean(), params)]
     plain = model(input_ids=ids, attention_mask=attention, labels=ids.masked_fill(~answers, -100)).loss
     theirs = [plain, *torch.autograd.grad(plain, params)]
-    assert count == 43
+    assert len(losses) == 43
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
 
@@ -96,24 +97,34 @@ def test_chunked_loss_and_gradients_equal_the_plain_ones(tiny_qwen2: Path, chunk
 @given(
     lengths=st.lists(st.integers(1, 200), min_size=1, max_size=60),
     batch_tokens=st.integers(1, 500),
+    micro_tokens=st.integers(1, 500),
     epochs=st.sampled_from([1, 2, 3]),
     seed=st.integers(0, 9),
 )
-def test_schedule_takes_every_conversation_once_an_epoch(lengths: list[int], batch_tokens: int, epochs: int, seed: int) -> None:
+def test_schedule_takes_every_conversation_once_an_epoch(
+    lengths: list[int], batch_tokens: int, micro_tokens: int, epochs: int, seed: int
+) -> None:
     sizes = np.array(lengths)
-    batches = schedule(sizes, batch_tokens, epochs, None, seed)
-    seen = [place for batch in batches for place in batch]
-    assert sorted(seen) == sorted(list(range(len(lengths))) * epochs)
-    assert all(len(b) == 1 or sizes[b].max() * len(b) <= batch_tokens for b in batches)
-    assert batches == schedule(sizes, batch_tokens, epochs, None, seed)
-    cut = schedule(sizes, batch_tokens, epochs, 100, seed)
-    assert cut == batches[: len(cut)]
-    assert len(cut) == len(batches) or sum(sizes[b].sum() for b in cut) >= 100 > sum(sizes[b].sum() for b in cut[:-1])
+    given = {"batch_tokens": batch_tokens, "micro_tokens": micro_tokens, "epochs": epochs, "seed": seed}
+    steps = schedule(sizes, max_tokens=None, **given)
+    assert sorted(i for step in steps for batch in step for i in batch) == sorted(list(range(len(lengths))) * epochs)
+    for step in steps:
+        filled = [int(sizes[batch].max()) * len(batch) for batch in step]
+        assert len(step) == 1 or sum(filled) <= batch_tokens
+        assert all(len(b) == 1 or size <= min(micro_tokens, batch_tokens) for b, size in zip(step, filled, strict=True))
+    assert steps == schedule(sizes, max_tokens=None, **given)
+    cut = schedule(sizes, max_tokens=100, **given)
+    assert cut == steps[: len(cut)]
+
+    def tokens(steps: list[Step]) -> int:
+        return sum(int(sizes[batch].sum()) for step in steps for batch in step)
+
+    assert len(cut) == len(steps) or tokens(cut) >= 100 > tokens(cut[:-1])
 
 
 def test_a_run_learns_and_leaves_what_the_contract_says(tiny_qwen2: Path, tmp_path: Path) -> None:
     data = write_set(tmp_path / "data", talks(), talks(3))
-    result = train(config(tiny_qwen2, data, learning_rate=5e-3, epochs=6), tmp_path / "run", sample=lambda model: ["答"])
+    result = train(config(tiny_qwen2, data, learning_rate=5e-3, epochs=6), tmp_path / "run", sample=sample_answers)
     assert result.validation_loss is not None and result.validation_loss_before is not None
     assert result.validation_loss < result.validation_loss_before - 0.5
     for name in (
@@ -146,7 +157,9 @@ def test_ctrl_c_keeps_the_last_step_and_the_rest_is_as_if_nothing_had_happened(t
     with pytest.raises(Stopped, match=r"step 1 of .*again"):
         train(settings, tmp_path / "parts", progress=interrupt)
     assert not (tmp_path / "parts/run.json").exists()
-    with pytest.raises(ConfigError, match="unfinished run with other settings"):
+    with pytest.raises(
+        ConfigError, match=r"unfinished run with other settings(.|\n)*lora.r was 4, is 16(.|\n)*lora.dropout was 0.1, is 0.0"
+    ):
         train(config(tiny_qwen2, data), tmp_path / "parts")
     parts = train(settings, tmp_path / "parts")
     assert (parts.steps, parts.tokens, parts.loss) == (whole.steps, whole.tokens, whole.loss)
