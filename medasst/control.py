@@ -3,17 +3,19 @@
 A tokenizer can't tell the two apart in one text. So texts of people are first *hidden*: each control text in them gives way to
 a private name of the same length, drawn anew by every process, so that nobody can write it. What then reads like a control
 token stands in the template. A text with something hidden is encoded by a second tokenizer that knows the control tokens by
-their private names alone, blanks and borders treated as ever: names and control texts change places before.
+their private names alone, blanks and borders treated as ever: names and control texts change places before. Texts that go on
+from others have encoders of their own, without the blank that many vocabularies put at the start.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tokenizers import AddedToken, Tokenizer
 
@@ -50,21 +52,34 @@ class ControlTokens:
         """What somebody wrote, as it may stand in a template: as long as before, control texts unreadable."""
         return self._control.sub(lambda found: self._names[found[0]], text)
 
-    def encode(self, text: str) -> Encoded:
-        """Ids of a template's text. Control tokens are those of the template; what was hidden in it is spelled out."""
-        if not self._name.search(text):
-            encoding = self._tokenizer.encode(text, add_special_tokens=False)
-            # More of them than the text has: the tokenizer's normaliser made some of look-alikes.
-            if sum(i in self._commands for i in encoding.ids) <= len(self._control.findall(text)):
-                return Encoded(encoding.ids, encoding.offsets)
-        return self._spelled_out(text)
+    def first(self, text: str) -> str:
+        """The first control token that a template's text has, or ""."""
+        found = self._control.search(text)
+        return found[0] if found else ""
 
-    def _spelled_out(self, text: str) -> Encoded:
-        encoding = self._second.encode(self._either.sub(lambda found: self._swap[found[0]], text), add_special_tokens=False)
+    def encode(self, text: str, *, continued: bool = False) -> Encoded:
+        """Ids of a template's text. Control tokens are those of the template; what was hidden in it is spelled out.
+
+        Args:
+            continued: the text goes on from another, so that no blank is put before it as many vocabularies do at the start.
+        """
+        if not self._name.search(text):
+            encoder = self._continued if continued else self._whole
+            ids, offsets = encoder.encode(text)
+            # More of them than the text has: the tokenizer's normaliser made some of look-alikes.
+            if sum(i in self._commands for i in ids) <= len(self._control.findall(text)):
+                return Encoded(ids, offsets)
+        return self._spelled_out(text, continued=continued)
+
+    def _spelled_out(self, text: str, *, continued: bool = False) -> Encoded:
+        encoder = self._continued_renamed if continued else self._renamed
+        encoding = encoder.tokenizer.encode(
+            self._either.sub(lambda found: self._swap[found[0]], text), add_special_tokens=False
+        )
         ids: list[int] = []
         offsets: list[tuple[int, int]] = []
         for token, piece, place in zip(encoding.ids, encoding.tokens, encoding.offsets, strict=True):
-            real = self._real.get(token)
+            real = encoder.added.get(token)
             parts = [real] if real is not None else [token] if token not in self._commands else self._letters(piece)
             ids += parts
             offsets += [place] * len(parts)
@@ -76,31 +91,83 @@ class ControlTokens:
         return [token for token in tokens if token not in self._commands]
 
     @cached_property
-    def _second(self) -> Tokenizer:
-        first = self._tokenizer
-        second = Tokenizer(first.model)  # shared, not copied
-        if first.normalizer is not None:
-            second.normalizer = first.normalizer
-        if first.pre_tokenizer is not None:
-            second.pre_tokenizer = first.pre_tokenizer
-        second.add_tokens([self._renamed(token) for token in self._added.values()])
-        return second
+    def _whole(self) -> _Encoder:
+        return _Encoder(self._tokenizer, {})
 
     @cached_property
-    def _real(self) -> dict[int, int]:
-        """The first tokenizer's ids of added tokens by those of the second."""
-        by_name = {self._names.get(token.content, token.content): i for i, token in self._added.items()}
-        return {i: by_name[token.content] for i, token in self._second.get_added_tokens_decoder().items()}
+    def _continued(self) -> _Encoder:
+        parts = self._parts
+        return self._whole if parts == _without_prefix(parts) else self._encoder(_without_prefix(parts), {})
 
-    def _renamed(self, token: AddedToken) -> AddedToken:
-        return AddedToken(
-            self._names.get(token.content, token.content),
-            single_word=token.single_word,
-            lstrip=token.lstrip,
-            rstrip=token.rstrip,
-            normalized=token.normalized,
-            special=token.special,
-        )
+    @cached_property
+    def _renamed(self) -> _Encoder:
+        return self._encoder(self._parts, self._names)
+
+    @cached_property
+    def _continued_renamed(self) -> _Encoder:
+        parts = _without_prefix(self._parts)
+        return self._renamed if parts == self._parts else self._encoder(parts, self._names)
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        """How text is normalised and cut before the model sees it, as tokenizer.json has it."""
+        parts = {"normalizer": self._tokenizer.normalizer, "pre_tokenizer": self._tokenizer.pre_tokenizer}
+        return {name: part and json.loads(part.__getstate__()) for name, part in parts.items()}
+
+    def _encoder(self, parts: Mapping[str, Any], names: Mapping[str, str]) -> _Encoder:
+        """One with the same model, other parts and other names of added tokens."""
+        tokenizer = Tokenizer(self._tokenizer.model)  # shared, not copied
+        empty = {"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "vocab": {}, "merges": []}}
+        given = Tokenizer.from_str(json.dumps({**empty, "post_processor": None, "decoder": None, **parts}))
+        if given.normalizer is not None:
+            tokenizer.normalizer = given.normalizer
+        if given.pre_tokenizer is not None:
+            tokenizer.pre_tokenizer = given.pre_tokenizer
+        tokenizer.add_tokens([_renamed(token, names) for token in self._added.values()])
+        ids = {names.get(token.content, token.content): i for i, token in self._added.items()}
+        return _Encoder(tokenizer, {i: ids[t.content] for i, t in tokenizer.get_added_tokens_decoder().items()})
+
+
+class _Encoder(NamedTuple):
+    """A tokenizer, and the ids of its added tokens → those of the tokenizer that it stands for."""
+
+    tokenizer: Tokenizer
+    added: dict[int, int]
+
+    def encode(self, text: str) -> Encoded:
+        """Ids as the tokenizer that it stands for has them."""
+        encoding = self.tokenizer.encode(text, add_special_tokens=False)
+        ids = [self.added.get(i, i) for i in encoding.ids] if self.added else encoding.ids
+        return Encoded(ids, encoding.offsets)
+
+
+def _renamed(token: AddedToken, names: Mapping[str, str]) -> AddedToken:
+    return AddedToken(
+        names.get(token.content, token.content),
+        single_word=token.single_word,
+        lstrip=token.lstrip,
+        rstrip=token.rstrip,
+        normalized=token.normalized,
+        special=token.special,
+    )
+
+
+def _without_prefix(part: Any) -> Any:
+    """A part of a tokenizer that puts no blank before a text."""
+    if isinstance(part, list):
+        return [_without_prefix(one) for one in part if not (isinstance(one, dict) and one.get("type") == "Prepend")]
+    if not isinstance(part, dict):
+        return part
+    inside = {key: _without_prefix(value) for key, value in part.items()}
+    match part.get("type"):
+        case "Metaspace":
+            return inside | {"prepend_scheme": "never"}
+        case "ByteLevel":
+            return inside | {"add_prefix_space": False}
+        case "Prepend":
+            return None
+        case _:
+            return inside
 
 
 def _is_control(token: AddedToken) -> bool:

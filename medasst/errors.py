@@ -5,7 +5,8 @@
     │   ├── ConfigError     a setting: missing, misspelt, out of range
     │   ├── DataError       a data file: names file and line
     │   └── ModelError      a base, adapter or engine that doesn't exist or doesn't fit
-    │       └── UnsupportedError   an engine can't do what is asked of it, for no item
+    │       ├── UnsupportedError   an engine can't do what is asked of it, for no item
+    │       └── Refused     one conversation can't be rendered; others may
     ├── DependencyError     an optional package is not installed; names the extra
     └── Stopped             Ctrl-C: work so far is kept, the message says how to go on; exit code 130
 
@@ -54,6 +55,19 @@ class ModelError(InputError):
 
 class UnsupportedError(ModelError):
     """An engine can't do what is asked of it, whatever the item."""
+
+
+class Refused(ModelError):
+    """One conversation can't be rendered; others may. The message doesn't name it, so that equal ones can be counted.
+
+    Args:
+        reason: why, and what to do.
+        by_template: whether the chat template is what refuses it.
+    """
+
+    def __init__(self, reason: str, *, by_template: bool = False) -> None:
+        super().__init__(reason)
+        self.by_template = by_template
 
 
 class DependencyError(MedasstError, ImportError):

@@ -134,8 +134,8 @@ def test_a_conversation_has_the_control_tokens_of_its_template_alone(
     talk = Conversation.of(turns)
     assert counted(renderer.prompt(talk)) == counted(renderer.prompt(harmless))
     assert attack in renderer.tokenizer.decode(renderer.prompt(talk), skip_special_tokens=False)
-    trained, other = renderer.train(talk, 4096), renderer.train(harmless, 4096)
-    assert trained is not None and other is not None and counted(trained.ids) == counted(other.ids)
+    (trained,), (other,) = renderer.train(talk, 4096), renderer.train(harmless, 4096)
+    assert counted(trained.ids) == counted(other.ids)
     learnt = [i for i, m in zip(*trained, strict=True) if m]
     end = renderer.tokenizer.token_to_id(renderer.eos)
     assert learnt[-1] == end and learnt.count(end) == 1
@@ -154,12 +154,15 @@ def test_clean_texts_beside_an_attack_are_encoded_as_ever(tiny_qwen2: Path) -> N
 
 def test_a_template_that_trims_still_hides(tiny_qwen2: Path, tmp_path: Path) -> None:
     config = json.loads((tiny_qwen2 / "tokenizer_config.json").read_text("utf-8"))
-    config["chat_template"] = "{% for m in messages %}<|im_start|>{{ m.content | trim | upper }}<|im_end|>{% endfor %}"
+    config["chat_template"] = (
+        "{% for m in messages %}<|im_start|>{{ m.content | trim | upper }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>{% endif %}"
+    )
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
     (tmp_path / "tokenizer.json").write_bytes((tiny_qwen2 / "tokenizer.json").read_bytes())
     renderer = Renderer.from_folder(tmp_path)
     ids = renderer.prompt(Conversation.of([("user", "  <|im_end|>  ")]))
-    assert (ids.count(151644), ids.count(151645)) == (1, 1)
+    assert (ids.count(151644), ids.count(151645)) == (2, 1)
 
 
 def test_options_and_raw_texts_hide_too(tiny_qwen2: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from medasst.conversation import Conversation
-from medasst.errors import ModelError
+from medasst.errors import ModelError, Refused
 from medasst.render import Renderer
 
 TALK = Conversation.of(
@@ -27,7 +27,7 @@ TALK = Conversation.of(
 def test_known_ids(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2)
     assert renderer.control.encode("感冒发烧吃什么药好?").ids == [107061, 113079, 114725, 99471, 52801, 30]
-    assert renderer.stop_ids == {151643, 151645}
+    assert renderer.stop_ids == {151645}
 
 
 @pytest.mark.parametrize("turns", [2, 3, 4, 5])
@@ -39,15 +39,13 @@ def test_ids_equal_apply_chat_template(tiny_qwen2: Path, turns: int) -> None:
     expected = tokenizer.apply_chat_template(rows, add_generation_prompt=True, return_dict=False)
     assert renderer.prompt(conversation) == list(expected)
     if rows[-1]["role"] == "assistant":
-        rendered = renderer.train(conversation, 1024)
-        assert rendered is not None
-        assert rendered.ids == list(tokenizer.apply_chat_template(rows, return_dict=False))
+        (rendered,) = renderer.train(conversation, 1024)
+        assert [*rendered.ids, 198] == list(tokenizer.apply_chat_template(rows, return_dict=False))  # nobody learns its "\n"
 
 
 def test_mask_covers_answers_and_their_end_of_turn(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2)
-    rendered = renderer.train(TALK, 1024)
-    assert rendered is not None
+    (rendered,) = renderer.train(TALK, 1024)
     learnt = renderer.tokenizer.decode([i for i, m in zip(*rendered, strict=True) if m], skip_special_tokens=False)
     answers = [m.content for m in TALK.messages if m.role == "assistant"]
     assert learnt == "".join(f"{answer}<|im_end|>" for answer in answers)
@@ -57,28 +55,25 @@ def test_mask_covers_answers_and_their_end_of_turn(tiny_qwen2: Path) -> None:
 def test_an_answer_that_is_not_to_be_learnt_is_context(tiny_qwen2: Path, template: Literal["chat", "plain"]) -> None:
     renderer = Renderer.from_folder(tiny_qwen2, template)
     marked = Conversation.of(TALK.messages, meta={"not_learnt": [2]})
-    whole, rendered = renderer.train(TALK, 1024), renderer.train(marked, 1024)
-    assert whole is not None and rendered is not None and rendered.ids == whole.ids
+    (whole,), (rendered,) = renderer.train(TALK, 1024), renderer.train(marked, 1024)
+    assert rendered.ids == whole.ids
     learnt = renderer.tokenizer.decode([i for i, m in zip(*rendered, strict=True) if m], skip_special_tokens=True)
     assert learnt.strip() == TALK.messages[4].content
 
 
 def test_plain_template(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2, "plain")
-    rendered = renderer.train(Conversation.of(TALK.messages[:3]), 1024)
-    assert rendered is not None
+    (rendered,) = renderer.train(Conversation.of(TALK.messages[:3]), 1024)
     text = renderer.tokenizer.decode(rendered.ids, skip_special_tokens=False)
-    assert text == f"你是药店助手。\n用户：感冒发烧吃什么药好?\n助手：请问多大年纪？有没有过敏？{renderer.eos}\n"
+    assert text == f"你是药店助手。\n用户：感冒发烧吃什么药好?\n助手：请问多大年纪？有没有过敏？{renderer.eos}"
     assert sum(rendered.mask) == len(renderer.control.encode("请问多大年纪？有没有过敏？").ids) + 1
-    assert rendered.ids[len(rendered.ids) - 2] in renderer.stop_ids
-    assert rendered.mask[-2:] == [True, False]
+    assert rendered.ids[-1] in renderer.stop_ids and rendered.mask[-1]
 
 
 def test_prompt_is_a_prefix_of_training(tiny_qwen2: Path) -> None:
     for template in ("chat", "plain"):
         renderer = Renderer.from_folder(tiny_qwen2, template)  # type: ignore[arg-type]
-        rendered = renderer.train(TALK, 1024)
-        assert rendered is not None
+        (rendered,) = renderer.train(TALK, 1024)
         prompt = renderer.prompt(Conversation.of(TALK.messages[:2]))
         assert rendered.ids[: len(prompt)] == prompt
         assert rendered.mask[len(prompt)] and not any(rendered.mask[: len(prompt)])
@@ -86,12 +81,12 @@ def test_prompt_is_a_prefix_of_training(tiny_qwen2: Path) -> None:
 
 def test_over_long_conversations_lose_whole_oldest_turns(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2)
-    whole = renderer.train(TALK, 1024)
-    assert whole is not None
-    shorter = renderer.train(TALK, len(whole.ids) - 1)
-    last = renderer.train(Conversation.of([TALK.messages[0], *TALK.messages[3:]]), 1024)
-    assert shorter == last and last is not None
-    assert renderer.train(TALK, len(last.ids) - 1) is None
+    (whole,) = renderer.train(TALK, 1024)
+    (shorter,) = renderer.train(TALK, len(whole.ids) - 1)
+    (last,) = renderer.train(Conversation.of([TALK.messages[0], *TALK.messages[3:]]), 1024)
+    assert shorter == last
+    with pytest.raises(Refused, match=rf"longer than cutoff = {len(last.ids) - 1} tokens"):
+        renderer.train(TALK, len(last.ids) - 1)
 
 
 def test_choice_marks_where_the_option_begins(tiny_qwen2: Path) -> None:
@@ -133,9 +128,10 @@ def test_a_template_has_what_transformers_gives_it(tiny_qwen2: Path, tmp_path: P
     config["chat_template"] = (
         "{% if tools is not none %}tools{% endif %}{% if documents %}documents{% endif %}{% for m in messages %}"
         "<|im_start|>{{ m.role }}\n{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
     )
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
     (tmp_path / "tokenizer.json").write_bytes((tiny_qwen2 / "tokenizer.json").read_bytes())
     rows = [{"role": m.role, "content": m.content} for m in TALK.messages]
-    expected = AutoTokenizer.from_pretrained(tmp_path).apply_chat_template(rows, return_dict=False)
+    expected = AutoTokenizer.from_pretrained(tmp_path).apply_chat_template(rows, add_generation_prompt=True, return_dict=False)
     assert Renderer.from_folder(tmp_path).prompt(TALK) == list(expected)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from medasst.cache import building
 from medasst.conversation import Conversation
 from medasst.disk import write_json
-from medasst.errors import ModelError
+from medasst.errors import ModelError, Refused
 from medasst.render import Rendered, Renderer
 from medasst.weights import cache_dir
 
@@ -46,7 +46,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class TokenSet:
-    """Rendered conversations one after another.
+    """Rendered conversations one after another; one that a template can't render in one sequence is several.
 
     Attributes:
         ids: all token ids, (tokens,).
@@ -125,16 +125,12 @@ def _write(folder: Path, conversations: Iterable[Conversation], renderer: Render
     for seen, conversation in enumerate(conversations, 1):
         try:
             rendered = renderer.train(conversation, cutoff)
-        except ModelError as error:
-            _drop(dropped, conversation, str(error), by_template=True)
+        except Refused as refusal:
+            _drop(dropped, conversation, refusal)
         else:
-            if rendered is None:
-                _drop(dropped, conversation, f"no answer, or the last exchange is longer than cutoff = {cutoff} tokens")
-            elif not any(rendered.mask):
-                _drop(dropped, conversation, "no answer that is to be learnt")
-            else:
-                ids.append(np.array(rendered.ids, np.int32))
-                mask.append(np.array(rendered.mask, np.bool_))
+            for sequence in rendered:
+                ids.append(np.array(sequence.ids, np.int32))
+                mask.append(np.array(sequence.mask, np.bool_))
                 names.append(conversation.id)
                 source.append(sources.setdefault(conversation.source, len(sources)))
         if seen == _EARLY:
@@ -148,8 +144,9 @@ def _write(folder: Path, conversations: Iterable[Conversation], renderer: Render
     write_json(folder / "about.json", about)
 
 
-def _drop(dropped: dict[str, Dropped], conversation: Conversation, reason: str, *, by_template: bool = False) -> None:
-    before = dropped.get(reason, Dropped(reason, by_template, 0, ()))
+def _drop(dropped: dict[str, Dropped], conversation: Conversation, refusal: Refused) -> None:
+    reason = str(refusal)
+    before = dropped.get(reason, Dropped(reason, refusal.by_template, 0, ()))
     dropped[reason] = replace(before, count=before.count + 1, ids=(*before.ids, conversation.id)[:_IDS])
 
 

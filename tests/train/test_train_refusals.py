@@ -21,7 +21,7 @@ from medasst.train import TrainConfig, loop, train
 
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 PROMPT = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-NO_SYSTEM = "{% if messages[0].role == 'system' %}{{ raise_exception('no system turns here') }}{% endif %}"
+ONE_QUESTION = "{% if messages | length > 2 %}{{ raise_exception('one question only') }}{% endif %}"
 THINKS = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n"
     "{% if m.role == 'assistant' and loop.last %}<think>\n\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -53,10 +53,6 @@ def made(tiny_llama: Path, tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-def with_system(talk: Conversation) -> Conversation:
-    return Conversation.of([("system", "简短作答"), *((m.role, m.content) for m in talk.messages)])
 
 
 def two_turns(talk: Conversation) -> Conversation:
@@ -156,32 +152,31 @@ def test_a_base_of_nan_is_told(made: Callable[..., Path], tmp_path: Path) -> Non
         train(config(base, write_set(tmp_path / "data", talks())), tmp_path / "run")
 
 
-@pytest.mark.parametrize("template", [THINKS + PROMPT, FORGETS + PROMPT, CHATML.replace("m.content", "m.content | upper")])
-def test_a_template_that_rewrites_names_the_plain_one(made: Callable[..., Path], tmp_path: Path, template: str) -> None:
-    data = write_set(tmp_path / "data", [two_turns(talk) for talk in talks()])
-    base = made(template)
-    with pytest.raises(ModelError, match=r'10 of 10 .*\n.*rewrites earlier turns.*template = "plain"'):
-        train(config(base, data), tmp_path / "run")
-    assert train(config(base, data, template="plain", epochs=0.2), tmp_path / "run").conversations == 10
-
-
-@pytest.mark.parametrize(
-    ("template", "change", "reason"),
-    [
-        (NO_SYSTEM + CHATML + PROMPT, with_system, "no system turns here"),
-        (FORGETS + PROMPT, two_turns, "rewrites earlier turns"),
-    ],
-)
-def test_records_that_a_template_refuses_are_dropped_and_counted(
-    made: Callable[..., Path], tmp_path: Path, template: str, change: Callable[[Conversation], Conversation], reason: str
+@pytest.mark.parametrize("template", [THINKS + PROMPT, FORGETS + PROMPT])
+def test_a_template_that_rewrites_earlier_turns_has_a_sequence_for_each(
+    made: Callable[..., Path], tmp_path: Path, template: str
 ) -> None:
-    odd = [change(talk) for talk in talks(3)]
+    data = write_set(tmp_path / "data", [two_turns(talk) for talk in talks(2)])
+    assert train(config(made(template), data, epochs=0.5), tmp_path / "run").conversations == 4
+
+
+def test_a_template_whose_answers_do_not_follow_its_prompt_names_the_plain_one(
+    made: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, base = write_set(tmp_path / "data", talks(2)), made(CHATML + PROMPT.replace("\n{%", "\n<think>\n{%"))
+    with pytest.raises(ModelError, match=r"answers don't follow the prompt.*template = \"plain\""):
+        train(config(base, data), tmp_path / "run")
+    assert train(config(base, data, template="plain", epochs=0.5), tmp_path / "run").conversations == 2
+
+
+def test_records_that_a_template_refuses_are_dropped_and_counted(made: Callable[..., Path], tmp_path: Path) -> None:
+    odd = [two_turns(talk) for talk in talks(3)]
     data = write_set(tmp_path / "data", [*odd, *talks()], odd[:1])  # all that validate are refused: they don't decide
-    given = config(made(template), data, epochs=1)
+    given = config(made(ONE_QUESTION + CHATML + PROMPT), data, epochs=1)
     result = train(given, tmp_path / "run")
     (dropped,) = result.dropped
     assert (dropped.count, set(dropped.ids), result.conversations) == (3, {talk.id for talk in odd}, 10)
-    assert reason in dropped.reason and odd[0].id in result.summary()
+    assert "one question only" in dropped.reason and odd[0].id in result.summary()
     written = json.loads((tmp_path / "run/run.json").read_text("utf-8"))["result"]["dropped"]
     assert [(row["count"], row["reason"]) for row in written] == [(3, dropped.reason)]
     assert train(given, tmp_path / "run").dropped == result.dropped
@@ -191,15 +186,15 @@ def test_a_template_that_refuses_most_stops_the_run(
     made: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_work(monkeypatch, "build")
-    data = write_set(tmp_path / "data", [*map(with_system, talks(6)), *talks(5)])
-    with pytest.raises(ModelError, match=r"6 of 11 .*\n6 dropped: .*no system turns here"):
-        train(config(made(NO_SYSTEM + CHATML + PROMPT), data), tmp_path / "run")
+    data = write_set(tmp_path / "data", [*map(two_turns, talks(6)), *talks(5)])
+    with pytest.raises(ModelError, match=r"6 of 11 .*\n6 dropped: .*one question only"):
+        train(config(made(ONE_QUESTION + CHATML + PROMPT), data), tmp_path / "run")
 
 
 def test_a_large_set_is_given_up_early(made: Callable[..., Path], tmp_path: Path) -> None:
-    many = [Conversation.of([("user", f"{q}{i}"), ("assistant", "休息。")]) for i in range(250) for q in QUESTIONS]
+    many = [two_turns(Conversation.of([("user", f"{q}{i}"), ("assistant", "休息。")])) for i in range(250) for q in QUESTIONS]
     with pytest.raises(ModelError, match="1,000 of 1,000"):
-        train(config(made(THINKS + PROMPT), write_set(tmp_path / "data", many)), tmp_path / "run")
+        train(config(made(ONE_QUESTION + CHATML + PROMPT), write_set(tmp_path / "data", many)), tmp_path / "run")
 
 
 @pytest.mark.parametrize(
