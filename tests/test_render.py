@@ -27,7 +27,7 @@ TALK = Conversation.of(
 def test_known_ids(tiny_qwen2: Path) -> None:
     renderer = Renderer.from_folder(tiny_qwen2)
     assert renderer.control.encode("感冒发烧吃什么药好?").ids == [107061, 113079, 114725, 99471, 52801, 30]
-    assert renderer.stop_ids == {151645}
+    assert renderer.stop_ids == {151643, 151645}
 
 
 @pytest.mark.parametrize("turns", [2, 3, 4, 5])

@@ -26,6 +26,8 @@ from medasst.render.fitting import Fitted, fit, without_system_turn
 from medasst.render.template import AnswerForm, ChatTemplate, check_template, plain_prompt, read_template
 
 TemplateKind = Literal["auto", "chat", "plain"]
+# Ends of a text, as vocabularies name them. Whatever ends a turn, after one of these no answer goes on.
+_ENDS_OF_TEXT = ("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>")
 _VERSION = 2  # of how this renders; part of `Renderer.sha256`
 
 
@@ -126,8 +128,8 @@ class Renderer:
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end an answer: what the template ends one with, and what tokenizer and model configuration call an end."""
-        written = self.tokenizer.token_to_id(self._written_end)
-        return self.ends | {i for i in (written, self.tokenizer.token_to_id(self.eos)) if i is not None}
+        texts = (self._written_end, self.eos, *(text for text in _ENDS_OF_TEXT if text in self.control.ids))
+        return self.ends | {i for i in map(self.tokenizer.token_to_id, texts) if i is not None}
 
     @cached_property
     def ids_needed(self) -> int:
