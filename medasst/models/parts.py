@@ -8,7 +8,7 @@ from medasst.errors import ConfigError
 from medasst.models.config import SystemConfig
 from medasst.progress import Progress, silent
 from medasst.render import Renderer
-from medasst.weights import AdapterInfo, Base, check_adapter, find_base
+from medasst.weights import AdapterInfo, Base, check_adapter, check_rendering, find_base
 
 
 class EngineParts(NamedTuple):
@@ -26,4 +26,7 @@ def engine_parts(config: SystemConfig, progress: Progress = silent) -> EnginePar
     base = find_base(config.base, progress, weights=config.engine == "transformers")
     adapter = check_adapter(config.adapter, base) if config.adapter else None
     template = adapter.template if adapter and config.template == "auto" else config.template
-    return EngineParts(base, adapter, Renderer.from_folder(base.folder, template))
+    renderer = Renderer.from_folder(base.folder, template)
+    if adapter:
+        check_rendering(adapter, renderer)
+    return EngineParts(base, adapter, renderer)

@@ -1,7 +1,7 @@
 """Bases and adapters: finding, fingerprints, files in and out, and llama.cpp's form of both."""
 
 from medasst.cache import cache_dir
-from medasst.weights.adapter import AdapterInfo, check_adapter, read_adapter, save_adapter
+from medasst.weights.adapter import AdapterInfo, check_adapter, check_rendering, read_adapter, save_adapter
 from medasst.weights.bases import EMBEDDED, Base, find_base, fingerprint, is_embedded, is_here, terms_notice
 from medasst.weights.llama_cpp import adapter_to_gguf, base_to_gguf
 
@@ -13,6 +13,7 @@ __all__ = [
     "base_to_gguf",
     "cache_dir",
     "check_adapter",
+    "check_rendering",
     "find_base",
     "fingerprint",
     "is_embedded",

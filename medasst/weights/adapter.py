@@ -28,6 +28,7 @@ class AdapterInfo:
         base, base_fingerprint: what it was trained for; empty for an adapter made elsewhere.
         tokenizer_sha256: of the base's `tokenizer.json` at training.
         template: how its conversations were rendered.
+        rendering_sha256: `Renderer.sha256` at training; empty for an adapter made elsewhere.
         r, scale: rank, and the factor of its update (alpha / r, or alpha / √r for rank-stabilised LoRA).
     """
 
@@ -36,6 +37,7 @@ class AdapterInfo:
     base_fingerprint: str
     tokenizer_sha256: str
     template: Literal["auto", "chat", "plain"]
+    rendering_sha256: str
     r: int
     scale: float
 
@@ -94,6 +96,7 @@ def read_adapter(folder: Path) -> AdapterInfo:
         about.get("base_fingerprint", ""),
         about.get("tokenizer_sha256", ""),
         about.get("template", "auto"),
+        about.get("rendering_sha256", ""),
         rank,
         scale,
     )
@@ -119,3 +122,14 @@ def check_adapter(folder: Path, base: Base) -> AdapterInfo:
     if info.tokenizer_sha256 != file_sha256(base.folder / "tokenizer.json"):
         warnings.warn(f"{folder}: the tokenizer of {base.name} has changed since this adapter was trained", stacklevel=2)
     return info
+
+
+def check_rendering(adapter: AdapterInfo, renderer: Renderer) -> None:
+    """Warns where conversations are rendered otherwise than at the adapter's training: it then reads prompts it never saw."""
+    if adapter.rendering_sha256 and adapter.rendering_sha256 != renderer.sha256:
+        warnings.warn(
+            f"{adapter.folder}: trained with another rendering of conversations (template = {adapter.template!r}, now "
+            f"{renderer.kind!r}; tokenizer, chat template, special tokens or this program's rendering have changed); answers "
+            "may be worse: leave template at 'auto' and the base's tokenizer as it was, or train anew",
+            stacklevel=2,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,11 @@ def test_the_trained_template_is_kept(model: Any, base: Base, tmp_path: Path) ->
     tuned = open_model(SystemConfig(base=str(base.folder), adapter=tmp_path / "a"))
     assert tuned.renderer.kind == "plain"  # type: ignore[attr-defined]
     assert open_model(SystemConfig(base=str(base.folder))).renderer.kind == "chat"  # type: ignore[attr-defined]
+
+
+def test_another_rendering_than_in_training_is_told(adapter: Path, base: Base) -> None:
+    with pytest.warns(UserWarning, match=r"another rendering of conversations \(template = 'chat', now 'plain'"):
+        open_model(SystemConfig(base=str(base.folder), adapter=adapter, template="plain"))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*another rendering")
+        open_model(SystemConfig(base=str(base.folder), adapter=adapter))
