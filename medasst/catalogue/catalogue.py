@@ -34,6 +34,7 @@ SAMPLES = package_file("samples/products.jsonl")
 _FAR = 0.5  # share of the best symptom score below which a product covers too little of the complaint
 _LIKE = 85.0  # of 100: how like a name must sound to be meant
 _KINDS = 30  # of products that one complaint brings
+_HOLDING = 6  # kinds of products that hold one substance
 _SAME_NAME = 5  # kinds of products that one name brings
 _PACKS = 24  # products of one name that are looked at
 _BEARERS = 200  # products of one name that are looked through for their kinds
@@ -263,6 +264,23 @@ class Catalogue:
             Match(self._product(number), "symptom", "、".join(complaints[one] for one in covers[number]), scores[number])
             for number in near[:_KINDS]
         ]
+
+    def holding(self, name: str, *, for_children: bool, sold_out: bool = False) -> list[Product]:
+        """Offered products that hold a substance or one of a group, one of a kind: of few substances first, then the cheap.
+
+        Args:
+            name: as the formulary's rows have it (布洛芬, 双氯芬酸/外用, 抗酸药).
+            for_children: only those made for children, or only the others.
+            sold_out: only those that are out of stock, or only the others.
+        """
+        rows = self._index.rows(
+            "SELECT best FROM holds WHERE name = ? AND children = ? AND sold_out = ? ORDER BY parts, price, best LIMIT ?",
+            name,
+            for_children,
+            sold_out,
+            _HOLDING,
+        )
+        return [self._product(number) for (number,) in rows]
 
     def only_prescribed(self, complaints: Iterable[str]) -> bool:
         """Whether all that the shop has for complaints, and it has something, needs a prescription."""

@@ -27,7 +27,7 @@ from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
 from medasst.text import comparison_key
 
-SCHEMA = 1  # of the tables below
+SCHEMA = 2  # of the tables below
 _PROGRAM = ("index.py", "products.py", "selling.py", "words.py")  # on which it depends what an index holds
 _TABLES = """
 CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -40,6 +40,8 @@ CREATE TABLE named(name INTEGER, offered INTEGER, rank INTEGER, product INTEGER,
   PRIMARY KEY(name, offered, rank, product)) WITHOUT ROWID;
 CREATE TABLE medicine(concept TEXT, kind INTEGER, PRIMARY KEY(concept, kind)) WITHOUT ROWID;
 CREATE TABLE treats(concept TEXT, kind INTEGER, PRIMARY KEY(concept, kind)) WITHOUT ROWID;
+CREATE TABLE holds(name TEXT, children INTEGER, sold_out INTEGER, parts INTEGER, price REAL, best INTEGER,
+  PRIMARY KEY(name, children, sold_out, parts, price, best)) WITHOUT ROWID;
 CREATE TABLE sold(key TEXT, prescription INTEGER, PRIMARY KEY(key, prescription)) WITHOUT ROWID;
 CREATE TABLE token(text TEXT PRIMARY KEY, products INTEGER) WITHOUT ROWID;
 CREATE VIRTUAL TABLE search USING fts5(names, sounds, texts, content='', columnsize=1, detail=column);
@@ -53,6 +55,8 @@ class _Kind:
     offered: bool
     children: bool
     prescription: bool
+    holds: frozenset[str]
+    parts: int
     best: tuple[float, ...] = ()
     concepts: set[str] = field(default_factory=set)
     complaints: set[str] = field(default_factory=set)
@@ -112,6 +116,9 @@ class Writer:
         self._db.executemany("INSERT INTO kind VALUES(?,?,?,?,?,?)", shown)
         self._db.executemany("INSERT INTO treats VALUES(?,?)", ((c, k.id) for k in kinds for c in sorted(k.complaints)))
         self._db.executemany("INSERT INTO medicine VALUES(?,?)", ((c, k.id) for k in kinds for c in sorted(k.concepts)))
+        offered = ((k, (k.children, k.best[0], k.parts, k.best[2], int(k.best[-1]))) for k in kinds if k.offered)
+        holds = sorted((name, *facts) for k, facts in offered for name in k.holds)
+        self._db.executemany("INSERT INTO holds VALUES(?,?,?,?,?,?)", holds)
         names = ((number, key, number in self._offered_names) for key, number in self._names.items())
         self._db.executemany("INSERT INTO name VALUES(?,?,?)", names)
         self._db.executemany("INSERT INTO sold VALUES(?,?)", sorted(self._sold))
@@ -138,7 +145,8 @@ class Writer:
         what = tuple(sorted(one.name for one in made_of.substances)) if made_of.resolved else name_key(product.short_name)
         key = (what, product.form, product.strength, product.for_children, product.offered, product.prescription)
         if key not in self._kinds:
-            self._kinds[key] = _Kind(len(self._kinds) + 1, product.offered, product.for_children, product.prescription)
+            flags = (product.offered, product.for_children, product.prescription)
+            self._kinds[key] = _Kind(len(self._kinds) + 1, *flags, made_of.names, len(made_of.substances))
         return self._kinds[key]
 
     @staticmethod

@@ -142,7 +142,7 @@ class Product(_Record):
     @property
     def for_children(self) -> bool:
         """Made for children: its name says so."""
-        return any(word in self.name for word in ("儿童", "小儿", "婴"))
+        return any(word in self.name for word in ("儿童", "小儿", "婴", "健儿", "养儿", "丁桂儿"))
 
     @property
     def short_name(self) -> str:

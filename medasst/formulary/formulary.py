@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import product
 from typing import NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ from medasst.formulary.contents import Contents, Resolver, Substance
 from medasst.rulebook import (
     INGESTED,
     AllergyRow,
+    ComplaintRow,
     DoseRow,
     InteractionRow,
     PopulationRow,
@@ -55,6 +56,7 @@ class Formulary:
         self._populations = _by(tables.populations, lambda row: row.of)
         self._doses = _by(tables.doses, lambda row: (row.ingredient,))
         self._allergies = _by(tables.allergies, lambda row: row.allergens)
+        self._complaints = {name: row for row in reversed(tuple(tables.complaints)) for name in (*row.also, row.name)}
 
     def interactions(self, one: Contents, other: Contents) -> list[Interaction]:
         """What speaks against taking both, the sure ones first, each row once. None found is no clearance: see `unknown`."""
@@ -91,6 +93,17 @@ class Formulary:
         """
         inside = [name for name in self._allergies if (allergen.endswith(name) if len(name) == 1 else name in allergen)]
         return self._allergies[max(inside, key=len)] if inside else []
+
+    def complaint(self, finding: str, broader: Collection[str] = ()) -> ComplaintRow | None:
+        """What a counter does about a finding: the row of its own name, else that of the broader one that tells most.
+
+        Args:
+            broader: the broader names of the finding, its own may be among them.
+        """
+        if (own := self._complaints.get(finding)) is not None:
+            return own
+        listed = sorted((name for name in broader if name in self._complaints), key=lambda name: (-len(name), name))
+        return self._complaints[listed[0]] if listed else None
 
 
 def _by(rows: Iterable[R], keys: Callable[[R], Iterable[str]]) -> dict[str, list[R]]:

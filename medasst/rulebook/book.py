@@ -40,7 +40,7 @@ from medasst.rulebook.rows import (
 )
 from medasst.rulebook.signatures import Ledger
 from medasst.rulebook.tables import Folder, Source, Table, read_ledger
-from medasst.rulebook.texts import CheckTexts, GateTexts, Leaflets, Messages, OutputTexts
+from medasst.rulebook.texts import CheckTexts, CounterTexts, GateTexts, Leaflets, Messages, OutputTexts
 from medasst.versions import current
 
 T = TypeVar("T", bound=Config)
@@ -55,6 +55,7 @@ _OPEN = {
     "leaflets.toml": frozenset(),
     "checks.toml": frozenset({"reason"}),
     "asks.toml": frozenset({"ask", "trait"}),
+    "counter.toml": frozenset({"leaflet_reason", "not_for"}),
 }
 NO_SIGNATURES = "no signatures in it; make some with: medasst rulebook import SHEET --out FOLDER"
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
@@ -246,6 +247,7 @@ class Rulebook:
     leaflets: Leaflets
     checks: CheckTexts
     asks: Asks
+    counter: CounterTexts
     ledger: Ledger = field(default_factory=Ledger, compare=False)
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
@@ -314,6 +316,7 @@ class Rulebook:
             checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),
             asks=_texts(Asks, base, over, "asks.toml", _OPEN["asks.toml"]),
             leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
+            counter=_texts(CounterTexts, base, over, "counter.toml", _OPEN["counter.toml"]),
             output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
             ledger=ledger,
             loosened=tuple(source.loosened),

@@ -193,7 +193,7 @@ class Choice(Config):
 
     Attributes:
         any_of: ingredients or groups.
-        needs, without: findings that must, or may not, be there for it (有痰 …).
+        needs, without: findings of which one must, or none may, be there for it (有痰 …).
         from_months: the youngest.
         reason: why it, in a phrase that follows its name: 能退烧止痛.
         caution: the one thing to mind.

@@ -199,3 +199,27 @@ class CheckTexts(Config):
     may_be: Mapping[str, Words]
     food: Mapping[str, Words]
     reason: tuple[Reason, ...]
+
+
+class CounterTexts(Config):
+    """What the counter says beside the rows of complaints, and what it holds them against (`counter.toml`).
+
+    Attributes:
+        leaflet_reason: why a product, where no row but its own leaflet speaks for it.
+        not_for: why nothing is offered, by stage or circumstance; `finding`: by what was told.
+        local: forms that act where they are put.
+        apart: groups of which nothing is given along with what is asked for.
+        cough: the finding → what is told of a cough that means it.
+        may_have, may_take, may_be_allergic: what a person of whom nobody knows may have; if any of it changed the offer, it is
+            worth asking.
+    """
+
+    version: str
+    leaflet_reason: str
+    not_for: Mapping[str, str]
+    local: Words
+    apart: Words
+    cough: Mapping[str, Words]
+    may_have: Words
+    may_take: Words
+    may_be_allergic: Words
