@@ -18,7 +18,7 @@ from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient, Slot
 from medasst.lexicon import Mention
 from medasst.rulebook import Choice, ComplaintRow, QuestionRow, SlotName, Stage
-from medasst.safety import PersonFinding, Rules
+from medasst.safety import Facts, PersonFinding, Rules
 from medasst.text import sentences
 
 _CHILD, _OLD = 216, 780  # months
@@ -36,8 +36,8 @@ _FERTILE = 600  # months from which on nobody is asked about pregnancy
 _NO_NEWS = frozenset({"age", "unknown"})  # why something isn't offered that needn't be said where something else is
 _LEAVE = frozenset({"age", "pregnancy", "lactation"})  # where a doctor or pharmacist may give leave
 _HISTORY: tuple[SlotName, ...] = ("conditions", "allergies", "drugs")
-_WAITS = frozenset({"who", "child_age", "infant_age", "age", "cough", "pregnant"})  # before them nothing is offered
-_WAITS_ALWAYS = frozenset({"who", "child_age", "infant_age"})  # also after a first round of questions
+_WAITS = frozenset({"who", "child_age", "age", "cough", "pregnant"})  # before them nothing is offered
+_WAITS_ALWAYS = frozenset({"who", "child_age"})  # also after a first round of questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,18 @@ class _Need(NamedTuple):
     concept: str
     words: str
     row: ComplaintRow | None
+
+
+class _Served(NamedTuple):
+    """By which choice a product is for a complaint, and the place of that in its row: the choice, the substance in it.
+
+    Attributes:
+        covers: the complaint, and what the choice needs: that is treated along.
+    """
+
+    covers: frozenset[str]
+    rank: tuple[int, int]
+    choice: Choice
 
 
 class _Candidate(NamedTuple):
@@ -161,19 +173,20 @@ class Counter:
         found: dict[str, _Need] = {}
         said = [one for one in patient.said if one.mention.kind == "finding" and one.mention.current and one.resolved != "over"]
         topic = [one.mention for one in said if one.turn >= request.first]
-        lasting = patient.slot("conditions").what
+        lasting, background = patient.slot("conditions").what, set[str]()
         states = {mention.words for mention in topic if self._is_state(mention.concept)}
         for mention in topic:
             row = self._row(mention)
-            if row is not None and (row.name not in lasting or mention.concept == row.name):
+            if row is not None:
                 found.setdefault(row.name, _Need(row.name, mention.words, row))
+                background |= {row.name} if mention.concept in lasting else set()
         for concept, words in request.complaints.items():
             row = self._formulary.complaint(concept, self._rules.lexicon.broader(concept))
             if row is not None:
                 found.setdefault(row.name, _Need(row.name, words, row))
             elif not any(concept in mention.broader and self._row(mention) for mention in topic):
                 found.setdefault(concept, _Need(concept, words, None))
-        needs = [need for need in found.values() if not (need.concept in lasting and len(found) > 1)]
+        needs = [need for need in found.values() if not (need.concept in background and len(found) > len(background))]
         ailing = [need for need in needs if need.words not in states]
         with_row = [need for need in ailing if need.row is not None]
         return with_row or ailing or needs
@@ -193,12 +206,16 @@ class Counter:
         has = self._has(patient)
         if barred := self._barred(needs, patient, has):
             return _Picked((), (), (), (), barred)
+        facts = Facts.of(patient)
+        special = any((facts.child, facts.elderly, facts.pregnant, facts.nursing, facts.tags, facts.drugs))
         refused: dict[str, PersonFinding] = {}
         gone: list[str] = []
         found: dict[str, _Candidate] = {}
         for need in needs:
             fitting = 0
             for one in self._fitting(need, needs, patient, has, gone):
+                if not _leaflet_tells(one.product, special=special):
+                    continue
                 findings = self._rules.checks(one.product, patient)
                 if any(finding.stops for finding in findings):
                     refused.setdefault(one.named, findings[0])
@@ -233,11 +250,10 @@ class Counter:
                 gone += [one.short_name for one in self._sold_out(choice)]
             for name, product in products:
                 if self._is_asked_for(product, name, asked):
-                    serves = [(other, first) for other in rows if (first := self._serves(product, other, patient, has))]
-                    rank, first = serves[0][1]
-                    covers = frozenset(other.concept for other, _ in serves)
-                    named = name.split("/")[0]
-                    yield _Candidate(product, rank, first.reason, first.caution, (), covers, named)
+                    serves = [served for other in rows if (served := self._serves(product, other, patient, has))]
+                    first, covers = serves[0], frozenset[str]().union(*(served.covers for served in serves))
+                    reason, caution = first.choice.reason, first.choice.caution
+                    yield _Candidate(product, first.rank, reason, caution, (), covers, name.split("/")[0])
 
     def _products(self, choice: Choice, patient: Patient) -> Iterator[tuple[str, Product]]:
         """In stock, with the name by which each was found; those made for children only for a child, and first."""
@@ -257,15 +273,13 @@ class Counter:
         rest = [one for one in product.contents.substances if one.names.isdisjoint(asked)]
         return all(one.groups.isdisjoint(self._texts.apart) for one in rest)
 
-    def _serves(
-        self, product: Product, need: _Need, patient: Patient, has: frozenset[str]
-    ) -> tuple[tuple[int, int], Choice] | None:
-        """By which choice a product is for a complaint, and its place among what the row prefers."""
+    def _serves(self, product: Product, need: _Need, patient: Patient, has: frozenset[str]) -> _Served | None:
+        """By which choice of its row a product is for a complaint; None: it isn't."""
         assert need.row is not None
         for place, choice in enumerate(need.row.choices):
             within = next((n for n, name in enumerate(choice.any_of) if name in product.contents.names), None)
             if within is not None and self._holds(choice, patient, has):
-                return (place, within), choice
+                return _Served(frozenset((need.concept, *choice.needs)), (place, within), choice)
         return None
 
     def _by_leaflet(self, need: _Need) -> Iterator[_Candidate]:
@@ -299,7 +313,8 @@ class Counter:
         for need in needs:
             for name in need.row.not_for if need.row else ():
                 if name in self._texts.not_for:
-                    if _is_in(name, patient):
+                    # 宝宝 may be older: then the age is asked for.
+                    if _is_in(name, patient) and (name != "infant" or _youngest(patient) is not None):
                         return self._texts.not_for[name]
                 elif name in has:
                     return self._texts.not_for["finding"].format(what=name)
@@ -392,17 +407,17 @@ class Counter:
         """What isn't known: the question for it, and whether an answer could change what is offered."""
         asks = {slot for need in needs for slot in (need.row.ask if need.row else ("person", "age"))}
         products = [one.product for one in picked.candidates]
-        bars = {name for need in needs if need.row for name in need.row.not_for}
+        barred = {name for need in needs if need.row for name in need.row.not_for}
 
         def stops(*variants: tuple[SlotName, str]) -> bool:
-            return not bars.isdisjoint(what for _, what in variants) or any(
-                self._stops(one.sku, slot, what) for one in products for slot, what in variants
-            )
+            if any(what in barred or (slot == "age" and "child" in barred) for slot, what in variants):
+                return True
+            return any(self._stops(one.sku, slot, what) for one in products for slot, what in variants)
 
         if _is_nobody(patient):
             yield "who", partial(stops, *_WHO)
         elif patient.stage in ("infant", "child") and _youngest(patient) is None:
-            yield ("infant_age" if patient.stage == "infant" else "child_age"), lambda: True
+            yield "child_age", lambda: True
         elif patient.stage is None and patient.person != "self":
             yield "age", partial(stops, *_WHO[:2])
         cough = patient.slot("cough")
@@ -441,6 +456,11 @@ def _advice(needs: Sequence[_Need]) -> Iterator[Advise]:
     for need in [need for need in needs if need.row is not None][:_ADVICE]:
         assert need.row is not None
         yield Advise(need.words, need.row.self_care, need.row.doctor)
+
+
+def _leaflet_tells(product: Product, *, special: bool) -> bool:
+    """Whether its leaflet, as the shop has it, tells what the product is for and, for somebody special, all that matters."""
+    return "indications" not in product.untold and not (special and product.untold)
 
 
 def _alike(one: _Candidate, other: _Candidate) -> bool:
