@@ -86,7 +86,7 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class _Batch:
+class Batch:
     """Conversations side by side, padded on the right with 0; `attention` is None where nothing is padded."""
 
     places: Sequence[int]
@@ -97,7 +97,8 @@ class _Batch:
     tokens: int
 
     @classmethod
-    def of(cls, tokens: TokenSet, places: Sequence[int], device: torch.device) -> _Batch:
+    def of(cls, tokens: TokenSet, places: Sequence[int], device: torch.device) -> Batch:
+        """Put conversations of a token set side by side."""
         rows = [tokens[i] for i in places]
         lengths = np.array([len(row.ids) for row in rows])
         ids = np.zeros((len(rows), lengths.max()), np.int64)
@@ -136,13 +137,9 @@ class Learner:
             NotFiniteError: the loss or the gradient is no number; the weights are as they were.
         """
         self.model.train()
-        batches = [_Batch.of(tokens, places, self.device) for places in micro_batches]
-        measured = [self._backward(batch) for batch in batches]
-        losses = _gather(batches, measured)
+        batches = [Batch.of(tokens, places, self.device) for places in micro_batches]
+        losses = self.accumulate(batches)
         self._check("loss", losses.mean, losses)
-        for parameter in self.params:
-            if parameter.grad is not None:
-                parameter.grad.div_(losses.answer_tokens)
         norm = float(torch.nn.utils.clip_grad_norm_(self.params, self.config.clip))
         self._check("gradient's norm", norm, losses)
         for group in self.optimizer.param_groups:
@@ -151,20 +148,28 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         return StepResult(losses, norm, sum(b.tokens for b in batches), sum(b.ids.numel() for b in batches))
 
+    def accumulate(self, batches: Sequence[Batch]) -> Losses:
+        """Leave the gradient of the mean loss over all the batches' answer tokens in the parameters."""
+        losses = _gather(batches, [self._backward(batch) for batch in batches])
+        for parameter in self.params:
+            if parameter.grad is not None:
+                parameter.grad.div_(losses.answer_tokens)
+        return losses
+
     @torch.no_grad()
     def measure(self, tokens: TokenSet, places: Sequence[int]) -> Losses:
         """The losses of some conversations, side by side in one batch, without learning from them."""
         self.model.eval()
-        batch = _Batch.of(tokens, places, self.device)
+        batch = Batch.of(tokens, places, self.device)
         losses = _gather([batch], [self._losses(batch)])
         self._check("validation loss", losses.mean, losses)
         return losses
 
-    def _losses(self, batch: _Batch) -> Tensor:
+    def _losses(self, batch: Batch) -> Tensor:
         model: Any = self.model.get_base_model()
         return answer_losses(model, batch.ids, batch.attention, batch.answers, self.config.loss_chunk)
 
-    def _backward(self, batch: _Batch) -> Tensor:
+    def _backward(self, batch: Batch) -> Tensor:
         losses = self._losses(batch)
         losses.sum().backward()  # type: ignore[no-untyped-call]
         return losses.detach()
@@ -176,7 +181,7 @@ class Learner:
             raise NotFiniteError(what, value, (at_fault if len(at_fault) else losses.places).tolist())
 
 
-def _gather(batches: Sequence[_Batch], measured: Sequence[Tensor]) -> Losses:
+def _gather(batches: Sequence[Batch], measured: Sequence[Tensor]) -> Losses:
     each = torch.cat(list(measured)).double().cpu().numpy()
     counts = np.concatenate([batch.counts for batch in batches])
     sums = np.add.reduceat(each, np.concatenate([[0], np.cumsum(counts)[:-1]]))

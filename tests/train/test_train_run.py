@@ -18,7 +18,6 @@ from transformers import AutoModelForCausalLM
 
 from medasst.conversation import Conversation
 from medasst.errors import ConfigError, DataError, InputError, Stopped
-from medasst.models import sample_answers
 from medasst.train import LoraSettings, TrainConfig, train
 from medasst.train.batches import Step, schedule
 from medasst.train.loss import answer_losses
@@ -124,7 +123,8 @@ def test_schedule_takes_every_conversation_once_an_epoch(
 
 def test_a_run_learns_and_leaves_what_the_contract_says(tiny_qwen2: Path, tmp_path: Path) -> None:
     data = write_set(tmp_path / "data", talks(), talks(3))
-    result = train(config(tiny_qwen2, data, learning_rate=5e-3, epochs=6), tmp_path / "run", sample=sample_answers)
+    settings = config(tiny_qwen2, data, learning_rate=5e-3, epochs=6)
+    result = train(settings, tmp_path / "run")
     assert result.validation_loss is not None and result.validation_loss_before is not None
     assert result.validation_loss < result.validation_loss_before - 0.5
     for name in (
@@ -132,13 +132,13 @@ def test_a_run_learns_and_leaves_what_the_contract_says(tiny_qwen2: Path, tmp_pa
         "adapter/run.json",
         "metrics.jsonl",
         "curves.html",
+        "settings.json",
         "run.json",
-        "samples.jsonl",
     ):
         assert (tmp_path / "run" / name).stat().st_size > 0
     rows = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows if "loss" in r] == list(range(1, result.steps + 1))
-    again = train(config(tiny_qwen2, data, learning_rate=5e-3, epochs=6), tmp_path / "run")
+    again = train(settings, tmp_path / "run")
     assert again.reused and again.tokens == result.tokens
     with pytest.raises(ConfigError, match="other settings"):
         train(config(tiny_qwen2, data, learning_rate=1e-3, epochs=6), tmp_path / "run")
