@@ -210,6 +210,42 @@ def tiny_gemma3(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_mistral(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Mistral with the tokenizer of `tiny_llama`: shared."""
+    torch = pytest.importorskip("torch")
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    sizes = TINY_SIZES | {"hidden_size": 48, "sliding_window": 256, "head_dim": 16}
+    model = MistralForCausalLM(MistralConfig(**sizes, vocab_size=320, bos_token_id=1, eos_token_id=2))
+    return _with_tokenizer_of(tiny_llama, model, tmp_path_factory.mktemp("tiny-mistral"))
+
+
+@pytest.fixture(scope="session")
+def tiny_gemma(tiny_gemma3: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random Gemma 1 with the tokenizer of `tiny_gemma3`: shared."""
+    torch = pytest.importorskip("torch")
+    from transformers import GemmaConfig, GemmaForCausalLM
+
+    torch.manual_seed(0)
+    rows = json.loads((tiny_gemma3 / "config.json").read_text("utf-8"))["vocab_size"]
+    config = GemmaConfig(**TINY_SIZES, head_dim=32, vocab_size=rows, bos_token_id=2, eos_token_id=1, pad_token_id=0)
+    model = GemmaForCausalLM(config)
+    with torch.no_grad():  # as in `tiny_gemma3`
+        for name, weight in model.named_parameters():
+            if name.endswith("norm.weight"):
+                weight.normal_(std=0.2)
+    return _with_tokenizer_of(tiny_gemma3, model, tmp_path_factory.mktemp("tiny-gemma"))
+
+
+def _with_tokenizer_of(other: Path, model: Any, folder: Path) -> Path:
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).write_bytes((other / name).read_bytes())
+    return folder
+
+
 def _save_tokenizer(tokenizer: Any, folder: Path, about: dict[str, Any]) -> None:
     tokenizer.save(str(folder / "tokenizer.json"))
     text = json.dumps({**about, "tokenizer_class": "PreTrainedTokenizerFast"}, ensure_ascii=False)

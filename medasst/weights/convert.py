@@ -27,7 +27,7 @@ def add_description(source: Path, folder: Path, config: Mapping[str, Any]) -> No
         ModelError: the file holds a model of another architecture.
     """
     metadata = read_gguf(source).metadata
-    architecture = TensorMap.of(config).architecture
+    architecture = TensorMap.of(config).family.architecture
     if metadata.get("general.architecture") != architecture:
         raise ModelError(f"{source}: holds a {metadata.get('general.architecture')} model, not {architecture}")
     write_json(folder / "config.json", config)
@@ -48,7 +48,7 @@ def add_weights(source: Path, target: Path, config: Mapping[str, Any]) -> None:
 def _named(
     file: Gguf, tensors: TensorMap, config: Mapping[str, Any], source: Path
 ) -> Iterable[tuple[str, tuple[int, ...], Callable[[], Iterable[Array]]]]:
-    known = {tensors.gguf_name(name): name for name in tensors.hf_names(config["num_hidden_layers"])}
+    known = {tensors.gguf_name(name): name for name in tensors.family.tensors(config["num_hidden_layers"])}
     stored = {tensor.name: tensor for tensor in file.tensors}
     if config.get("tie_word_embeddings"):
         known.pop("output.weight", None)

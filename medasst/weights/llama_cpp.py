@@ -15,6 +15,7 @@ from medasst.errors import DependencyError, ModelError
 from medasst.progress import Progress, silent
 from medasst.weights.adapter import WEIGHTS_FILE, read_adapter
 from medasst.weights.bases import GGUF_FILE, Base
+from medasst.weights.families import Family
 from medasst.weights.names import TensorMap
 from medasst.weights.tensors import read_safetensors
 from medasst.weights.vocabulary import add_vocabulary
@@ -37,7 +38,7 @@ def adapter_to_gguf(folder: Path, base: Base, out: Path | None = None) -> Path:
     info = read_adapter(folder)
     _check_supported(folder)
     tensor_map = TensorMap.of(base.config)
-    writer = _writer(tensor_map.architecture)
+    writer = _writer(tensor_map.family.architecture)
     writer.add_string("general.type", "adapter")
     writer.add_string("adapter.type", "lora")
     writer.add_string("general.name", f"{info.base or base.name} adapter")
@@ -102,9 +103,9 @@ def base_to_gguf(base: Base, progress: Progress = silent) -> Path:
 def _write_base(base: Base, files: list[Path], target: Path) -> None:
     config = base.config
     tensor_map = TensorMap.of(config)
-    writer = _writer(tensor_map.architecture)
-    _add_sizes(writer, config, base.name)
-    add_vocabulary(writer, base.folder, config["vocab_size"])
+    writer = _writer(tensor_map.family.architecture)
+    _add_sizes(writer, tensor_map.family, config, base.name)
+    add_vocabulary(writer, base.folder, config["vocab_size"], tensor_map.family.turn_ends)
     import gguf
 
     tensors = [t for file in files for t in read_safetensors(file)]
@@ -124,7 +125,7 @@ def _write_base(base: Base, files: list[Path], target: Path) -> None:
     writer.close()
 
 
-def _add_sizes(writer: Any, config: Mapping[str, Any], name: str) -> None:
+def _add_sizes(writer: Any, family: Family, config: Mapping[str, Any], name: str) -> None:
     rope = config.get("rope_parameters") or {}
     if "full_attention" in rope:  # transformers 5 keeps one per kind of layer
         rope = rope["full_attention"]
@@ -145,7 +146,7 @@ def _add_sizes(writer: Any, config: Mapping[str, Any], name: str) -> None:
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_freq_base(rope.get("rope_theta") or config.get("rope_theta") or 10000.0)
     writer.add_vocab_size(config["vocab_size"])
-    if config["model_type"] != "gemma3_text":
+    if not family.sliding_window:
         writer.add_rope_dimension_count(head_dim)
     elif config.get("sliding_window"):
         writer.add_sliding_window(config["sliding_window"])

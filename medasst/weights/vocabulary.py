@@ -6,6 +6,7 @@ Our prompts reach llama.cpp as ids, so its own tokenizer is only a guest here; w
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 _SPLITS = {"individual_digits": "smollm", r"\\p{N}{1,3}": "llama-bpe", r"\\p{N}": "qwen2"}
 
 
-def add_vocabulary(writer: Any, folder: Path, size: int) -> None:
+def add_vocabulary(writer: Any, folder: Path, size: int, turn_ends: Sequence[str]) -> None:
     """Write tokens, merges or scores, special ids and the chat template.
 
     Args:
         size: rows of the model's embedding; ids without a token become unused ones.
+        turn_ends: tokens that end a turn; the first of them that there is, is named as such.
 
     Raises:
         ModelError: a tokenizer that is not BPE.
@@ -40,6 +42,7 @@ def add_vocabulary(writer: Any, folder: Path, size: int) -> None:
             tokens[added["id"]], kinds[added["id"]] = added["content"], CONTROL if added["special"] else USER_DEFINED
     if model.get("byte_fallback"):
         _add_sentencepiece(writer, tokens, kinds, model)
+        writer.add_add_space_prefix(_puts_a_blank_first(data))
     else:
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(_split(json.dumps(data.get("pre_tokenizer"))))
@@ -47,6 +50,8 @@ def add_vocabulary(writer: Any, folder: Path, size: int) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
     _add_special(writer, tokens, config)
+    if end := next((token for token in turn_ends if token in tokens), ""):
+        writer.add_eot_token_id(tokens.index(end))
     template = folder / "chat_template.jinja"
     text = template.read_text("utf-8") if template.is_file() else config.get("chat_template")
     if isinstance(text, str):
@@ -62,7 +67,14 @@ def _add_sentencepiece(writer: Any, tokens: list[str], kinds: list[int], model: 
     writer.add_tokenizer_model("llama")
     writer.add_tokenizer_pre("default")
     writer.add_token_scores([-float(i) for i in range(len(tokens))])  # earlier tokens merge first
-    writer.add_add_space_prefix(False)
+
+
+def _puts_a_blank_first(data: dict[str, Any]) -> bool:
+    """Whether a tokenizer begins a text with a blank of its own."""
+    pre_tokenizer = data.get("pre_tokenizer") or {}
+    if pre_tokenizer.get("type") == "Metaspace":
+        return bool(pre_tokenizer.get("prepend_scheme") != "never")
+    return '"Prepend"' in json.dumps(data.get("normalizer"))
 
 
 def _add_special(writer: Any, tokens: list[str], config: dict[str, Any]) -> None:

@@ -23,7 +23,7 @@ from medasst.weights.names import TensorMap  # noqa: E402
 from medasst.weights.tensors import read_safetensors  # noqa: E402
 
 TALKS = [Conversation.of([("user", text)]) for text in ("感冒发烧吃什么药好？", "孩子咳嗽有痰怎么办？", "我头疼得厉害")]
-FAMILIES = ["tiny_llama", "tiny_gemma3", "tiny_qwen2"]
+FAMILIES = ["tiny_llama", "tiny_gemma", "tiny_gemma3", "tiny_mistral", "tiny_qwen2"]
 
 
 def make_adapter(folder: Path, out: Path, targets: str | list[str] = "all-linear", **settings: Any) -> Path:
