@@ -40,7 +40,7 @@ from medasst.rulebook.rows import (
 )
 from medasst.rulebook.signatures import Ledger
 from medasst.rulebook.tables import Folder, Source, Table, read_ledger
-from medasst.rulebook.texts import CheckTexts, CounterTexts, GateTexts, Leaflets, Messages, OutputTexts
+from medasst.rulebook.texts import CheckTexts, CounterTexts, GateTexts, Leaflets, Messages, OutputTexts, ReachTexts
 from medasst.versions import current
 
 T = TypeVar("T", bound=Config)
@@ -50,6 +50,7 @@ _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 # What an overlay may bring to a table that is one object: texts, and rows that add. Its patterns decide what is let through.
 _OPEN = {
     "messages.toml": None,
+    "reach.toml": None,
     "gate.toml": frozenset({"answer", "banned", "some_drug", "by_symptom", "document", "section", "warning"}),
     "output.toml": frozenset({"check"}),
     "leaflets.toml": frozenset(),
@@ -242,6 +243,7 @@ class Rulebook:
     wordings: Wordings
     talk: Talk
     messages: Messages
+    reach: ReachTexts
     gate: GateTexts
     output: OutputTexts
     leaflets: Leaflets
@@ -312,6 +314,7 @@ class Rulebook:
             ),
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
             messages=_texts(Messages, base, over, "messages.toml", _OPEN["messages.toml"]),
+            reach=_texts(ReachTexts, base, over, "reach.toml", _OPEN["reach.toml"]),
             gate=_gate(base, over, ledger),
             checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),
             asks=_texts(Asks, base, over, "asks.toml", _OPEN["asks.toml"]),

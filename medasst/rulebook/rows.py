@@ -389,7 +389,9 @@ class MatterRow(Row):
         whole: whether an expression must be the whole turn, letters alone (谢谢 is thanks, 谢谢，那发烧呢 isn't).
         alone: whether it only counts where the turn speaks of no medicine and of nobody's complaint.
         over: broader matters that aren't meant where this one is.
-        answer: what is true in every shop and said first; `unsaid`: what is said where the shop gave no words.
+        name: what the matter is called where the shop gave no words for it; "": then `answer` is enough.
+        answer: what is true in every shop, said before the shop's own words; {shop} is its name.
+        reach: whether how to reach a pharmacist follows in any case; it does where the shop gave no words for what has a name.
         brief: what is said where all that was said before.
         must, must_not: turns in which it is meant, and in which it isn't.
     """
@@ -401,8 +403,9 @@ class MatterRow(Row):
     whole: bool = False
     alone: bool = False
     over: Words = ()
+    name: str = ""
     answer: Words = ()
-    unsaid: str = ""
+    reach: bool = False
     brief: str = ""
     must: Words = ()
     must_not: Words = ()

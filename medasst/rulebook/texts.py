@@ -54,6 +54,18 @@ class Messages(Config):
         return next((talk.answer for talk in self.small_talk if re.fullmatch(talk.pattern, letters)), None)
 
 
+class ReachTexts(Config):
+    """How it is said whom to reach, from what the shop tells of itself (`reach.toml`; its comments say when each is said)."""
+
+    version: str
+    unsaid: str
+    between: str
+    phone_and_hours: str
+    phone: str
+    nobody: str
+    some_shop: str
+
+
 class WarningRow(Row):
     """What must be said first where a medicine of `drugs` meets something of `with`: a medicine, a finding, or a bare word."""
 
