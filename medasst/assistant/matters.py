@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from medasst.lexicon import Reading
+from medasst.lexicon import Lexicon, Reading
 from medasst.lexicon.script import wording
 from medasst.rulebook import MatterRow, Rulebook
 
@@ -23,7 +24,7 @@ class Matters:
     """The matters of a rulebook, compiled once."""
 
     def __init__(self, book: Rulebook) -> None:
-        self.rows = book.matters.rows
+        self.rows, self._places = book.matters.rows, book.matters.places
         self._compiled = [_Compiled(row, _any(row.asks), _any(row.unless) if row.unless else None) for row in book.matters]
 
     def find(self, reading: Reading) -> list[str]:
@@ -42,6 +43,14 @@ class Matters:
                 found[row.id] = match.start()
         hidden = {broader for matter in found for broader in self.rows[matter].over}
         return sorted((matter for matter in found if matter not in hidden), key=lambda matter: found[matter])
+
+    def failures(self, lexicon: Lexicon) -> Iterator[str]:
+        """The examples that don't come out, each with its file and line."""
+        for row in self.rows.values():
+            for meant, examples in ((True, row.must), (False, row.must_not)):
+                for example in examples:
+                    if (row.id in self.find(lexicon.read(example))) is not meant:
+                        yield f"{self._places[row.id]}: matter {row.id}: {example!r} must {'' if meant else 'not '}be it"
 
 
 def _any(patterns: tuple[str, ...]) -> re.Pattern[str]:

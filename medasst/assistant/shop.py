@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, PrivateAttr, StringConstraints
 
 from medasst.assistant.acts import Act, Answer, Refer
+from medasst.assistant.matters import Matters
+from medasst.assistant.request import Request
 from medasst.config import Config, load
 from medasst.disk import package_file
 from medasst.errors import ConfigError
 from medasst.registry import did_you_mean
-from medasst.rulebook import MatterRow
+from medasst.rulebook import AskKind, MatterRow
 from medasst.safety import Context, Rules
 from medasst.text import sentences
 
+_KINDS: frozenset[AskKind] = frozenset({"shop", "photo", "thanks", "greeting"})
+_HUMAN = "pharmacist"
+_SHOWN = 10  # failed examples of one message
 _CLOSED = re.compile(r"[。！？!?；;…”）)]$")
 
 
@@ -61,41 +67,40 @@ class Shop(Config):
     pharmacist: Reach = Reach()
     words: Mapping[str, Words] = Field(default_factory=dict)
 
+    _file: str = PrivateAttr("shop.toml")
+
     @classmethod
-    def load(cls, path: Path | None, rules: Rules) -> Self:
+    def load(cls, path: Path | None) -> Self:
         """Read a shop's words; None: a shop that says nothing of itself.
 
         Raises:
-            ConfigError: no such file, no TOML, an unknown key or matter, empty or overlong words, a phone number that is none,
-                or words that no reply may say (an advertisement, a promise); names file, key and remedy.
+            ConfigError: no such file, no TOML, an unknown key, empty or overlong words, a phone number that is none; names
+                file, key and remedy.
         """
         if path is None:
             return cls()
         shop = load(cls, path)
-        known = [row.id for row in rules.book.matters if row.kind == "shop"]
-        for matter, words in shop.words.items():
-            if matter not in known:
-                raise ConfigError(
-                    f"{path}: words.{matter}: no such matter{did_you_mean(matter, known)}; "
-                    "the ids stand in matters.toml, docs/assistant.md lists them"
-                )
-            _sayable(words, f"{path}: words.{matter}", rules)
-        _sayable(shop.pharmacist.words or "", f"{path}: pharmacist.words", rules)
+        shop._file = str(path)
         return shop
 
     @classmethod
-    def from_samples(cls, rules: Rules) -> Self:
+    def from_samples(cls) -> Self:
         """The imaginary pharmacy of `medasst/samples`."""
-        return cls.load(package_file("samples/shop.toml"), rules)
+        return cls.load(package_file("samples/shop.toml"))
 
-
-def _sayable(words: str, where: str, rules: Rules) -> None:
-    for sentence in sentences(words):
-        verdict = rules.check_sentence(sentence, Context())
-        if not verdict.ok:
-            raise ConfigError(
-                f"{where}: {sentence!r} can't be said to a shopper (rule {verdict.rule} of output.toml); reword it"
-            )
+    def check(self, rules: Rules) -> None:
+        """Raises ConfigError: words for a matter that isn't in the table, or that no reply may say (an advertisement)."""
+        known = [row.id for row in rules.book.matters if row.kind == "shop"]
+        for matter in self.words:
+            if matter not in known:
+                meant = did_you_mean(matter, known) or "; docs/assistant.md lists them"
+                raise ConfigError(f"{self._file}: words.{matter}: there is no such matter in matters.toml{meant}")
+        told = {f"words.{matter}": words for matter, words in self.words.items()}
+        for key, words in {**told, "pharmacist.words": self.pharmacist.words or ""}.items():
+            for sentence in sentences(words):
+                if not (verdict := rules.check_sentence(sentence, Context())).ok:
+                    refused = f"{sentence!r} can't be said to a shopper (rule {verdict.rule} of output.toml)"
+                    raise ConfigError(f"{self._file}: {key}: {refused}; word it another way")
 
 
 class ShopTalk:
@@ -104,9 +109,16 @@ class ShopTalk:
     Args:
         rules: with the table of matters and of how to reach somebody.
         shop: what the shop says of itself.
+
+    Raises:
+        ConfigError: the shop's words can't be used (see `Shop.check`), or an example of a shop's own table of matters doesn't
+            come out; names file and line.
     """
 
     def __init__(self, rules: Rules, shop: Shop) -> None:
+        shop.check(rules)
+        if not rules.book.own and (failed := list(islice(Matters(rules.book).failures(rules.lexicon), _SHOWN))):
+            raise ConfigError("\n".join(failed))
         self.shop = shop
         self._rows, self._say = rules.book.matters.rows, rules.book.reach
         self._name = shop.name or self._say.some_shop
@@ -121,25 +133,32 @@ class ShopTalk:
             phone = [self._say.phone.format(phone=reach.phone)] if reach.phone else []
         return (*phone, *sentences(reach.words or "")) or (self._say.nobody,)
 
+    def answer(self, request: Request) -> list[Act]:
+        """What is said to the matters that the last turn asks about, to a courtesy, and to what is nothing for this counter."""
+        return self.say(asked.key or asked.kind for asked in request.asks if asked.kind in _KINDS)
+
     def say(self, matters: Iterable[str]) -> list[Act]:
-        """What is said to matters, an act each; whom to reach, once, behind the last."""
+        """An act for each of these matters; what the shop gave no words for is named once, with whom to reach."""
         rows = [self._rows[matter] for matter in dict.fromkeys(matters)]
-        acts = [self._act(row, self._told(row)) for row in rows]
-        unsaid = [row.name for row in rows if row.name and row.id not in self.shop.words]
-        closing = [self._say.unsaid.format(matters=self._say.between.join(unsaid))] if unsaid else []
-        if unsaid or any(row.reach for row in rows):
-            closing += self.reach
-        acts = [act for act in acts if act.sentences]
-        return [*acts, Answer(tuple(closing))] if closing else acts
+        unsaid = [row for row in rows if row.name and row.id not in self.shop.words]
+        closing: tuple[str, ...] = ()
+        if unsaid:
+            closing = (self._say.unsaid.format(matters=self._say.between.join(row.name for row in unsaid)),)
+        needy = [row for row in rows if row.reach or row in unsaid]
+        acts: list[Act] = []
+        for row in rows:
+            last = bool(needy) and row is needy[-1]
+            told = (*self._told(row), *((*closing, *self.reach) if last else ()))
+            if told:
+                acts.append(self._act(row, told))
+        return acts
 
     def _told(self, row: MatterRow) -> tuple[str, ...]:
         """What is true in every shop, then the shop's own words."""
         fixed = [sentence.format(shop=self._name) for sentence in row.answer]
         return (*fixed, *sentences(self.shop.words.get(row.id, "")))
 
-    def _act(self, row: MatterRow, told: Sequence[str]) -> Answer | Refer:
+    def _act(self, row: MatterRow, told: tuple[str, ...]) -> Act:
         if row.kind == "decline":
-            return Refer(row.id, tuple(told), "decline")
-        if row.id == "pharmacist":
-            return Refer(row.id, tuple(told))
-        return Answer(tuple(told), brief=row.brief.format(shop=self._name))
+            return Refer(row.id, told, "decline")
+        return Refer(row.id, told) if row.id == _HUMAN else Answer(told, brief=row.brief.format(shop=self._name))

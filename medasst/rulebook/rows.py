@@ -393,7 +393,7 @@ class MatterRow(Row):
         answer: what is true in every shop, said before the shop's own words; {shop} is its name.
         reach: whether how to reach a pharmacist follows in any case; it does where the shop gave no words for what has a name.
         brief: what is said where all that was said before.
-        must, must_not: turns in which it is meant, and in which it isn't.
+        must, must_not: turns in which it is meant, and in which it isn't; they are tried like those of triage.
     """
 
     id: str
@@ -407,5 +407,5 @@ class MatterRow(Row):
     answer: Words = ()
     reach: bool = False
     brief: str = ""
-    must: Words = ()
-    must_not: Words = ()
+    must: Words = Field(min_length=8)
+    must_not: Words = Field(min_length=6)
