@@ -115,7 +115,7 @@ def without_names(reading: Reading, named: Iterable[Match], classes: Collection[
 def _parted(script: Script, start: int, end: int) -> str:
     """A stretch of a text with commas for its blanks, by which many part their clauses."""
     return "".join(
-        f",{script.text[place]}" if place in script.blank_before and place > start else script.text[place]
+        f",{script.text[place]}" if place in script.blank_before and place else script.text[place]
         for place in range(start, end)
     )
 

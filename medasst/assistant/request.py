@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from medasst.assistant.asked import Asked, AskReader, picked, reader, without_names
+from medasst.assistant.matters import Matters
 from medasst.catalogue import Catalogue, Match, Product
 from medasst.catalogue.words import name_key
 from medasst.conversation import Conversation
 from medasst.dialogue import DialogueState
 from medasst.errors import DataError
-from medasst.lexicon import Mention, Reading, plain
+from medasst.lexicon import Lexicon, Mention, Reading, plain
 from medasst.rulebook import AskKind
 from medasst.safety import Act, Facts, Rules
 from medasst.safety.gate import GATED
@@ -45,6 +47,8 @@ ABOUT_PRODUCTS: frozenset[AskKind] = frozenset(
     {"section", "may_take", "price", "stock", "spec", "cheaper", "another", "compare", "buy", "expired", "missed_dose"}
 )
 _FITS_ALL: frozenset[AskKind] = frozenset({"expired", "missed_dose"})  # answered without a product, too
+_PASSING: frozenset[AskKind] = frozenset({"shop", "photo", "thanks", "greeting"})  # that nothing later goes on with
+_TALK: Mapping[str, AskKind] = {"greeting": "greeting", "thanks": "thanks", "goodbye": "thanks", "photo": "photo"}
 _MOST = 5  # products that one turn can mean
 _TOPIC = 2000  # characters after which no earlier turn is looked at any more
 
@@ -64,6 +68,7 @@ class Request:
         acts: what the topic wants of prescription medicines.
         asks: what the last turn asks, in its order; where it only answers or adds something, what was asked before. Never
             empty.
+        asked_at: the turn (from 0) that asks it.
         subject: the products that it asks about: named in it, meant by place or trait (第二个, 那个便宜点的), or spoken of
             last.
         unnamed: medicines over the counter that the turn, or the one it goes on from, names and this shop doesn't have by
@@ -81,6 +86,7 @@ class Request:
     named: tuple[Match, ...]
     acts: tuple[Act, ...]
     asks: tuple[Asked, ...]
+    asked_at: int
     subject: tuple[Product, ...]
     unnamed: tuple[Mention, ...]
     section: str | None
@@ -138,6 +144,7 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
         named=named,
         acts=tuple(act for place in range(first, len(told.readings)) for act in _acts(told, place, rules)),
         asks=meant.asks,
+        asked_at=meant.place,
         subject=meant.subject,
         unnamed=meant.unnamed,
         section=section_asked(turns[-1], named),
@@ -174,11 +181,17 @@ def section_asked(turn: str, named: Iterable[Match]) -> str | None:
     return next((key for key, pattern in _INTENTS if re.search(pattern, text)), None)
 
 
+@lru_cache(maxsize=8)
+def matters(lexicon: Lexicon) -> Matters:
+    """The matters of a lexicon's rulebook; they are kept."""
+    return Matters(lexicon.book)
+
+
 class _Meant:
     """What the last turn asks and of which products.
 
     Attributes:
-        asks, subject, unnamed: as in `Request`.
+        asks, subject, unnamed: as in `Request`; `place`: its `asked_at`.
     """
 
     def __init__(self, told: DialogueState, first: int, shelf: Catalogue, rules: Rules, facts: Facts) -> None:
@@ -189,27 +202,40 @@ class _Meant:
         # 成年，没有别的病 goes on with what was asked before it.
         while not self.asks and place > first:
             place -= 1
-            self.asks = self._asks(place)
+            self.asks = tuple(asked for asked in self._asks(place) if asked.kind not in _PASSING)
         self.asks = self.asks or (Asked("none"),)
-        self.unnamed = tuple(self._unnamed(told.readings[place]))
+        self.place = place
         about = any(asked.kind in ABOUT_PRODUCTS for asked in self.asks)
         self.subject = tuple(self._subject(place)[:_MOST]) if about else ()
+        self.unnamed = tuple(self._unnamed(told.readings[place]))
         if about and not self.subject and not self.unnamed:
             self.asks = tuple(dict.fromkeys(map(self._without_product, self.asks)))
+        if any(asked.kind == "shop" for asked in self.asks):
+            self.asks = tuple(asked for asked in self.asks if asked.kind not in ("general", "treat"))
 
     def _asks(self, place: int) -> tuple[Asked, ...]:
         """What a turn asks; nothing where it only tells or answers."""
         reading = self._told.readings[place]
         bare = self._bare(reading)
         found = self._reader.read(bare)
-        complains = bool(self._shelf.complaints(reading))
+        found += [Asked(_TALK.get(matter, "shop"), matter) for matter in matters(self._rules.lexicon).find(reading)]
         if found:
             return tuple(found)
-        if reading.drugs() and any(drug.assertion == "hypothetical" for drug in reading.drugs()) and not complains:
-            return (Asked("buy"),)  # a bare name: what it is, costs, whether it is here
-        if complains:
+        if self._shelf.complaints(reading):
             return (Asked("treat"),)
+        if any(drug.assertion == "hypothetical" for drug in self._drugs(reading)):
+            return self._of_a_bare_name(place)
         return (Asked("general"),) if self._reader.asks_something(bare) else ()
+
+    def _of_a_bare_name(self, place: int) -> tuple[Asked, ...]:
+        """What was asked right before of another product; beside a complaint, whether one may take it; else to see it."""
+        before = self._asks(place - 1) if place else ()
+        going_on = tuple(asked for asked in before if asked.kind in ABOUT_PRODUCTS)
+        return going_on or (Asked("may_take" if place and self._complaint() else "buy"),)
+
+    def _drugs(self, reading: Reading) -> list[Mention]:
+        """The medicines that a turn names, no mere kinds of them (退烧药)."""
+        return [drug for drug in reading.drugs() if drug.concept not in self._rules.book.classes.rows]
 
     def _bare(self, reading: Reading) -> str:
         return without_names(reading, self._shelf.named(reading.text), self._rules.book.classes.rows)
@@ -227,40 +253,59 @@ class _Meant:
     # Of which products
 
     def _subject(self, place: int) -> list[Product]:
-        named = self._named(self._told.readings[place])
-        if named:
+        reading = self._told.readings[place]
+        if named := self._named(reading):
             return named
         spoken = self._spoken_of(place)
-        bare = self._bare(self._told.readings[place])
-        trait = self._reader.trait(bare)
-        if trait is not None and len(spoken) > 1:
-            row, form = trait
-            spoken = picked(spoken, row.trait, form) or spoken
+        trait = self._reader.trait(self._bare(reading))
+        if trait is not None and len(spoken) > 1 and (meant := picked(spoken, trait[0].trait, trait[1])):
+            spoken = meant
+            # 要那个便宜的 picks one, and asks for no other.
+            asks = [asked for asked in self.asks if asked.kind not in ("cheaper", "another")]
+            self.asks = tuple(asks) or (Asked("buy"),)
         return spoken
 
     def _named(self, reading: Reading) -> list[Product]:
         """The products that a turn asks about by name; what is only told of as taken counts where nothing else is named."""
         asked: dict[str, Product] = {}
-        told: dict[str, Product] = {}
-        taken = {plain(one.words).text for one in reading.drugs() if one.assertion in ("present", "historical")}
-        denied = {plain(one.words).text for one in reading.drugs() if one.assertion in ("absent", "someone_else")}
-        matches = self._shelf.named(reading.text)
-        words = {match.words for match in matches}
-        for mention in reading.drugs():
-            if not any(word in plain(mention.words).text for word in words):
-                matches += [
-                    Match(product, "name", plain(mention.words).text, 0.0)
-                    for product in self._shelf.of_medicine(mention.concept, 2)
-                ]
-        for match in matches:
-            if match.words not in denied:
-                (told if match.words in taken else asked).setdefault(match.product.sku, match.product)
-        return self._for_this_person(list((asked or told).values()))
+        taken: dict[str, Product] = {}
+        for words, product, drug in self._names(reading):
+            if drug is not None and drug.assertion in ("absent", "someone_else"):
+                continue
+            told = drug is not None and drug.assertion in ("present", "historical")
+            for one in self._for_this_person(words, product, drug):
+                (taken if told else asked).setdefault(one.sku, one)
+        return list((asked or taken).values())
 
-    def _for_this_person(self, products: list[Product]) -> list[Product]:
-        """Of products that one name brings, those made for such a person where there are any."""
-        mine = [one for one in products if one.for_children == bool(self._facts.child)]
-        return mine or products
+    def _names(self, reading: Reading) -> Iterator[tuple[str, Product, Mention | None]]:
+        """The names in a turn in its order: by which words, the product, and the medicine that the lexicon reads there."""
+        drugs = [(plain(drug.words).text, drug) for drug in self._drugs(reading)]
+        kinds = {plain(drug.words).text for drug in reading.drugs()} - {words for words, _ in drugs}
+        found: list[tuple[int, str, Product, Mention | None]] = []
+        for match in self._shelf.named(reading.text):
+            drug = next((drug for words, drug in drugs if match.words in words or words in match.words), None)
+            if match.words not in kinds or match.words in map(name_key, match.product.names):
+                found.append((reading.plain.find(match.words), match.words, match.product, drug))
+        covered = {drug for *_, drug in found if drug is not None}
+        for words, drug in drugs:
+            if drug not in covered:
+                same = self._same(drug.concept)
+                found += [(reading.plain.find(words), words, product, drug) for product in same[:1]]
+        return ((words, product, drug) for _, words, product, drug in sorted(found, key=lambda one: one[0]))
+
+    def _same(self, concept: str) -> list[Product]:
+        """What the shop has of a medicine itself, not of what merely holds it, or is called like it."""
+        contents = self._rules.formulary.contents(concept)
+        return [one for one in self._shelf.of_medicine(concept) if one.contents.names == contents.names]
+
+    def _for_this_person(self, words: str, product: Product, drug: Mention | None) -> list[Product]:
+        """A product, or where a child needs it and it was called by the medicine's name, the one made for children."""
+        if not self._facts.child or product.for_children or drug is None:
+            return [product]
+        if words in (name_key(product.name), name_key(product.short_name)):
+            return [product]
+        mine = [one for one in self._same(drug.concept) if one.for_children]
+        return mine[:1] or [product]
 
     def _spoken_of(self, place: int) -> list[Product]:
         """By place (第二个), else what was named or shown last before a turn."""
@@ -279,13 +324,18 @@ class _Meant:
     def _unnamed(self, reading: Reading) -> Iterable[Mention]:
         """Medicines that may be sold freely and that no product here is called by."""
         matches = self._shelf.named(reading.text)
-        called = {one.words for one in matches if any(one.words in name_key(name) for name in one.product.names)}
-        for mention in reading.drugs():
+        called = {
+            one.words
+            for one in matches
+            if one.words in name_key(one.product.name) or one.words in map(name_key, one.product.aliases)
+        }
+        sold = {name_key(substance.substance) for one in self.subject for substance in one.contents.substances}
+        for mention in self._drugs(reading):
             if mention.assertion not in ("hypothetical", "possible"):
                 continue
-            if any(word in name_key(mention.words) for word in called):
+            if any(word in name_key(mention.words) for word in called) or name_key(mention.words) in sold:
                 continue
-            if mention.concept in self._rules.book.classes.rows or not self._rules.lexicon.status(mention.concept):
+            if not self._rules.lexicon.status(mention.concept):
                 continue
             if self._rules.gate.status(mention.concept, mention.words, reading.text) in GATED:
                 continue

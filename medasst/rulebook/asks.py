@@ -44,6 +44,7 @@ class AskRow(Config):
         sections: leaflet sections that may answer, best first.
         sentence: what a sentence of those sections holds that answers; "": any.
         untold: what is said where no sentence does; holds {product}.
+        adds: what is said besides, whatever a leaflet tells; "" for nothing.
         general: what is true of every medicine and may be said besides, short; "" where nothing is.
         examples, others: turns that ask it, and turns that don't.
     """
@@ -56,6 +57,7 @@ class AskRow(Config):
     sections: Words = ()
     sentence: Regex = ""
     untold: str = ""
+    adds: str = ""
     general: str = ""
     examples: Words = Field(min_length=8)
     others: Words = Field(min_length=6)
@@ -84,11 +86,13 @@ class Asks(Config):
 
     Attributes:
         question: what a turn holds that asks anything at all.
+        not_general: medicines of which the general rule on missed doses isn't true.
         says: the sentences of the answers by name.
     """
 
     version: str
     question: Regex
+    not_general: Regex
     ask: tuple[AskRow, ...]
     trait: tuple[TraitRow, ...]
     says: Mapping[str, str]

@@ -1,0 +1,130 @@
+"""Answers about products: facts of the record and the leaflet, nothing that neither says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from medasst.assistant.acts import Act, Answer, Inquire, Warn
+from medasst.assistant.products import ProductAnswers
+from medasst.assistant.request import read
+from medasst.catalogue import Catalogue
+from medasst.catalogue.catalogue import SAMPLES
+from medasst.catalogue.products import read_product
+from medasst.conversation import Conversation
+from medasst.lexicon import Lexicon
+from medasst.rulebook import Rulebook
+from medasst.safety import Rules
+
+Answers = Callable[..., list[Act]]
+ROWS = {row["name"]: row for row in map(json.loads, SAMPLES.read_text("utf-8").splitlines())}
+
+
+def answers_of(catalogue: Catalogue) -> Answers:
+    rules = Rules(catalogue)
+    answers = ProductAnswers(catalogue, rules)
+
+    def of(*turns: str) -> list[Act]:
+        messages = [("user" if number % 2 == 0 else "assistant", turn) for number, turn in enumerate(turns)]
+        return answers.answer(read(Conversation.of(messages), catalogue, rules))
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def answer() -> Answers:
+    return answers_of(Catalogue.from_samples(Lexicon(Rulebook.load())))
+
+
+def said(acts: list[Act]) -> str:
+    return "".join("".join(act.sentences) if isinstance(act, Answer) else getattr(act, "text", "") for act in acts)
+
+
+@pytest.mark.parametrize(
+    ("turn", "holds"),
+    [
+        ("布洛芬缓释胶囊多少钱", ["18.5元", "20粒/盒"]),
+        ("蒙脱石散有货吗", ["以下单页面为准"]),
+        ("氯雷他定片一盒几片", ["6片/盒"]),
+        ("布洛芬缓释胶囊怎么吃", ["成人一次1粒"]),
+        ("三岁孩子15公斤，布洛芬混悬液吃多少", ["一次4ml"]),
+        ("碳酸钙D3片饭前吃还是饭后吃", ["餐后"]),
+        ("蒙脱石散饭前吃还是饭后吃", ["没有规定饭前还是饭后", "一日3次"]),
+        ("达克宁要抹多久才算好", ["继续用药"]),
+        ("氯雷他定吃了犯困吗", ["嗜睡"]),
+        ("左炔诺孕酮片吃完两小时吐了还有用吗", ["应立即补服1片"]),
+        ("布洛芬混悬液开封了还能喝吗", ["开启后"]),
+        ("蒙脱石散怎么保存", ["干燥处"]),
+        ("蒙脱石散有什么副作用", ["便秘"]),
+        ("健胃消食片可以嚼着吃吗", ["健胃消食片的说明书"]),
+        ("云南白药气雾剂先喷哪个", ["先喷保险液"]),
+        ("尤卓尔含激素吗", ["含糖皮质激素"]),
+        ("氯雷他定片含激素吗", ["没有激素类药物"]),
+        ("达克宁能抹脸吗", ["真菌", "不要自己用"]),
+        ("过期两个月的碘伏还能用吗", ["不要再用"]),
+        ("忘吃了一顿碳酸钙D3片要补上吗", ["不要一次吃两份"]),
+        ("避孕药漏吃了怎么办", ["不要一次用两份"]),
+        ("布洛芬缓释胶囊和布洛芬片有什么区别", ["成分一样", "18.5元", "9.9元", "不要一起用"]),
+        ("莫匹罗星软膏和红霉素软膏哪个好", ["22.5元", "4.5元"]),
+        ("有便宜点的布洛芬缓释胶囊吗", ["布洛芬片", "9.9元"]),
+        ("对乙酰氨基酚片有没有儿童的", ["混悬滴剂"]),
+        ("聚维酮碘溶液有没有小瓶的", ["只有一种包装", "100ml/瓶"]),
+        ("芬必得多少钱", ["本店没有芬必得", "布洛芬缓释胶囊", "18.5元"]),
+        ("褪黑素有吗", ["本店没有褪黑素", "没有同样成分"]),
+        ("皮炎平多少钱", ["地塞米松、樟脑、薄荷脑"]),
+        ("老人能吃蒙脱石散吗", ["可以按说明书用", "防止便秘"]),
+        ("孕妇能吃布洛芬缓释胶囊吗", ["现在不要用"]),
+        ("藿香正气水和头孢隔多久", ["不得与头孢菌素类"]),
+        ("碳酸钙D3片和优甲乐能一起吃吗", ["间隔数小时"]),
+    ],
+)
+def test_answers(answer: Answers, turn: str, holds: list[str]) -> None:
+    text = said(answer(turn))
+    assert [one for one in holds if one not in text] == [], text
+
+
+def test_every_leaflet_sentence_is_cited(answer: Answers) -> None:
+    (told,) = answer("布洛芬缓释胶囊怎么吃")
+    assert isinstance(told, Answer) and told.sources[0].section == "用法用量" and told.products[0].name == "布洛芬缓释胶囊"
+
+
+def test_what_is_eaten_or_drunk_with_it_is_warned_of(answer: Answers) -> None:
+    acts = answer("吃布洛芬缓释胶囊能喝酒吗")
+    assert [act for act in acts if isinstance(act, Warn) and "酒" in act.text]
+
+
+def test_a_medicine_that_may_not_be_taken_is_neither_shown_nor_said_to_be_allowed(answer: Answers) -> None:
+    for turn in ("孕妇能吃布洛芬缓释胶囊吗", "我有胃溃疡，来一盒布洛芬缓释胶囊", "我在吃华法林，能吃布洛芬缓释胶囊吗"):
+        acts = answer(turn)
+        assert not [act for act in acts if isinstance(act, Answer) and act.products], turn
+        assert "可以按说明书" not in said(acts), turn
+
+
+def test_a_childs_age_is_asked_once(answer: Answers) -> None:
+    question = "请问孩子多大、体重多少公斤？"
+    (asked,) = [act for act in answer("布洛芬混悬液给孩子吃多少") if isinstance(act, Inquire)]
+    assert asked.question.text == question
+    assert not [act for act in answer("布洛芬混悬液给孩子吃多少", question, "不知道") if isinstance(act, Inquire)]
+
+
+def test_nothing_is_said_twice_in_one_answer(answer: Answers) -> None:
+    text = said(answer("炉甘石洗剂用之前要摇吗，一天抹几次"))
+    assert text.count("一日2～3次") == 1
+
+
+def test_what_a_leaflet_or_a_record_leaves_open_is_told_as_open() -> None:
+    bare = {**ROWS["蒙脱石散"], "leaflet": {}, "stock": 0}
+    few = {**ROWS["布洛芬缓释胶囊"], "stock": 7, "maker": ""}
+    answer = answers_of(Catalogue.of([read_product(json.dumps(row)) for row in (bare, few)], Lexicon(Rulebook.load())))
+    assert "没有用法用量" in said(answer("蒙脱石散怎么吃"))
+    assert "没有禁忌" in said(answer("蒙脱石散能吃吗")) and "可以按说明书" not in said(answer("蒙脱石散能吃吗"))
+    assert "缺货" in said(answer("蒙脱石散有货吗"))
+    assert "库存7件" in said(answer("布洛芬缓释胶囊有货吗"))
+    assert "没有登记" in said(answer("布洛芬缓释胶囊哪个厂家的"))
+
+
+def test_prescription_drugs_are_left_to_the_gate(answer: Answers) -> None:
+    for turn in ("阿莫西林多少钱", "硝苯地平怎么吃", "头孢克肟有货吗"):
+        assert answer(turn) == [], turn
