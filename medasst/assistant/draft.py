@@ -5,29 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import TypeVar, get_args
 
 from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Severity, Text
-from medasst.assistant.request import Request, section_asked
-from medasst.assistant.vetted import NEAR, NEAR_SAME_SUBJECT, VettedAnswer, VettedAnswers
+from medasst.assistant.request import Request
+from medasst.assistant.vetted import Sought, VettedAnswer, VettedAnswers
 from medasst.catalogue import Catalogue, Product, Section
 from medasst.dialogue import Patient
 from medasst.lexicon import Mention
-from medasst.rulebook import Level, UrgencyRow
+from medasst.rulebook import Level, Topic, UrgencyRow
 from medasst.safety import Alarm, Context, Facts, PersonFinding, Rules
-from medasst.text import comparison_key, sentences
+from medasst.text import sentences
 
 T = TypeVar("T")
 _SHOWN = 3  # products of one reply
-_COMPARED = 4000  # characters of a question that are compared with vetted ones, which are twenty times shorter
 _REFUSED = 2  # products of which it is said why they aren't shown, where none is
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
-_NOT_TAGGED = frozenset({"age", "weight", "driving", "alcohol"})  # by which answers aren't tagged
-_DOSE = "dosage"
 _PAIRS = frozenset({"duplicate", "unknown"})
 _ALARMS = 3  # alarms of one reply
 _SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
-_DENIES = ("不", "别", "勿", "避免", "禁", "慎")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +42,12 @@ class Draft:
     reason: EndReason
 
 
-class _Subject(NamedTuple):
-    """What a question is about: symptoms, over-the-counter products, prescription drugs."""
-
-    symptoms: frozenset[str]
-    products: frozenset[str]
-    prescription: frozenset[str]
-
-
 class Drafter:
     """Writes drafts over one shop's catalogue, rules and vetted answers."""
 
     def __init__(self, catalogue: Catalogue, rules: Rules, vetted: VettedAnswers) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
         self._say, self._shelf = rules.messages, catalogue.over_the_counter
-        self._doses = {a for a in vetted.answers if section_asked(a.turns[-1], self._shelf.named(a.turns[-1])) == _DOSE}
-        self._subjects = {answer: self._subject("。".join(answer.turns)) for answer in vetted.answers}
 
     def draft(self, request: Request) -> Draft:
         """What is urgent, then the prescription gate, then what is known: a vetted answer or leaflets; else the pharmacist."""
@@ -88,11 +74,6 @@ class Drafter:
         if alarms:
             return self._cautious(warnings, draft)
         return replace(draft, body=(*warnings, *draft.body))
-
-    def _subject(self, text: str) -> _Subject:
-        named = frozenset(match.product.sku for match in self._shelf.named(text))
-        complaints = frozenset(self._shelf.complaints(self.rules.lexicon.read(text)))
-        return _Subject(complaints, named, frozenset(self.rules.gate.mentions(text)))
 
     # Rules that speak first
 
@@ -203,20 +184,11 @@ class Drafter:
     def _prescription(self, request: Request) -> Draft:
         """The fixed way, or a vetted answer of that kind for the same drug."""
         act, data = request.acts[0], self.rules.gate.texts
-        drug = comparison_key(act.mention.words)
-        vetted = self.vetted.nearest(
-            [request.topic],
-            lambda a, score: (
-                act.want != "ask"
-                and act.status != "banned_online"  # a vetted answer may say how to get it here
-                and score >= NEAR_SAME_SUBJECT
-                and a.kind == "prescription"
-                and drug in comparison_key(a.turns[-1] + a.answer)
-                and self._subjects[a].symptoms <= set(request.complaints)
-            ),
-        )
-        texts = self._checked(vetted.answer) if vetted else []
-        if not vetted or any(text.replaced_by_rule for text in texts) or len(texts) < len(sentences(vetted.answer)):
+        # A vetted answer may say how to get it here.
+        speaks = act.want != "ask" and act.status != "banned_online"
+        vetted = self.vetted.nearest(Sought.of(request, self.rules, ["prescription"], ())) if speaks else None
+        texts = self._checked(vetted.row.answer) if vetted else []
+        if not vetted or any(text.replaced_by_rule for text in texts) or len(texts) < len(sentences(vetted.row.answer)):
             texts = [Text(sentence) for sentence in self.rules.gate.answer(act)]
         hand_off = HandOff("prescription", self._say.ask_pharmacist_prescription)
         return Draft((*_paragraph(texts), Citation(data.document, data.section)), (hand_off,), "", "prescription")
@@ -224,52 +196,17 @@ class Drafter:
     # What people wrote
 
     def _vetted(self, request: Request) -> VettedAnswer | None:
-        """The nearest vetted answer that was written for the same circumstances and the same product."""
-        asked = self._subject(request.topic)
-
-        def fits(answer: VettedAnswer, score: float) -> bool:
-            subject = self._subjects[answer]
-            heard = len(answer.turns) <= len(request.turns)  # a later turn answers what was asked back before it
-            same_age = answer.facts.child_months in (None, request.facts.child_months)
-            same_person = answer.facts.tags == request.facts.tags and set(answer.facts.drugs) <= set(request.facts.drugs)
-            same_trouble = asked.symptoms == subject.symptoms or bool(asked.symptoms & subject.symptoms)
-            near = score >= (NEAR_SAME_SUBJECT if any(asked) else NEAR)
-            same_subject = same_trouble and asked[1:] == subject[1:]
-            if request.section == _DOSE and request.named and answer not in self._doses:
-                return False  # how much of a product is the leaflet's, not that of an answer to something else
-            fitting = heard and near and same_age and same_person and same_subject
-            return fitting and not self._drugs_ignored(request, answer) and not self._advises_forbidden(request, answer)
-
-        return self.vetted.nearest(["。".join(request.turns)[-_COMPARED:], request.topic[-_COMPARED:]], fits)
-
-    def _drugs_ignored(self, request: Request, answer: VettedAnswer) -> bool:
-        """Whether the shopper takes a medicine of which the answer knows nothing."""
-        return any(self.rules.lexicon.broader(drug).isdisjoint(answer.medicines) for drug in request.facts.drugs)
-
-    def _advises_forbidden(self, request: Request, answer: VettedAnswer) -> bool:
-        """Whether the answer advises a product that this person may not take."""
-        if answer.kind != "answer":
-            return False
-        products = [self.catalogue[sku] for sku in answer.products if sku in self.catalogue]
-        advised = [p for p in products if _advised(p, [Text(sentence) for sentence in sentences(answer.answer)])]
-        forbidden = self._forbidden(advised, request.told.current)
-        return bool(forbidden) and not forbidden <= self._forbidden(advised, answer.patient)
-
-    def _forbidden(self, products: Sequence[Product], person: Patient) -> frozenset[str]:
-        """Of the circumstances by which answers aren't tagged, those that forbid one of the products."""
-        found = (finding for product in products for finding in self.rules.checks(product, person, anew=False))
-        return frozenset(one.kind for one in found if one.severity == "forbid" and one.kind in _NOT_TAGGED)
+        """The vetted answer to the last turn."""
+        topics = [topic for topic in get_args(Topic) if topic != "prescription"]
+        return self.vetted.nearest(Sought.of(request, self.rules, topics, [match.product for match in request.named]))
 
     def _from_vetted(self, request: Request, answer: VettedAnswer) -> Draft:
-        products = [self.catalogue[sku] for sku in sorted(answer.products) if sku in self.catalogue]
-        texts = self._checked(answer.answer)
-        body: list[Event] = [*_paragraph(texts), *(Citation(*source) for source in answer.sources)]
-        if answer.kind == "answer" and request.buys:
-            advised = [p for p in products if _advised(p, texts)]
-            body += [self._card(p) for p in advised if not _stopped(self._findings(p, request))][:_SHOWN]
-        grounds = answer.answer + "".join(s.text for p in products if not p.prescription for s in p.leaflet.values())
-        tail = [] if answer.kind != "answer" else self._ask(request)
-        return Draft(tuple(body), tuple(tail), grounds, "stop")
+        texts = self._checked(answer.row.answer)
+        body: list[Event] = [*_paragraph(texts), *(Citation(source.document, source.section) for source in answer.sources)]
+        if request.buys:
+            body += map(self._card, answer.offers[:_SHOWN])
+        grounds = answer.row.answer + _grounds(answer.offers)
+        return Draft(tuple(body), tuple(self._ask(request)), grounds, "stop")
 
     # What leaflets say
 
@@ -467,12 +404,3 @@ def _leaflet_tells(product: Product, facts: Facts) -> bool:
 
 def _grounds(products: Iterable[Product]) -> str:
     return "".join(section.text for product in products for section in product.leaflet.values())
-
-
-def _advised(product: Product, texts: Iterable[Text]) -> bool:
-    """Whether the answer names this over-the-counter product, and never in a clause that denies something."""
-    if product.prescription:
-        return False
-    clauses = [clause for text in texts for clause in text.sentence.replace("，", "。").split("。")]
-    naming = [clause for clause in clauses if any(name in clause for name in product.names)]
-    return bool(naming) and not any(word in clause for clause in naming for word in _DENIES)

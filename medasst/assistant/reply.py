@@ -77,7 +77,7 @@ class Assistant:
         lexicon = Lexicon(book or Rulebook.load())
         catalogue = Catalogue.open(products, lexicon) if products is not None else Catalogue.from_samples(lexicon)
         rules = Rules(catalogue)
-        return cls(catalogue, rules, VettedAnswers.from_samples(rules), model, decoding)
+        return cls(catalogue, rules, VettedAnswers(catalogue, rules), model, decoding)
 
     def draft(self, conversation: Conversation, *, unread: bool = False) -> Draft:
         """The part of the reply that needs no model.

@@ -1,111 +1,197 @@
-"""Answers that people wrote, found by the likeness of the question, and only for the same circumstances."""
+"""Answers that people wrote, found by what they answer and by the circumstances that they need; likeness only ranks."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from medasst.assistant.acts import Source
+from medasst.assistant.request import Request
+from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient
-from medasst.disk import package_file
-from medasst.errors import DataError
-from medasst.safety import Facts, Rules
-from medasst.search import TextIndex
+from medasst.rulebook import Topic, VettedRow
+from medasst.rulebook.vetted import State, Told
+from medasst.safety import Rules
+from medasst.text import comparison_key
 
-SAMPLES = package_file("samples")
-# Cosine over TF-IDF of characters from which an answer may stand for a question: about the same trouble or product, or about
-# neither. Leaving one sample out, 0.25 still brought answers of other topics, 0.3 none.
-NEAR_SAME_SUBJECT, NEAR = 0.3, 0.45
+# Cosine over TF-IDF of characters between a question and the nearest way of asking an answer. What is required of an answer
+# keeps off those to other things; below this a question shares little more than those words with it.
+NEAR = 0.15
+_ANY_MEDICINE = "药物"  # the broadest name; to know of it is to know of none
+_COMPARED = 400  # characters of a question that are compared, its last ones
 
 
-class Source(NamedTuple):
-    """A document and its section."""
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What an answer is sought for.
 
-    document: str
-    section: str
+    Attributes:
+        asks: what the last turn asks. last: that turn; topic: it with the earlier turns that it goes on from.
+        products: those meant. medicines: the medicines that the topic names. findings: what it complains of, with every
+            broader name.
+        unread: earlier turns were left out, so that what they told of the person is unknown.
+    """
+
+    asks: frozenset[Topic]
+    last: str
+    topic: str
+    patient: Patient
+    products: tuple[Product, ...] = ()
+    medicines: frozenset[str] = frozenset()
+    findings: frozenset[str] = frozenset()
+    unread: bool = False
+
+    @classmethod
+    def of(cls, request: Request, rules: Rules, asks: Iterable[Topic], products: Sequence[Product]) -> Sought:
+        """For what a request asks of `products`."""
+        readings = request.told.readings[request.first :]
+        told = (one for reading in readings for one in reading.findings() if one.current)
+        return cls(
+            asks=frozenset(asks),
+            last=request.last,
+            topic=request.topic,
+            patient=request.told.current,
+            products=tuple(products),
+            medicines=frozenset(one.concept for one in rules.lexicon.medicines(request.topic[-_COMPARED:])),
+            findings=frozenset().union(*(one.broader for one in told)),
+            unread=request.facts.unread,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class VettedAnswer:
-    """One assistant turn of a vetted conversation, with all the user turns before it.
+    """A vetted answer of this shop.
 
     Attributes:
-        turns: the user turns that it answers, in order.
-        kind: answer, ask, refer or prescription (`medasst/samples/README.md`).
-        products: the SKUs that it is about.
-        facts: the circumstances that its user turns tell, of `patient`.
-        medicines: the medicines that it or its questions name, with every broader name.
+        offers: the shop's products that it advises.
+        knows: the medicines that it or its questions name.
     """
 
-    turns: tuple[str, ...]
-    answer: str
-    kind: str
-    products: frozenset[str]
-    sources: tuple[Source, ...]
-    facts: Facts
-    medicines: frozenset[str] = frozenset()
-    patient: Patient = field(default=Patient("self"), compare=False)
+    row: VettedRow
+    offers: tuple[Product, ...]
+    knows: frozenset[str]
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The documents that it stands on."""
+        return tuple(Source(*one) for one in self.row.documents)
 
 
 class VettedAnswers:
-    """Vetted answers by likeness of the question."""
+    """The vetted answers of a rulebook that a shop can give: those whose offers it sells."""
 
-    def __init__(self, answers: Iterable[VettedAnswer]) -> None:
-        self.answers = tuple(answers)
-        self._index = TextIndex(["。".join(answer.turns) for answer in self.answers])
+    def __init__(self, catalogue: Catalogue, rules: Rules) -> None:
+        self._rules, self._lexicon = rules, rules.lexicon
+        offered = {product.name: product for product in _named(catalogue, rules)}
+        rows = [row for row in rules.book.vetted.values() if all(name in offered for name in row.offers)]
+        self.answers = tuple(self._answer(row, [offered[name] for name in row.offers]) for row in rows)
+        self._by_topic: dict[Topic, list[int]] = defaultdict(list)
+        for place, answer in enumerate(self.answers):
+            for topic in answer.row.answers:
+                self._by_topic[topic].append(place)
+        self._askings = [[_grams(asking) for asking in _askings(answer.row)] for answer in self.answers]
+        self._weights = _weights([asking for askings in self._askings for asking in askings])
 
-    @classmethod
-    def load(cls, rules: Rules, *paths: Path) -> VettedAnswers:
-        """Read conversations from JSON lines, in the format of `medasst/samples/README.md`.
+    def _answer(self, row: VettedRow, offers: Sequence[Product]) -> VettedAnswer:
+        text = "。".join([*_askings(row), row.answer, *(one for entry in row.requires.medicines for one in entry.split("|"))])
+        return VettedAnswer(row, tuple(offers), frozenset(one.concept for one in self._lexicon.medicines(text)))
 
-        Raises:
-            DataError: a file can't be read, or a row is not a conversation; names file and line.
-        """
-        answers: list[VettedAnswer] = []
-        for path in paths:
-            try:
-                rows = path.read_text("utf-8").splitlines()
-            except (OSError, UnicodeDecodeError) as error:
-                raise DataError(f"can't be read: {error}; give a JSON-lines file of vetted conversations", path) from error
-            for line, row in enumerate(rows, 1):
-                try:
-                    answers += _answers(json.loads(row), rules) if row.strip() else []
-                except (KeyError, TypeError, ValueError) as error:
-                    raise DataError(
-                        f"not a vetted conversation ({error!r}); see medasst/samples/README.md", path, line
-                    ) from error
-        return cls(answers)
+    def nearest(self, sought: Sought) -> VettedAnswer | None:
+        """The answer to what is asked that is asked most alike, among those that may be said here; None: there is none."""
+        told, last = self._told(sought), comparison_key(sought.last)
+        places = dict.fromkeys(place for topic in sought.asks for place in self._by_topic[topic])
+        fitting = [place for place in places if self._fits(self.answers[place], sought, told, last)]
+        if not fitting:
+            return None
+        questions = [_grams(text[-_COMPARED:]) for text in dict.fromkeys((sought.last, sought.topic))]
+        ranked = sorted(((self._likeness(place, questions), -place) for place in fitting), reverse=True)
+        return next(
+            (
+                self.answers[-place]
+                for score, place in ranked
+                if score >= NEAR and self._may_offer(self.answers[-place], sought)
+            ),
+            None,
+        )
 
-    @classmethod
-    def from_samples(cls, rules: Rules) -> VettedAnswers:
-        """The conversations of `medasst/samples`."""
-        return cls.load(rules, SAMPLES / "qa.jsonl")
+    def _likeness(self, place: int, questions: Sequence[frozenset[str]]) -> float:
+        """How near (cosine over TF-IDF of characters, 0-1) an answer's nearest way of asking is to one of `questions`."""
+        return max(_cosine(asking, question, self._weights) for asking in self._askings[place] for question in questions)
 
-    def nearest(self, questions: Sequence[str], fits: Callable[[VettedAnswer, float], bool]) -> VettedAnswer | None:
-        """The answer whose question is most like one of `questions`, among those that fit at their likeness (cosine, 0-1)."""
-        hits = sorted((hit for found in self._index.nearest_many(questions, k=20) for hit in found), key=lambda hit: -hit.score)
-        return next((answer for hit in hits if fits(answer := self.answers[hit.place], hit.score)), None)
+    def _fits(self, answer: VettedAnswer, sought: Sought, told: Told, last: str) -> bool:
+        row = answer.row
+        here = not row.requires.words or any(one in last for entry in row.requires.words for one in entry.split("|"))
+        return here and row.fits(told) and self._knows(answer, sought.medicines)
+
+    def _knows(self, answer: VettedAnswer, medicines: Collection[str]) -> bool:
+        """Whether it speaks of each of these medicines, if only by a broader name."""
+        return all(not answer.knows.isdisjoint(self._lexicon.broader(one) - {_ANY_MEDICINE}) for one in medicines)
+
+    def _may_offer(self, answer: VettedAnswer, sought: Sought) -> bool:
+        """Whether nothing speaks against what it advises for this person, as far as is known."""
+        if not answer.offers:
+            return True
+        found = (self._rules.checks(product, sought.patient, anew=True) for product in answer.offers)
+        return not sought.unread and not any(one.stops for findings in found for one in findings)
+
+    def _told(self, sought: Sought) -> Told:
+        patient, broad = sought.patient, self._lexicon.broader
+        taken = [*sought.medicines, *patient.slot("drugs").what]
+        taken += [concept for product in sought.products for concept in self._concepts(product)]
+        return {
+            "person": (patient.stage,) if patient.stage is not None else (),
+            "states": frozenset(self._states(patient)),
+            "conditions": frozenset().union(*map(broad, patient.slot("conditions").what)),
+            "findings": sought.findings,
+            "medicines": frozenset().union(*map(broad, taken)),
+            "allergies": frozenset().union(*map(broad, patient.slot("allergies").what)),
+            "words": comparison_key(sought.topic),
+        }
+
+    def _states(self, patient: Patient) -> Iterator[State]:
+        for name in ("pregnancy", "lactation"):
+            if patient.slot(name).known == "yes":
+                yield name
+        if "开车" in patient.slot("work").what:
+            yield "driving"
+        drinks = self._rules.book.checks.drinking
+        if any(said.mention.current and not said.mention.broader.isdisjoint(drinks) for said in patient.said):
+            yield "alcohol"
+
+    def _concepts(self, product: Product) -> Iterator[str]:
+        yield from (one.concept for one in self._lexicon.medicines(product.name))
+        yield from (one.name for one in product.contents.substances)
 
 
-def _answers(row: Mapping[str, Any], rules: Rules) -> list[VettedAnswer]:
-    turns: list[str] = []
-    answers: list[VettedAnswer] = []
-    for message in row["messages"]:
-        if message["role"] == "user":
-            turns.append(message["content"])
-        elif message["role"] == "assistant" and turns:
-            answers.append(
-                VettedAnswer(
-                    turns=tuple(turns),
-                    answer=message["content"],
-                    kind=row["kind"],
-                    products=frozenset(row.get("products", ())),
-                    sources=tuple(dict.fromkeys(Source(fact["document"], fact["section"]) for fact in row.get("facts", ()))),
-                    facts=Facts.of(patient := rules.patient(turns)),
-                    patient=patient,
-                    medicines=rules.medicines("。".join([*turns, message["content"]])),
-                )
-            )
-    return answers
+def _grams(text: str) -> frozenset[str]:
+    key = comparison_key(text)
+    return frozenset(key[start : start + size] for size in (1, 2, 3) for start in range(len(key) - size + 1))
+
+
+def _weights(texts: Sequence[frozenset[str]]) -> dict[str, float]:
+    """What each piece of text weighs: the rarer, the more."""
+    counts = Counter(gram for text in texts for gram in text)
+    return {gram: 1 + math.log((1 + len(texts)) / (1 + count)) for gram, count in counts.items()}
+
+
+def _cosine(first: frozenset[str], second: frozenset[str], weights: Mapping[str, float]) -> float:
+    rare = 1 + math.log(1 + len(weights))  # of what stands in no text that was weighed
+
+    def squares(grams: Iterable[str]) -> float:
+        return sum(weights.get(gram, rare) ** 2 for gram in grams)
+
+    return squares(first & second) / math.sqrt((squares(first) or 1) * (squares(second) or 1))
+
+
+def _askings(row: VettedRow) -> list[str]:
+    """The ways of asking for an answer: its turn with those before it, and others."""
+    return ["。".join(row.turns), *row.asked]
+
+
+def _named(catalogue: Catalogue, rules: Rules) -> Iterator[Product]:
+    """The shop's products that some answer offers, by their exact names."""
+    shelf = catalogue.over_the_counter
+    for name in sorted({name for row in rules.book.vetted.values() for name in row.offers}):
+        yield from (match.product for match in shelf.named(name) if match.product.name == name)

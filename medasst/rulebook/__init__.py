@@ -54,6 +54,7 @@ from medasst.rulebook.rows import (
 )
 from medasst.rulebook.tables import Place, Table
 from medasst.rulebook.texts import WarningRow
+from medasst.rulebook.vetted import Topic, VettedRow
 
 __all__ = [
     "INGESTED",
@@ -105,6 +106,7 @@ __all__ = [
     "Table",
     "Talk",
     "ToldRow",
+    "Topic",
     "Trait",
     "TraitRow",
     "TriageRow",
@@ -112,6 +114,7 @@ __all__ = [
     "ValueRow",
     "VerbRow",
     "Verdict",
+    "VettedRow",
     "WarningRow",
     "Weights",
     "Wordings",

@@ -41,6 +41,7 @@ from medasst.rulebook.rows import (
 from medasst.rulebook.signatures import Ledger
 from medasst.rulebook.tables import Folder, Source, Table, read_ledger
 from medasst.rulebook.texts import CheckTexts, CounterTexts, GateTexts, Leaflets, Messages, OutputTexts, ReachTexts
+from medasst.rulebook.vetted import VettedRow, read_vetted
 from medasst.versions import current
 
 T = TypeVar("T", bound=Config)
@@ -204,6 +205,7 @@ class Rulebook:
         lists: words that `<name>` stands for in the words of cues.
         matters: what shoppers ask of the shop itself, and talk that is about no medicine.
         medicines: what is true of medicines (the formulary's tables).
+        vetted: answers that people wrote for the counter; they stand in `medasst/samples`, not in the folder.
         duties: what the law asks of an online pharmacy's assistant, and how it is kept; decides nothing.
         no_persons: talk that holds a word for a person and speaks of none.
         words_for_some: what 几, 好几, 十几 count as.
@@ -239,6 +241,7 @@ class Rulebook:
     told: Table[ToldRow]
     matters: Table[MatterRow]
     medicines: Medicines
+    vetted: Mapping[str, VettedRow]
     duties: Table[DutyRow]
     wordings: Wordings
     talk: Talk
@@ -280,6 +283,7 @@ class Rulebook:
         lists, persons, numbers = _lists(context, "lists"), base.read("persons.toml"), base.read("values.toml")
         looks = table(LookRow, "look", "id", ["second_look.toml"])
         findings = table(FindingRow, "finding", "name", _FINDINGS)
+        vetted, vetted_digest = read_vetted()
         return cls(
             findings=findings,
             groups=_groups(findings, [(folder, file) for folder in (base, over) if folder for file in _FINDINGS]),
@@ -308,6 +312,7 @@ class Rulebook:
             told=table(ToldRow, "told", "", ["dialogue.toml"]),
             matters=table(MatterRow, "matter", "id", ["matters.toml"]),
             medicines=Medicines.read(source),
+            vetted=ledger.over("vetted", vetted),
             duties=table(DutyRow, "duty", "id", ["law.toml"]),
             wordings=_wordings(
                 Wordings, base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}, _WORDINGS
@@ -325,7 +330,7 @@ class Rulebook:
             loosened=tuple(source.loosened),
             own=folder is None and overlay is None,
             fingerprint=hashlib.sha256(
-                "".join(folder.digest() if folder else "" for folder in (base, over, signatures)).encode()
+                "".join([vetted_digest, *(one.digest() for one in (base, over, signatures) if one)]).encode()
             ).hexdigest(),
         )
 

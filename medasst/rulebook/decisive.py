@@ -46,6 +46,7 @@ def decisive(book: Rulebook) -> Iterator[Decisive]:
         "drug": book.drugs.rows,
         "class": book.classes.rows,
         "stem": book.stems.rows,
+        "vetted": book.vetted,
     }
     assert tuple(tables) == KINDS
     return (Decisive(kind, row_key(row, name), row) for kind, rows in tables.items() for name, row in rows.items())

@@ -25,6 +25,7 @@ from medasst.rulebook.medicines import (
 )
 from medasst.rulebook.rows import STRICTNESS, ClassRow, DrugRow, Row, StemRow
 from medasst.rulebook.texts import WarningRow
+from medasst.rulebook.vetted import VettedRow
 
 R = TypeVar("R", bound=Row)
 Key = tuple[str, str]  # the kind of a row, and its key among those
@@ -45,6 +46,7 @@ Kind = Literal[
     "drug",
     "class",
     "stem",
+    "vetted",
     "product",
 ]
 PRODUCT: Kind = "product"
@@ -127,8 +129,8 @@ def tightened(row: R, reason: str) -> R | None:
         reason: why, where a row tells one.
     """
     change: dict[str, Any] = {}
-    if isinstance(row, ComplaintRow):
-        return None  # what to do about that complaint is unknown
+    if isinstance(row, ComplaintRow | VettedRow):
+        return None  # what to do about that complaint, or what to answer, is unknown
     if isinstance(row, PopulationRow) and row.verdict == "allow":
         change = {"checked": False}  # gives no leave any more
     elif isinstance(row, InteractionRow) and row.severity != "forbid":

@@ -26,8 +26,10 @@ from medasst.rulebook import (
     Row,
     StemRow,
     TriageRow,
+    VettedRow,
     WarningRow,
 )
+from medasst.rulebook.vetted import Circumstances
 
 _YEARS_FROM = 24  # months
 
@@ -205,9 +207,34 @@ def _stem(row: StemRow) -> str:
     return _say("stem", where=where, drug_class=drug_class, status=_word("status", row.status))
 
 
+def _vetted(row: VettedRow) -> str:
+    return _say(
+        "vetted",
+        asked=" / ".join((*row.turns, *row.asked)),
+        answer=row.answer,
+        requires=_circumstances(row.requires),
+        forbids=_circumstances(row.forbids),
+        offers=_list(row.offers),
+    )
+
+
+def _circumstances(told: Circumstances) -> str:
+    """Each of them with the name of its column; of two the shopper needn't tell both where they are parted by 或."""
+    or_ = _word("words", "or")
+    return "；".join(
+        f"{_word('circumstance', column)}：{_list(or_.join(map(_called, entry.split('|'))) for entry in entries)}"
+        for column, entries in told
+        if entries
+    ) or _word("words", "none")
+
+
 def _list(names: Iterable[str]) -> str:
     """Names joined; those that stand for a slot or a stage are told in Chinese."""
-    return "、".join(words()["called"].get(name, name) for name in names) or _word("words", "none")
+    return "、".join(map(_called, names)) or _word("words", "none")
+
+
+def _called(name: str) -> str:
+    return str(words()["called"].get(name, name))
 
 
 def _word(table: str, name: str) -> str:
@@ -237,4 +264,5 @@ _WRITERS: dict[type[Row], Callable[[Any], str]] = {
     DrugRow: _drug,
     ClassRow: _class,
     StemRow: _stem,
+    VettedRow: _vetted,
 }

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from medasst.catalogue import Catalogue
 from medasst.conversation import Message
+from medasst.disk import package_file
 from medasst.lexicon import Lexicon, plain
 from medasst.rulebook import Rulebook
 from medasst.safety import Context, Facts, Rules, degenerate
@@ -204,9 +205,7 @@ def test_output_rules_by_their_examples(rule: str, text: str, model: bool) -> No
 
 
 def test_vetted_samples_pass_but_for_a_handful() -> None:
-    from medasst.assistant.vetted import SAMPLES
-
-    rows = [json.loads(line) for line in (SAMPLES / "qa.jsonl").read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in (package_file("samples") / "qa.jsonl").read_text("utf-8").splitlines()]
     said = [s for row in rows for m in row["messages"] if m["role"] == "assistant" for s in sentences(m["content"])]
     refused = [s for s in said if not RULES.check_sentence(s, Context()).ok]
     assert len(said) > 1000 and len(refused) < 0.01 * len(said), refused
