@@ -40,7 +40,16 @@ from medasst.rulebook.rows import (
 )
 from medasst.rulebook.signatures import Ledger
 from medasst.rulebook.tables import Folder, Source, Table, read_ledger
-from medasst.rulebook.texts import CheckTexts, CounterTexts, GateTexts, Leaflets, Messages, OutputTexts, ReachTexts
+from medasst.rulebook.texts import (
+    CheckTexts,
+    CounterTexts,
+    GateTexts,
+    Leaflets,
+    Messages,
+    OutputTexts,
+    ReachTexts,
+    ReactionTexts,
+)
 from medasst.rulebook.vetted import VettedRow, read_vetted
 from medasst.versions import current
 
@@ -52,6 +61,7 @@ _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 _OPEN = {
     "messages.toml": None,
     "reach.toml": None,
+    "reactions.toml": frozenset({"stop", "ask_prescriber", "report", "ask", "some_medicine", "reaction"}),
     "gate.toml": frozenset({"answer", "banned", "some_drug", "by_symptom", "document", "section", "warning"}),
     "output.toml": frozenset({"check"}),
     "leaflets.toml": frozenset(),
@@ -247,6 +257,7 @@ class Rulebook:
     talk: Talk
     messages: Messages
     reach: ReachTexts
+    reactions: ReactionTexts
     gate: GateTexts
     output: OutputTexts
     leaflets: Leaflets
@@ -320,6 +331,7 @@ class Rulebook:
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
             messages=_texts(Messages, base, over, "messages.toml", _OPEN["messages.toml"]),
             reach=_texts(ReachTexts, base, over, "reach.toml", _OPEN["reach.toml"]),
+            reactions=_texts(ReactionTexts, base, over, "reactions.toml", _OPEN["reactions.toml"]),
             gate=_gate(base, over, ledger),
             checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),
             asks=_texts(Asks, base, over, "asks.toml", _OPEN["asks.toml"]),

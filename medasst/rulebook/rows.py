@@ -409,3 +409,23 @@ class MatterRow(Row):
     brief: str = ""
     must: Words = Field(min_length=8)
     must_not: Words = Field(min_length=6)
+
+
+class ReactionRow(Row):
+    """What is said to an adverse reaction that a shopper tells.
+
+    Attributes:
+        findings: what was felt, or broader; `drugs`: after which medicines or classes only.
+        unless_for: classes that are taken for it, or bring it on purpose.
+        stop: whether a prescription medicine is stopped, too, before a doctor is asked.
+        expected: whether it is a known and harmless effect of the medicine: then nothing is stopped and nothing reported.
+        sentence: what to do, and when it is an emergency.
+    """
+
+    id: str
+    findings: Annotated[Words, Field(min_length=1)]
+    drugs: Words = ()
+    unless_for: Words = ()
+    stop: bool = False
+    expected: bool = False
+    sentence: str

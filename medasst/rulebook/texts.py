@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from medasst.config import Config
-from medasst.rulebook.rows import Level, Regex, Row, Words
+from medasst.rulebook.rows import Level, ReactionRow, Regex, Row, Words
 from medasst.text import comparison_key
 
 _COURTEOUS = 60  # letters of a turn that may still be a mere courtesy
@@ -64,6 +64,29 @@ class ReachTexts(Config):
     phone: str
     nobody: str
     some_shop: str
+
+
+class ReactionTexts(Config):
+    """How an adverse reaction is told, and what is said to it (`reactions.toml`; its comments say what each is for)."""
+
+    version: str
+    taken_before: Regex
+    bare_before: Regex
+    taken_after: Regex
+    unnamed: Regex
+    left_out: Regex
+    persists: Regex
+    marked: Regex
+    felt_end: Regex
+    general: Regex
+    onset: Regex
+    severity: Regex
+    stop: str
+    ask_prescriber: str
+    report: str
+    ask: str
+    some_medicine: str
+    reaction: tuple[ReactionRow, ...]
 
 
 class WarningRow(Row):
