@@ -117,8 +117,8 @@ def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MEDASST_CORPUS", "/corpus")
     kinds = {"prepare": PrepareConfig, "train": TrainConfig, "evaluate": EvaluateConfig, "serve": ServeConfig}
     kinds["catalogue"] = CatalogueMapping
-    files = sorted((Path(__file__).parents[1] / "configs").glob("*/*.toml"))
-    assert len(files) >= 8
+    files = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
+    assert len(files) >= 16
     for file in files:
         load(kinds[file.stem.partition("-")[0]], file)  # type: ignore[type-var]
 

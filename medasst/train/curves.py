@@ -121,7 +121,7 @@ def _placed(title: str, height: int, series: list[Series], far: float) -> Chart:
 
 
 def _counted(tokens: float) -> str:
-    return f"{tokens / 1e6:g}M" if tokens >= 1e6 else f"{tokens / 1000:g}k"
+    return "0" if not tokens else f"{tokens / 1e6:g}M" if tokens >= 1e6 else f"{tokens / 1000:g}k"
 
 
 def ticks(high: float, most: int) -> list[float]:

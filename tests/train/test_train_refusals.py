@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from test_train_run import QUESTIONS, config, talks, write_set
 from tokenizers import AddedToken, Tokenizer
@@ -18,6 +19,7 @@ from medasst.config import parse
 from medasst.conversation import Conversation
 from medasst.errors import ConfigError, ModelError
 from medasst.train import TrainConfig, loop, train
+from medasst.train.launch import find_precision
 
 CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
 PROMPT = "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -209,3 +211,13 @@ def test_a_large_set_is_given_up_early(made: Callable[..., Path], tmp_path: Path
 def test_a_broken_template(made: Callable[..., Path], tmp_path: Path, template: str, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         train(config(made(template), write_set(tmp_path / "data", talks())), tmp_path / "run")
+
+
+def test_a_gpu_without_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda including_emulation: False)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Tesla T4")
+    gpu = torch.device("cuda")
+    given = {"base": "embedded", "data": "x"}
+    assert find_precision(parse(TrainConfig, given), gpu) == "float32"
+    with pytest.raises(ConfigError, match=r"Tesla T4 doesn't have it; use precision = \"auto\" or \"float32\""):
+        find_precision(parse(TrainConfig, {**given, "precision": "bfloat16"}), gpu)
