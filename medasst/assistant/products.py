@@ -33,6 +33,7 @@ _TELLS_WHETHER = frozenset(
     {"opened", "expired", "how_taken", "meals", "food", "together", "time_of_day", "too_much", "interval"}
 )
 _STEROID = "糖皮质激素"
+_SHARED = frozenset({"解热镇痛药", "非甾体抗炎药", "抗组胺药"})  # groups that many compounds hold
 _THIS = "本品"  # how a leaflet calls its own product
 _NOTHING_KNOWN = ("尚不明确", "如与其他药物同时使用可能会发生")
 _AMOUNT = re.compile(r"\d+(?:\.\d+)?")
@@ -127,9 +128,17 @@ class ProductAnswers:
         return None
 
     def _dose(self, product: Product, request: Request) -> Answer | None:
+        """How this person takes it, and what is in a compound that others hold too."""
         section = product.section("dosage")
         text = how(product, request.told.current)
-        return self._quote(product, section, text) if section is not None and text else None
+        if section is None or not text:
+            return None
+        told = self._quote(product, section, text)
+        parts = [one.substance for one in product.contents.substances if not _SHARED.isdisjoint(one.groups)]
+        if len(product.contents.substances) < 2 or not parts:
+            return told
+        holds = self._say["holds"].format(product=product.short_name, substances="、".join(parts))
+        return replace(told, sentences=(*told.sentences, holds))
 
     def _quote(self, product: Product, section: Section, text: str) -> Answer:
         said = sentences(self._say["leaflet"].format(product=product.short_name, text=text))
@@ -161,7 +170,7 @@ class ProductAnswers:
                 yield self._quote(product, section, text)
         if not told and not found:
             called = "和".join([*(product.short_name for product in products), *(one.name for one in others)])
-            known = all(one.resolved for one in (*own, *others)) and len(own) + len(others) > 1
+            known = not request.acts and all(one.resolved for one in (*own, *others)) and len(own) + len(others) > 1
             yield Answer(
                 (self._say["together_unlisted" if known else "together_none"].format(products=called),), products=products
             )
@@ -179,10 +188,10 @@ class ProductAnswers:
     def _may_take(self, request: Request, _: Asked) -> Iterator[Act]:
         for product in request.subject[:_SPOKEN]:
             findings = self._rules.checks(product, request.told.current, anew=False)
-            if (stopped := self._told_off(product, findings)) is not None:
-                yield stopped
-            elif request.facts.child and request.facts.child_months is None:
+            if request.facts.child and request.facts.child_months is None and _age_alone(findings):
                 yield from self._for_child(product, request)
+            elif (stopped := self._told_off(product, findings)) is not None:
+                yield stopped
             else:
                 yield self._may(product, request)
 
@@ -309,7 +318,9 @@ class ProductAnswers:
         if product is None:
             return
         if asked.key == "children" and product.for_children:
-            yield from self._buy(request, asked)
+            yield from self._price(request, asked)
+            if request.facts.child_months is None and not self._asked_age(request):
+                yield Inquire(self._rules.questions[_CHILD_AGE])
             return
         if asked.key in ("large", "small"):
             yield self._packs(product)
@@ -368,9 +379,9 @@ class ProductAnswers:
 
     def _fits(self, product: Product, request: Request) -> bool:
         """Whether it may be named: nothing stops it, but for the age of a child of whom that isn't known yet."""
-        stops = [finding for finding in self._rules.checks(product, request.told.current) if finding.stops]
+        findings = self._rules.checks(product, request.told.current)
         young = bool(request.facts.child) and request.facts.child_months is None and product.for_children
-        return all(young and finding.kind == "age" and finding.severity == "ask" for finding in stops)
+        return _age_alone(findings) if young else not any(finding.stops for finding in findings)
 
     # Which of two
 
@@ -534,6 +545,11 @@ def _symptoms(symptoms: tuple[str, ...], rules: Rules) -> frozenset[str]:
 def _treats(product: Product, rules: Rules) -> frozenset[str]:
     """The complaints that a product is for, as its record tells; kept."""
     return _symptoms(product.symptoms, rules)
+
+
+def _age_alone(findings: Iterable[PersonFinding]) -> bool:
+    """Whether nothing stops it but that the age must be known."""
+    return all(finding.kind == "age" and finding.severity == "ask" for finding in findings if finding.stops)
 
 
 def _alike(one: str, other: str) -> bool:

@@ -284,6 +284,8 @@ class _Meant:
         found: list[tuple[int, str, Product, Mention | None]] = []
         for match in self._shelf.named(reading.text):
             drug = next((drug for words, drug in drugs if match.words in words or words in match.words), None)
+            if drug is not None and self._is_another(match.product, drug):
+                continue
             if match.words not in kinds or match.words in map(name_key, match.product.names):
                 found.append((reading.plain.find(match.words), match.words, match.product, drug))
         covered = {drug for *_, drug in found if drug is not None}
@@ -292,6 +294,11 @@ class _Meant:
                 same = self._same(drug.concept)
                 found += [(reading.plain.find(words), words, product, drug) for product in same[:1]]
         return ((words, product, drug) for _, words, product, drug in sorted(found, key=lambda one: one[0]))
+
+    def _is_another(self, product: Product, drug: Mention) -> bool:
+        """Whether the medicine that is named merely has the product's name in its own (复方对乙酰氨基酚片)."""
+        contents = self._rules.formulary.contents(drug.concept)
+        return contents.resolved and len(contents.substances) > len(product.contents.substances)
 
     def _same(self, concept: str) -> list[Product]:
         """What the shop has of a medicine itself, not of what merely holds it, or is called like it."""
@@ -309,8 +316,9 @@ class _Meant:
 
     def _spoken_of(self, place: int) -> list[Product]:
         """By place (第二个), else what was named or shown last before a turn."""
-        if place == self._told.turn and self._told.refers:
-            return self._by_name(self._told.refers)
+        by_place = [name for name in self._told.refers if name not in self._told.readings[place].text]
+        if place == self._told.turn and by_place:
+            return self._by_name(by_place)
         shown = [one for one in self._told.shown if one.turn < place]
         last = max((one.turn for one in shown), default=-2)
         for earlier in range(place - 1, last - 1, -1):

@@ -45,6 +45,20 @@ def test_of_many_makers_of_one_thing_one_is_shown_in_stock_with_a_leaflet_and_ch
     assert {match.product.sku for match in other.suited({"头痛": "头疼"})} == {"M4", "M5"}
 
 
+def test_all_packs_of_a_name_and_all_kinds_of_a_medicine() -> None:
+    packs = [
+        made(IBUPROFEN, sku="P1", pack="10粒/盒", stock=0),
+        made(IBUPROFEN, sku="P2", pack="20粒/盒", stock=4),
+        made(IBUPROFEN, sku="P3", name="布洛芬缓释胶囊(大盒)", aliases=["布洛芬缓释胶囊"], stock=4),
+        made(IBUPROFEN, sku="P4", name="布洛芬片", form="片剂", aliases=[], stock=4),
+    ]
+    shop = Catalogue.of(packs, LEXICON).over_the_counter
+    assert [product.sku for product in shop.of_name("布洛芬缓释胶囊")] == ["P2", "P1"]
+    assert shop.of_name("布洛芬缓释") == [] and shop.of_name("") == []
+    assert {product.form for product in shop.of_medicine("布洛芬")} == {"缓释胶囊", "片剂"}
+    assert len(shop.of_medicine("布洛芬", most=1)) == 1 and shop.of_medicine("没有这种药") == []
+
+
 def test_what_is_sold_out_is_not_suggested_but_found_by_its_name() -> None:
     shop = Catalogue.of([made(IBUPROFEN, stock=0)], LEXICON)
     assert shop.suited({"头痛": "头疼"}) == [] and [m.product.sku for m in shop.named("布洛芬缓释胶囊")] == ["OTC-001"]
