@@ -12,6 +12,7 @@ from medasst.assistant import request, wording
 from medasst.assistant.draft import Draft, Drafter
 from medasst.assistant.events import AI_LABEL, OTC_NOTICE, Card, End, Event, Finding, Text, plain_text
 from medasst.assistant.lanes import Lanes
+from medasst.assistant.shop import Shop, ShopTalk
 from medasst.assistant.vetted import VettedAnswers
 from medasst.catalogue import Catalogue
 from medasst.conversation import Conversation
@@ -38,6 +39,7 @@ class Assistant:
         vetted: answers that people wrote.
         model: adds wording; None: the vetted part stands alone.
         decoding: how the model decodes; None: at most 128 tokens, greedy, a light repetition penalty.
+        shop: its own words; None: it gave none.
         name: the model name under which the service offers it.
         patience: seconds that a reply waits for its model; what the model said until then counts.
     """
@@ -50,11 +52,13 @@ class Assistant:
         model: ChatModel | None = None,
         decoding: Decoding | None = None,
         *,
+        shop: Shop | None = None,
         name: str = "medasst",
         patience: float = 20.0,
     ) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
         self.model, self.decoding, self.name, self.patience = model, decoding or _DECODING, name, patience
+        self.talk = ShopTalk(rules, shop or Shop())
         self._drafter, self._lanes = Drafter(catalogue, rules, vetted), Lanes()
 
     @classmethod
@@ -64,20 +68,24 @@ class Assistant:
         decoding: Decoding | None = None,
         book: Rulebook | None = None,
         products: Path | None = None,
+        shop: Path | None = None,
     ) -> Assistant:
         """The assistant of the imaginary pharmacy in `medasst/samples`, or of another shop with the same vetted answers.
 
         Args:
             book: its rulebook; None: that of this package.
             products: its catalogue (see `Catalogue.open`); None: the samples.
+            shop: its own words (see `Shop.load`); None: with the samples those of the samples, else none.
 
         Raises:
             DataError: the catalogue can't be read.
+            ConfigError: the shop's words can't.
         """
         lexicon = Lexicon(book or Rulebook.load())
         catalogue = Catalogue.open(products, lexicon) if products is not None else Catalogue.from_samples(lexicon)
         rules = Rules(catalogue)
-        return cls(catalogue, rules, VettedAnswers(catalogue, rules), model, decoding)
+        words = Shop.from_samples() if shop is None and products is None else Shop.load(shop)
+        return cls(catalogue, rules, VettedAnswers(catalogue, rules), model, decoding, shop=words)
 
     def draft(self, conversation: Conversation, *, unread: bool = False) -> Draft:
         """The part of the reply that needs no model.

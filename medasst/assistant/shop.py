@@ -54,6 +54,11 @@ class Reach(Config):
     hours: Phrase | None = None
     words: Words | None = None
 
+    @property
+    def reachable(self) -> bool:
+        """Whether it tells a way; hours alone are none."""
+        return bool(self.phone or self.words)
+
 
 class Shop(Config):
     """What a shop says of itself: its `shop.toml`. Nothing in it is needed; what is left out is said to be unknown.

@@ -66,6 +66,8 @@ class ServeConfig(Config):
         signed: a folder of signatures that `medasst rulebook import` made (docs/medicines.md#sign-off).
         catalogue: what the shop sells: a folder that `medasst catalogue import` made, or a JSON-lines file of products
             (medasst/samples/README.md). None: the imaginary pharmacy of the samples.
+        shop: what the shop says of itself, its `shop.toml` (docs/assistant.md). None: with the samples' catalogue the words of
+            that imaginary pharmacy; with another one none, and shoppers are told so.
         model: the model that words answers, also reached alone as `medasst-bare`. None: vetted knowledge alone.
         production: whether shoppers are served in earnest: nothing starts then while anything that decides isn't approved, or
             the catalogue or the model are those of the demonstration (docs/deployment.md).
@@ -83,6 +85,7 @@ class ServeConfig(Config):
     overlay: FilePath | None = None
     signed: FilePath | None = None
     catalogue: FilePath | None = None
+    shop: FilePath | None = None
     model: SystemConfig | None = None
     production: bool = False
     places: PlaceCounts = PlaceCounts()

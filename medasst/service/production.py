@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from medasst.assistant.shop import Shop
 from medasst.catalogue import Catalogue
 from medasst.catalogue.signing import IMAGINARY, offered, product_content
 from medasst.errors import ConfigError
@@ -35,6 +36,9 @@ def _problems(config: ServeConfig, book: Rulebook) -> Iterator[str]:
         named = f" ({', '.join(products.imaginary[:_NAMED])}, …)" if products is not None else ""
         remedy = "bring in the shop's own: medasst catalogue import MAPPING.toml, then catalogue = its folder"
         yield f"catalogue: products of an imaginary pharmacy, which are samples{named}; {remedy}"
+    if not Shop.load(config.shop).pharmacist.reachable:
+        remedy = "write phone or words under [pharmacist] of a shop.toml (docs/assistant.md), then shop = that file"
+        yield f"shop: shoppers aren't told how to reach a pharmacist; {remedy}"
     undecided, refused = _unsettled(book)
     undecided += [(PRODUCT, sku) for sku in products.undecided] if products is not None else []
     sheet = (

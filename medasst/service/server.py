@@ -85,7 +85,7 @@ class _Service:
         book = open_rulebook(self._config)  # before the model: a slip in a table should not cost a minute
         model = _open_model(self._config, self._config.slots, self._progress)
         placed = Placed(model, self._places) if model else None
-        assistant = Assistant.from_samples(placed, book=book, products=self._config.catalogue)
+        assistant = Assistant.from_samples(placed, book=book, products=self._config.catalogue, shop=self._config.shop)
         checker = Checker(assistant.rules.person_checks)
         app = create_app(assistant, {BARE: model} if model else {}, self._config, checker)
         self._closing.append(app.state.desk.close)
@@ -104,7 +104,7 @@ class _Service:
 def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
     """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
     book = open_rulebook(config)
-    return Assistant.from_samples(_open_model(config, 1, progress), book=book, products=config.catalogue)
+    return Assistant.from_samples(_open_model(config, 1, progress), book=book, products=config.catalogue, shop=config.shop)
 
 
 def open_rulebook(config: ServeConfig) -> Rulebook:

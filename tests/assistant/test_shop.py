@@ -9,8 +9,10 @@ import pytest
 from medasst.assistant import Assistant
 from medasst.assistant.acts import Act, Answer, Refer
 from medasst.assistant.matters import Matters
+from medasst.assistant.request import read
 from medasst.assistant.shop import Shop, ShopTalk
 from medasst.catalogue import Catalogue
+from medasst.conversation import Conversation
 from medasst.errors import ConfigError
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
@@ -29,6 +31,10 @@ def found(turn: str) -> list[str]:
 
 def said(turn: str, talk: ShopTalk = SAMPLE) -> list[Act]:
     return talk.say(found(turn))
+
+
+def answered(turn: str) -> list[Act]:
+    return SAMPLE.answer(read(Conversation.of([("user", turn)]), ASSISTANT.catalogue, RULES))
 
 
 def text(acts: list[Act]) -> str:
@@ -165,6 +171,25 @@ def test_whatever_is_said_may_be_said_and_is_never_nothing(matter: str, talk: Sh
     for sentence in sentences(text(acts)):
         assert RULES.check_sentence(sentence, Context()).ok, sentence
     assert len(text(acts)) <= 120
+
+
+def test_the_page_on_the_assistant_lists_the_matters() -> None:
+    page = (Path(__file__).parents[2] / "docs/assistant.md").read_text("utf-8")
+    assert [row.id for row in BOOK.matters if row.kind == "shop" and f"`{row.id}`" not in page] == []
+
+
+def test_the_example_of_a_shop_can_be_used() -> None:
+    ShopTalk(RULES, Shop.load(Path(__file__).parents[2] / "configs/shop/shop.toml"))
+
+
+@pytest.mark.parametrize("turn", ["运费多少", "转人工", "谢谢", "你好", "能看图片吗", "今天天气怎么样"])
+def test_a_request_that_asks_for_it_is_answered_so(turn: str) -> None:
+    assert answered(turn) == said(turn) != []
+
+
+def test_what_is_asked_about_a_medicine_is_not_answered_here() -> None:
+    assert answered("布洛芬怎么吃") == []
+    assert text(answered("布洛芬多少钱，包邮吗")) == SAMPLE.shop.words["delivery_fee"]
 
 
 # Bad input

@@ -53,9 +53,10 @@ def test_what_isnt_fit_is_named_with_counts_keys_and_remedy() -> None:
     config = ServeConfig(production=True, model=SystemConfig(engine="llama.cpp", base="embedded"))
     with pytest.raises(ConfigError) as error:
         open_rulebook(config)
-    model, catalogue, rules = str(error.value).splitlines()[1:]
+    model, catalogue, reach, rules = str(error.value).splitlines()[1:]
     assert "'embedded' is an embedded base" in model
     assert "imaginary pharmacy" in catalogue and "medasst catalogue import" in catalogue
+    assert "how to reach a pharmacist" in reach and "shop.toml" in reach
     with pytest.raises(ConfigError, match=r"which are samples \(OTC-"):
         open_rulebook(ServeConfig(production=True, catalogue=SAMPLES))
     assert "151 rule (acute_coronary, aortic_dissection, pulmonary_embolism, …)" in rules and "dose (" in rules
@@ -68,7 +69,12 @@ def test_all_approved_starts_and_a_changed_or_refused_row_doesnt(
 ) -> None:
     signed, overlay = tmp_path / "signed", tmp_path / "overlay"
     keep(signatures, signed)
-    config = ServeConfig(production=True, catalogue=shop, signed=signed)
+    words = tmp_path / "shop.toml"
+    words.write_text('[pharmacist]\nhours = "全天"\n', "utf-8")
+    config = ServeConfig(production=True, catalogue=shop, signed=signed, shop=words)
+    with pytest.raises(ConfigError, match="how to reach a pharmacist"):
+        open_rulebook(config)
+    words.write_text('[pharmacist]\nphone = "12345"\n', "utf-8")
     assert len(open_rulebook(config).ledger.settled) == len(signatures) - 2  # all but the products
 
     overlay.mkdir()
