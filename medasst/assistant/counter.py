@@ -29,12 +29,14 @@ _ADVICE = 2  # complaints of which is said what helps
 _REFUSED = 2
 _QUESTIONS = 2
 _UNLIKED = "栓"  # a form that is taken where no other will do
+_FEVER, _FEVERISH = "发热", 38.0  # °C
 _TRIED = 8192
 # Who somebody may be of whom nothing is told: a child, somebody old, somebody pregnant.
 _WHO: tuple[tuple[SlotName, str], ...] = (("age", "60"), ("age", "840"), ("pregnancy", "pregnancy"))
 _FERTILE = 600  # months from which on nobody is asked about pregnancy
 _NO_NEWS = frozenset({"age", "unknown"})  # why something isn't offered that needn't be said where something else is
 _LEAVE = frozenset({"age", "pregnancy", "lactation"})  # where a doctor or pharmacist may give leave
+_MINOR = frozenset({"age", "interaction"})  # of somebody old every leaflet says something; an hour apart is easily kept
 _HISTORY: tuple[SlotName, ...] = ("conditions", "allergies", "drugs")
 _WAITS = frozenset({"who", "child_age", "age", "cough", "pregnant"})  # before them nothing is offered
 _WAITS_ALWAYS = frozenset({"who", "child_age"})  # also after a first round of questions
@@ -155,6 +157,7 @@ class Counter:
         if offers:
             either = self._either(picked.candidates)
             return Counsel(complaints, missing[:1], advice, offers, either=either, refused=picked.refused)
+        by_leave = all(one.kind in _LEAVE for one in picked.refused)
         return Counsel(
             complaints,
             missing,
@@ -162,7 +165,7 @@ class Counter:
             refused=picked.refused,
             tentative=picked.lenient[:1] or (self._tentative(needs, patient) if missing else ()),
             prescription_only=not picked.refused and self._all.only_prescribed(complaints),
-            not_for="" if picked.lenient else self._circumstance(patient),
+            not_for=self._circumstance(patient) if not picked.lenient and by_leave else "",
             out_of_stock=picked.out_of_stock,
         )
 
@@ -172,7 +175,8 @@ class Counter:
         """The complaints of the topic, each row once; those that are over, somebody else's or only asked about are none."""
         found: dict[str, _Need] = {}
         said = [one for one in patient.said if one.mention.kind == "finding" and one.mention.current and one.resolved != "over"]
-        topic = [one.mention for one in said if one.turn >= request.first]
+        # A turn that only adds something (38度5) goes on with what was complained of before it.
+        topic = [one.mention for one in said if one.turn >= request.first or not request.buys]
         lasting, background = patient.slot("conditions").what, set[str]()
         states = {mention.words for mention in topic if self._is_state(mention.concept)}
         for mention in topic:
@@ -184,12 +188,15 @@ class Counter:
             row = self._formulary.complaint(concept, self._rules.lexicon.broader(concept))
             if row is not None:
                 found.setdefault(row.name, _Need(row.name, words, row))
-            elif not any(concept in mention.broader and self._row(mention) for mention in topic):
+            elif len(concept) > 1 and not any(concept in mention.broader and self._row(mention) for mention in topic):
                 found.setdefault(concept, _Need(concept, words, None))
+        fever = self._formulary.complaint(_FEVER)
+        if found and fever is not None and (patient.slot("temperature").number or 0) >= _FEVERISH:
+            found.setdefault(fever.name, _Need(fever.name, fever.name, fever))
         needs = [need for need in found.values() if not (need.concept in background and len(found) > len(background))]
         ailing = [need for need in needs if need.words not in states]
         with_row = [need for need in ailing if need.row is not None]
-        return with_row or ailing or needs
+        return with_row or ailing or (needs if request.buys else [])
 
     def _is_state(self, concept: str) -> bool:
         """Whether it is how somebody is (怀孕), nothing to treat beside a complaint."""
@@ -204,6 +211,9 @@ class Counter:
     def _pick(self, needs: Sequence[_Need], patient: Patient, *, cheapest: bool = False) -> _Picked:
         """The products that are offered together or one instead of another, and why others aren't."""
         has = self._has(patient)
+        # What isn't for a child may stand beside what is (an ordinary cough that keeps it awake).
+        grave = [need for need in needs if not (need.row and _is_in("child", patient) and "child" in need.row.not_for)]
+        needs = grave or needs
         if barred := self._barred(needs, patient, has):
             return _Picked((), (), (), (), barred)
         facts = Facts.of(patient)
@@ -331,19 +341,20 @@ class Counter:
 
         def order(one: _Candidate) -> tuple[object, ...]:
             product, (choice, within) = one.product, one.rank
-            less = (not one.how, len(one.cautions) > 0, choice, child and not product.for_children, within)
+            minds = any(finding.kind not in _MINOR for finding in one.cautions)
+            less = (not one.how, minds, choice, child and not product.for_children, within)
             best = (*less, _UNLIKED in product.form, len(product.contents.substances), product.price)
             return (not one.how, product.price, *best) if cheapest else best
 
         chosen: list[_Candidate] = []
-        open_needs = {need.concept for need in needs}
+        open_needs = [need.concept for need in needs]  # as they were told
         left = sorted(found, key=order)
         while left and open_needs and len(chosen) < _MOST:
-            best = max(left, key=lambda one: len(one.covers & open_needs))
-            if not best.covers & open_needs:
+            best = max(left, key=lambda one: (len(one.covers.intersection(open_needs)), open_needs[0] in one.covers))
+            if best.covers.isdisjoint(open_needs):
                 break
             chosen.append(best)
-            open_needs -= best.covers
+            open_needs = [one for one in open_needs if one not in best.covers]
             left = [one for one in left if self._together(one, chosen)]
         if len(chosen) == 1:
             chosen += self._beside(chosen[0], sorted(found, key=order), several=len(needs) > 1, cheapest=cheapest)

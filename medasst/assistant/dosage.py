@@ -85,7 +85,7 @@ def _told(text: str, months: float | None, kg: float | None, pregnant: bool) -> 
     bands = [band for sentence in parts for part in sentence for clause in part for band in clause.bands if _doses(clause)]
     child = months is None or months < _CHILDHOOD
     others = [band for sentence in parts for part in sentence for clause in part for band in clause.bands]
-    left_out = months is None or any(band.low <= months < band.high for band in others if not band.pregnant)
+    left_out = any(months is None or band.low <= months < band.high for band in others if not band.pregnant)
     if not bands and child and (left_out or not _LOCAL.search(text)):
         return ""
     mine = frozenset(_of(bands, months, kg, pregnant))

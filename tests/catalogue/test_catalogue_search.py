@@ -179,3 +179,40 @@ def test_indexes_that_nobody_opened_for_long_are_forgotten(file: Path) -> None:
 def test_what_is_no_catalogue_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no catalogue in it; make one with"):
         Catalogue.open(tmp_path, LEXICON)
+
+
+def test_what_holds_a_substance_or_one_of_a_group_single_ones_first_and_cheap_never_what_is_not_offered() -> None:
+    compound = next(row for row in ROWS if row["name"] == "感冒灵颗粒")
+    single = next(row for row in ROWS if row["name"] == "对乙酰氨基酚片")
+    child = next(row for row in ROWS if row["name"] == "对乙酰氨基酚栓(儿童)")
+    products = [
+        made(compound, sku="A", price=1),
+        made(single, sku="B", price=9),
+        made(single, sku="C", price=5, strength="0.3g"),
+        made(single, sku="D", status="rx", strength="1g"),
+        made(single, sku="E", stock=0, strength="0.25g"),
+        made(child, sku="F"),
+    ]
+    shop = Catalogue.of(products, LEXICON)
+    assert [one.sku for one in shop.holding("对乙酰氨基酚", for_children=False)] == ["C", "B", "A"]
+    assert [one.sku for one in shop.holding("解热镇痛药", for_children=False)] == ["C", "B", "A"]
+    assert [one.sku for one in shop.holding("对乙酰氨基酚", for_children=True)] == ["F"]
+    assert [one.sku for one in shop.holding("对乙酰氨基酚", for_children=False, sold_out=True)] == ["E"]
+    assert shop.holding("布洛芬", for_children=False) == []
+
+
+def test_a_complaint_is_served_by_its_own_row_else_by_that_of_the_broader_finding_that_tells_most() -> None:
+    formulary = SHOP.formulary
+
+    def row(finding: str) -> str:
+        found = formulary.complaint(finding, LEXICON.broader(finding))
+        return found.name if found else ""
+
+    assert [row(one) for one in ("发热", "烧心", "雷击样头痛", "血尿", "便血", "没有这个词")] == [
+        "发热",
+        "反酸",
+        "头痛",
+        "",
+        "",
+        "",
+    ]
