@@ -6,6 +6,7 @@ question is asked only where its answer could change what is offered: the checks
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -25,6 +26,7 @@ _CHILD, _OLD = 216, 780  # months
 _OFFERS = 2  # of what is alike one would do, so that two are a choice
 _MOST = 3
 _LOOKED_AT = 6  # products of a complaint that stand the checks, of which the best are offered
+_ALIKE = 3  # of one substance
 _ADVICE = 2  # complaints of which is said what helps
 _REFUSED = 2
 _QUESTIONS = 2
@@ -222,9 +224,9 @@ class Counter:
         gone: list[str] = []
         found: dict[str, _Candidate] = {}
         for need in needs:
-            fitting = 0
+            fitting: Tally[str] = Tally()
             for one in self._fitting(need, needs, patient, has, gone):
-                if not _leaflet_tells(one.product, special=special):
+                if fitting[one.named] == _ALIKE or not _leaflet_tells(one.product, special=special):
                     continue
                 findings = self._rules.checks(one.product, patient)
                 if any(finding.stops for finding in findings):
@@ -232,8 +234,8 @@ class Counter:
                     continue
                 how = dosage.how(one.product, patient)
                 found.setdefault(one.product.sku, one._replace(cautions=findings, how=how))
-                fitting += 1
-                if fitting == _LOOKED_AT:
+                fitting[one.named] += 1
+                if fitting.total() == _LOOKED_AT:
                     break
         child = patient.stage in ("infant", "child")
         chosen = self._choose(list(found.values()), needs, child=child, cheapest=cheapest)
