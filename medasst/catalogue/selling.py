@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from medasst.catalogue.products import Label, Product, Sale, Why
 from medasst.formulary import Contents, Formulary
+from medasst.lexicon.amounts import strengths
 from medasst.rulebook import STRICTNESS, Status
 
 # What a shop's name holds besides the medicine's: bracketed remarks, a strength, a pack.
@@ -19,6 +20,7 @@ _AMOUNT = re.compile(
     r"|[*×/:：]|[xX](?=\d)|\b(?:otc|rx)\b",
     re.IGNORECASE,
 )
+_IN_PIECES = re.compile("[片粒丸栓]|胶囊|颗粒|散")
 _PREPARATION = 3  # ingredients
 _GAPS = re.compile(r"[\s,，、·+]+")
 
@@ -26,6 +28,7 @@ _GAPS = re.compile(r"[\s,，、·+]+")
 def decide(product: Product, formulary: Formulary) -> Sale:
     """How a product may be sold, from its record as the shop tells it."""
     contents, two_ways = resolve(product, formulary)
+    contents = replace(contents, amounts={**contents.amounts, **_amounts(product, contents)})
     told = contents.status
     shop: Label = "rx" if "rx" in (product.status, product.label) else product.status
     free = product.label or None
@@ -73,6 +76,12 @@ def resolve(product: Product, formulary: Formulary) -> tuple[Contents, bool]:
         status = named.status  # a preparation that is one row of the tables (口服补液盐), listed part by part
     unknown = () if mixed else listed.unknown
     return replace(named, substances=(*named.substances, *more), status=status, unknown=unknown), False
+
+
+def _amounts(product: Product, contents: Contents) -> dict[str, float]:
+    """mg of its substances in one piece, as far as the product's strength tells."""
+    written = {one.name: one.substance for one in contents.substances}
+    return strengths(product.strength, written, pieces=bool(_IN_PIECES.search(product.form or product.name)))
 
 
 def _by_name(product: Product, formulary: Formulary) -> Contents:

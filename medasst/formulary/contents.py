@@ -43,7 +43,7 @@ class Contents:
         may_be: groups that it may belong to, where only a class is told (降压药) or its substance stands in no table; a row
             about them is a reason to ask.
         status: how it is sold; None: unknown.
-        amounts: mg of a substance in one unit, where that is known.
+        amounts: mg of an ingredient (by `Substance.name`) in one tablet, sachet or the like, where that is known.
         unknown: those of its ingredients that no table has.
     """
 

@@ -13,6 +13,7 @@ from medasst.rulebook import (
     AllergyRow,
     ComplaintRow,
     DoseRow,
+    GroupRow,
     InteractionRow,
     PopulationRow,
     Row,
@@ -21,6 +22,7 @@ from medasst.rulebook import (
 from medasst.rulebook.signatures import PRODUCT
 
 R = TypeVar("R", bound=Row)
+_GROWN_UP = 216  # months
 
 
 class Interaction(NamedTuple):
@@ -54,6 +56,7 @@ class Formulary:
             for first, second in product(row.first, row.second):
                 self._pairs[frozenset((first, second))].append(row)
         self._populations = _by(tables.populations, lambda row: row.of)
+        self._twice = {group.name: group for group in tables.groups if group.twice}
         self._doses = _by(tables.doses, lambda row: (row.ingredient,))
         self._allergies = _by(tables.allergies, lambda row: row.allergens)
         self._complaints = {name: row for row in reversed(tuple(tables.complaints)) for name in (*row.also, row.name)}
@@ -75,16 +78,33 @@ class Formulary:
         assert food in INGESTED
         return self.interactions(one, Contents(food, (Substance(food, food, frozenset()),)))
 
+    def same_class(self, one: Contents, other: Contents) -> list[GroupRow]:
+        """The groups of which both hold a substance, not the same one, and of which two together are a danger."""
+        left, right = _by_group(one), _by_group(other)
+        return [group for name, group in self._twice.items() if (a := left.get(name)) and (b := right.get(name)) and not a & b]
+
     def populations(self, one: Contents) -> Iterator[tuple[str, PopulationRow]]:
         """The rows about those who take it, each with the substance or group that it is about."""
         return ((name, row) for name in sorted(one.names) for row in self._populations.get(name, ()))
 
-    def doses(self, substance: str, months: int | None = None) -> list[DoseRow]:
+    def doses(self, substance: str, months: float | None = None) -> list[DoseRow]:
         """The rows about how much of a substance, for an age where it is given."""
         rows = self._doses.get(substance, [])
         if months is None:
             return rows
         return [row for row in rows if row.from_months <= months and (row.below_months is None or months < row.below_months)]
+
+    def most_a_day(self, substance: str, months: float | None = None, kg: float | None = None) -> float | None:
+        """The least mg in a day that either hand wrote as the most; None: no row says. Good for saying what is too much only.
+
+        Args:
+            months: the person's age; None: grown up.
+            kg: the weight, by which a row may bound it lower.
+        """
+        age = _GROWN_UP if months is None else months
+        amounts = [amount for row in self.doses(substance, age) for amount in (row.first, row.again) if amount]
+        by_weight = [amount.daily_mg_per_kg * kg for amount in amounts if kg is not None and amount.daily_mg_per_kg]
+        return min([amount.daily_mg for amount in amounts if amount.daily_mg] + by_weight, default=None)
 
     def allergies(self, allergen: str) -> list[AllergyRow]:
         """The rows of an allergen as the shopper names it; by the longest name that stands in it (青霉素类药物).
@@ -104,6 +124,14 @@ class Formulary:
             return own
         listed = sorted((name for name in broader if name in self._complaints), key=lambda name: (-len(name), name))
         return self._complaints[listed[0]] if listed else None
+
+
+def _by_group(one: Contents) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for part in one.substances:
+        for group in part.groups:
+            found[group].add(part.substance)
+    return found
 
 
 def _by(rows: Iterable[R], keys: Callable[[R], Iterable[str]]) -> dict[str, list[R]]:

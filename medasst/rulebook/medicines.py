@@ -28,11 +28,13 @@ class GroupRow(Row):
     Attributes:
         is_a: broader groups; a row that names one holds for this one too.
         classes: classes of drugs.toml whose members belong to it, or may: 我在吃降压药.
+        twice: why two substances of it aren't taken together before somebody was asked, to a shopper; empty: nothing is known.
     """
 
     name: str
     is_a: Words = ()
     classes: Words = ()
+    twice: str = ""
 
 
 class IngredientRow(Row):

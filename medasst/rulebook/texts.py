@@ -196,6 +196,7 @@ class CheckTexts(Config):
         drinking: findings of somebody who drinks.
         taken_for: classes of medicines → what somebody may have who takes one.
         may_be: a disease in words that leave open which → what it may be.
+        child_kg: below how many kg a person whose age nobody told counts as a child → below how many months.
         food: what is eaten or drunk, as the interactions name it → words for it.
     """
 
@@ -211,8 +212,13 @@ class CheckTexts(Config):
     duplicate: str
     duplicate_ways: str
     duplicate_routes: str
+    same_class: str
     limit: str
     no_limit: str
+    sum: str
+    sum_at_least: str
+    sum_untold: str
+    sum_unknown: str
     leaflet_limit: str
     same: str
     leaflet: str
@@ -232,6 +238,7 @@ class CheckTexts(Config):
     organs: Mapping[Literal["kidney", "liver"], Words]
     taken_for: Mapping[str, str]
     may_be: Mapping[str, Words]
+    child_kg: Mapping[float, int]
     food: Mapping[str, Words]
     reason: tuple[Reason, ...]
 

@@ -27,6 +27,7 @@ class CheckAnswer:
         unknown_drugs: of medicines asked about and taken, those that no table knows all of.
         not_covered: a medicine and a condition that is known, but of which no row speaks for this medicine.
         drugs: what each medicine that is asked about was taken for: its substances.
+        amounts: how much of a medicine was read out of its name (布洛芬 2片).
         note: that no finding is no clearance.
     """
 
@@ -36,6 +37,7 @@ class CheckAnswer:
     unknown_drugs: tuple[str, ...]
     not_covered: tuple[tuple[str, str], ...]
     drugs: dict[str, tuple[str, ...]]
+    amounts: dict[str, str]
     note: str
 
     def to_json(self) -> dict[str, Any]:
@@ -47,6 +49,7 @@ class CheckAnswer:
             "unknown_drugs": list(self.unknown_drugs),
             "not_covered": [{"medicine": medicine, "condition": condition} for medicine, condition in self.not_covered],
             "drugs": {name: list(substances) for name, substances in self.drugs.items()},
+            "amounts": self.amounts,
             "note": self.note,
         }
 

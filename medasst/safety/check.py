@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -14,10 +14,13 @@ from medasst.dialogue.patient import stage_of
 from medasst.errors import InputError
 from medasst.formulary import Contents
 from medasst.lexicon import Mention
+from medasst.lexicon.amounts import Dose, read_dose
 from medasst.registry import did_you_mean
 from medasst.rulebook import Known, Quantity, SlotName
 from medasst.safety.cards import CheckAnswer, cards
-from medasst.safety.finding import by_severity
+from medasst.safety.doses import told_amounts
+from medasst.safety.finding import PersonFinding, by_severity
+from medasst.safety.pairs import Intake
 from medasst.safety.person import PersonChecks
 
 Word = Annotated[str, Field(min_length=1, max_length=100)]
@@ -113,6 +116,22 @@ class _Condition(NamedTuple):
     leave: dict[SlotName, Slot]
 
 
+class _Named(NamedTuple):
+    """A medicine as it was written, and what that tells: how much of it, and under its bare name what it is made of."""
+
+    written: str
+    amount: str
+    dose: Dose
+    contents: Contents
+
+    @property
+    def mention(self) -> Mention:
+        """The same as a conversation would have told it."""
+        name, grams = self.contents.name, None if self.dose.mg is None else self.dose.mg / 1000
+        bare = Mention(name, "drug", 0, len(name), name, "present", "self", frozenset())
+        return replace(bare, pills=self.dose.pieces, grams=grams, times=self.dose.times)
+
+
 class Checker:
     """Answers such requests by one rulebook."""
 
@@ -121,13 +140,18 @@ class Checker:
 
     def answer(self, request: CheckRequest) -> CheckAnswer:
         """Check every medicine against the patient, and all of them against one another."""
-        medicines = {name: self._contents(name) for name in request.drugs}
+        written = {name: self._named(name) for name in (*request.drugs, *(request.patient.drugs or ()))}
+        medicines = {name: written[name].contents for name in request.drugs}
         told = request.patient
         conditions = [self._condition(name) for name in told.conditions or ()]
-        person = self._person(told, conditions)
-        found = [finding for one in medicines.values() for finding in self._checks.of(one, person)]
-        found += self._checks.together(list(medicines.values()))
-        taken = {name: self._contents(name) for name in told.drugs or ()}
+        person = self._person(told, conditions, [written[name] for name in told.drugs or ()])
+        intakes = {name: Intake(one, written[name].dose) for name, one in medicines.items()}
+        found: list[PersonFinding] = []
+        for name, (one, dose, _) in intakes.items():
+            beside = [intake for other, intake in intakes.items() if other != name]
+            found += self._checks.of(one, person, beside=beside, dose=dose)
+        found += self._checks.together(list(medicines.values()), [one.dose for one in intakes.values()], person)
+        taken = {name: written[name].contents for name in told.drugs or ()}
         asked = {
             "age": told.age_months,
             "pregnancy": told.pregnant if told.pregnancy_weeks is None else told.pregnancy_weeks,
@@ -155,12 +179,13 @@ class Checker:
         if silent:
             covered = [_IN_PART if name == "conditions" else name for name in covered]
         return CheckAnswer(
-            findings=by_severity(found),
+            findings=tuple(_as_written(one, written.values()) for one in by_severity(found)),
             covered=(*covered, *(["together"] if len(medicines) > 1 else [])),
             not_told=tuple(name for name, value in asked.items() if value is None),
             unknown_drugs=tuple(dict.fromkeys(name for name, one in (medicines | taken).items() if not one.resolved)),
             not_covered=tuple(dict.fromkeys(silent)),
             drugs={name: tuple(part.substance for part in one.substances) for name, one in medicines.items()},
+            amounts={name: one.amount for name, one in written.items() if one.amount},
             note=self._checks.writer.texts.note,
         )
 
@@ -169,15 +194,23 @@ class Checker:
         answer = self.answer(request)
         return cards(answer, self._checks.writer.texts) if form == "cds-hooks" else answer.to_json()
 
+    def _named(self, name: str) -> _Named:
+        """Of a medicine by name, with how much of it where that stands in the name as well: 布洛芬 2片."""
+        for bare, amount in (*told_amounts(name), (name, "")):
+            found = self._contents(bare)
+            if found.substances or found.may_be or not amount:
+                return _Named(name, amount, read_dose(amount), replace(found, name=bare))
+        raise AssertionError("the name itself is the last way")
+
     def _contents(self, name: str) -> Contents:
         """Of a medicine by name; by one that the lexicon reads as a whole (misspelt, in pinyin) where the tables lack it."""
         found = self._checks.formulary.contents(name)
         if not found.substances and not found.may_be:
             whole = [one.concept for one in self._lexicon.medicines(name) if one.words == name]
             found = self._checks.formulary.contents(whole[0]) if whole else found
-        return replace(found, name=name)
+        return found
 
-    def _person(self, told: CheckPatient, conditions: Sequence[_Condition]) -> Patient:
+    def _person(self, told: CheckPatient, conditions: Sequence[_Condition], drugs: Sequence[_Named]) -> Patient:
         pregnant = told.pregnancy_weeks is not None or told.pregnant
         concepts = [concept for one in conditions for concept in one.concepts]
         none = self._checks.writer.texts.no_allergy
@@ -190,15 +223,16 @@ class Checker:
             "weight": _known(None if told.weight_kg is None else True, number=told.weight_kg),
             "age": _known(None if told.age_months is None else True, number=told.age_months),
             "allergies": _listed(allergies),
-            "drugs": _listed(told.drugs),
+            "drugs": _listed(None if told.drugs is None else tuple(one.contents.name for one in drugs)),
             "conditions": _listed(listed),
         }
         for name, slot in ((name, slot) for one in conditions for name, slot in one.leave.items()):
             if slots[name].known != "yes" or slots[name].number is None:
                 slots[name] = slot
         values: dict[Quantity, float] = {} if told.age_months is None else {"age_months": told.age_months}
-        said = tuple(Said(0, mention) for one in conditions for mention in one.mentions)
-        return Patient("self", said, values, told.sex, stage_of(told.age_months), slots)
+        said = [Said(0, mention) for one in conditions for mention in one.mentions]
+        said += [Said(0, one.mention) for one in drugs if one.amount]
+        return Patient("self", tuple(said), values, told.sex, stage_of(told.age_months), slots)
 
     def _condition(self, name: str) -> _Condition:
         """What the tables call a condition; itself where they don't know it."""
@@ -215,6 +249,13 @@ class Checker:
             concepts = [one for one in concepts if one != name and self._lexicon.broader(one).isdisjoint(circumstances)]
         told = [one for one in mentions if one.concept in concepts and one.concept not in self._checks.writer.texts.drinking]
         return _Condition(name, tuple(concepts), tuple(told), leave)
+
+
+def _as_written(finding: PersonFinding, named: Iterable[_Named]) -> PersonFinding:
+    """A finding under the names that the request has: an amount that stood beside one included."""
+    names = {one.contents.name: one.written for one in named}
+    other = names.get(finding.other, finding.other)
+    return replace(finding, medicine=names.get(finding.medicine, finding.medicine), other=other)
 
 
 def _known(value: bool | None, what: tuple[str, ...] = (), number: float | None = None) -> Slot:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from medasst.formulary import Contents
-from medasst.rulebook import AllergyRow, InteractionRow, PopulationRow
+from medasst.rulebook import AllergyRow, GroupRow, InteractionRow, PopulationRow
 from medasst.rulebook.texts import CheckTexts
 from medasst.safety.finding import RANK, Kind, PersonFinding, Severity, Told, Why, by_severity, milder
 from medasst.safety.leaflet import Says
@@ -75,9 +75,10 @@ class Writer:
         return Ground(of, severity, sentence, Why(f"check.{text}", self.texts.version, "", False, of.told))
 
 
-def why(row: InteractionRow | PopulationRow | AllergyRow, told: tuple[Told, ...]) -> Why:
+def why(row: InteractionRow | PopulationRow | AllergyRow | GroupRow, told: tuple[Told, ...]) -> Why:
     """A row as a ground."""
-    return Why(row.id, row.version, row.source, row.checked, told)
+    rule = row.name if isinstance(row, GroupRow) else row.id
+    return Why(rule, row.version, row.source, row.checked, told)
 
 
 def drawn_together(medicine: str, grounds: Iterable[Ground]) -> tuple[PersonFinding, ...]:
@@ -91,6 +92,6 @@ def drawn_together(medicine: str, grounds: Iterable[Ground]) -> tuple[PersonFind
         first = same[0]
         whys = tuple(dict.fromkeys(ground.why for ground in same))
         found.append(PersonFinding(first.of.kind, first.severity, medicine, first.sentence, whys, first.of.other))
-    # Where it is forbidden to take two together, that nobody knows more of them adds nothing.
-    forbidden = {finding.other for finding in found if finding.severity == "forbid" and finding.other}
-    return by_severity([one for one in found if one.kind != "unknown" or one.other not in forbidden])
+    # Where two are not to be taken together, or are alike, that nobody knows more of them adds nothing.
+    settled = {one.other for one in found if one.other and (one.severity == "forbid" or one.kind == "duplicate")}
+    return by_severity([one for one in found if one.kind != "unknown" or one.other not in settled])

@@ -15,17 +15,19 @@ from typing import NamedTuple
 from medasst.dialogue import Patient, Slot
 from medasst.formulary import Contents, Formulary
 from medasst.lexicon import Lexicon
+from medasst.lexicon.amounts import Dose
 from medasst.rulebook import PopulationRow, SlotName
 from medasst.safety.finding import Kind, PersonFinding, Told, by_severity, milder
 from medasst.safety.grounds import Circumstance, Ground, Writer, drawn_together
 from medasst.safety.leaflet import Leaflet, LeafletReader, Says, Span
-from medasst.safety.pairs import ALCOHOL, Pairs
+from medasst.safety.pairs import ALCOHOL, Company, Intake, Pairs
 
 _MOST = 24  # allergies, diseases or medicines of one person; more are no list but noise (Facts.unread)
 _OLD, _CHILD, _EVER = 780, 216, 1500  # months
 _ANY_WEEK = Span(0, 45)
 _WEEKS = {"pregnancy": _ANY_WEEK, "trimester_1": Span(0, 14), "trimester_2": Span(14, 28), "trimester_3": Span(28, 45)}
 _STAGES = {"infant": Span(0, 12), "child": Span(0, _CHILD), "adult": Span(_CHILD, _OLD), "elderly": Span(_OLD, _EVER)}
+_NOT_TOLD = Dose()
 _MADE_FOR_CHILDREN = ("儿童", "小儿", "婴")
 
 
@@ -79,24 +81,83 @@ class PersonChecks:
         self.conditions = frozenset({*rows.rows, *(broad for row in rows for broad in row.is_a), *diseases})
 
     def of(
-        self, medicine: Contents, person: Patient, leaflet: Leaflet | None = None, *, anew: bool = True
+        self,
+        medicine: Contents,
+        person: Patient,
+        leaflet: Leaflet | None = None,
+        *,
+        anew: bool = True,
+        beside: Sequence[Intake] = (),
+        dose: Dose = _NOT_TOLD,
     ) -> tuple[PersonFinding, ...]:
         """What speaks against a medicine for a person, the strictest first; one finding a circumstance.
 
         Args:
             leaflet: the product's own, by the keys of `catalogue.SECTIONS`; sections may be missing.
             anew: it would be taken beside what is taken. False: the talk is of the medicine itself, whoever takes it already.
+            beside: what is asked about as well; it counts in the day's sum.
+            dose: how much of it would be taken, where that was told.
 
         None found is no clearance: only what is known of the person was looked at.
         """
-        return drawn_together(medicine.name, _Case(self, medicine, person, leaflet or {}).grounds(anew=anew))
+        case = _Case(self, medicine, person, leaflet or {})
+        return drawn_together(medicine.name, case.grounds(anew=anew, dose=dose, beside=beside))
 
-    def together(self, medicines: Sequence[Contents]) -> tuple[PersonFinding, ...]:
-        """What speaks against taking these medicines together, whoever takes them."""
+    def together(
+        self, medicines: Sequence[Contents], doses: Sequence[Dose] = (), person: Patient | None = None
+    ) -> tuple[PersonFinding, ...]:
+        """What speaks against taking these medicines together, whoever takes them.
+
+        Args:
+            doses: how much of each, where that was told.
+            person: who takes them: the day's sum is held against this age and weight, and goes over what is taken already.
+        """
+        told = doses or [_NOT_TOLD] * len(medicines)
+        intakes = [Intake(one, dose) for one, dose in zip(medicines, told, strict=True)]
+        taken = [] if person is None else [one for one, _ in self.taken(person)]
+        company = self.company([*intakes, *taken], person)
         found: list[PersonFinding] = []
-        for one, other in combinations(medicines, 2):
-            found += drawn_together(one.name, self.pairs.grounds(one, other, Told("asked", other.name), {}))
+        for one, other in combinations(intakes, 2):
+            name = other.contents.name
+            found += drawn_together(one.contents.name, self.pairs.grounds(one, other, Told("asked", name), company))
         return by_severity(found)
+
+    def taken(self, person: Patient) -> list[tuple[Intake, Told]]:
+        """The medicines that somebody takes, as far as they were named."""
+        slot = person.slot("drugs")
+        said = {one.mention.concept: one for one in person.said if one.mention.kind == "drug"}
+        found: list[tuple[Intake, Told]] = []
+        for concept in slot.what[:_MOST]:
+            one = said.get(concept)
+            words, turn = (one.mention.words, one.turn) if one else ("", slot.turn)
+            grams = one.mention.grams if one else None
+            dose = Dose(one.mention.pills, grams and grams * 1000, one.mention.times) if one else _NOT_TOLD
+            contents = replace(self.formulary.contents(concept), name=words or concept)
+            found.append((Intake(contents, dose), Told("drugs", concept, words, turn)))
+        return found
+
+    def company(self, intakes: Sequence[Intake], person: Patient | None) -> Company:
+        """These medicines, with what of a person the day's sum is held against."""
+        if person is None:
+            return Company(intakes)
+        months, _ = self.age_of(person)
+        return Company(intakes, months.low if months else None, person.slot("weight").number)
+
+    def age_of(self, person: Patient) -> tuple[Span | None, Told]:
+        """The age in months, as far as it is known; of a light person whose age nobody told that of a child."""
+        slot, months = person.slot("age"), person.values.get("age_months")
+        if months is not None:
+            return Span(months, months), Told("age", turn=slot.turn)
+        if slot.low is not None or slot.high is not None:
+            return Span(slot.low or 0, slot.high if slot.high is not None else _EVER), Told("age", turn=slot.turn)
+        weight, told = person.slot("weight"), Told("person", person.stage or "", turn=person.slot("person").turn)
+        if person.stage in ("adult", "elderly") or weight.number is None:
+            return _STAGES.get(person.stage or ""), told
+        below = min((month for kg, month in self.writer.texts.child_kg.items() if weight.number < kg), default=None)
+        if below is None:
+            return _STAGES.get(person.stage or ""), told
+        known = _STAGES.get(person.stage or "", Span(0, _CHILD))
+        return Span(0, min(below, known.high)), Told("weight", turn=weight.turn)
 
     def with_food(self, medicine: Contents, food: str, leaflet: Leaflet | None = None) -> tuple[PersonFinding, ...]:
         """What speaks against a medicine with what is eaten or drunk, one of the rulebook's `INGESTED`."""
@@ -130,7 +191,7 @@ class _Case:
         self._medicine, self._person, self._leaflet = medicine, person, leaflet
         self._rows = list(checks.formulary.populations(medicine))
 
-    def grounds(self, *, anew: bool) -> Iterator[Ground]:
+    def grounds(self, *, anew: bool, dose: Dose, beside: Sequence[Intake]) -> Iterator[Ground]:
         """Everything that speaks against it."""
         yield from self._pregnancy()
         yield from self._lactation()
@@ -138,7 +199,7 @@ class _Case:
         yield from self._weight()
         yield from self._conditions()
         yield from self._allergies()
-        yield from self._taken(anew=anew)
+        yield from self._taken(Intake(self._medicine, dose, self._leaflet), beside, anew=anew)
         yield from self._driving()
         yield from self._alcohol()
         yield from self._unresolved()
@@ -192,7 +253,7 @@ class _Case:
     # Age and weight
 
     def _age(self) -> Iterator[Ground]:
-        months, told = _age_of(self._person)
+        months, told = self._checks.age_of(self._person)
         if months is None:
             return
         child = months.high <= _CHILD
@@ -206,6 +267,8 @@ class _Case:
                     rows.append(_Applies(name, row, months.within(bounds)))
         if months.low == months.high:
             lead = self._write.lead("age", _years(months.low))
+        elif told.slot == "weight":
+            lead = self._write.lead("weight", f"{self._person.slot('weight').number:g}")
         elif child or months.low >= _OLD:
             lead = self._write.lead("child" if child else "elderly")
         else:
@@ -295,7 +358,9 @@ class _Case:
         """What somebody may have who takes such medicines (降压药: 高血压), though nobody said so."""
         slot, taken_for = self._person.slot("drugs"), self._write.texts.taken_for
         for concept in slot.what[:_MOST]:
-            for disease in sorted({taken_for[name] for name in self._checks.lexicon.broader(concept) if name in taken_for}):
+            contents = self._checks.formulary.contents(concept)
+            called = self._checks.lexicon.broader(concept) | self._checks.lexicon.broader(contents.name) | contents.names
+            for disease in sorted({taken_for[name] for name in called if name in taken_for}):
                 names, lead = self._checks.lexicon.broader(disease), self._write.lead("drug", concept)
                 told = Told("drugs", concept, turn=slot.turn)
                 yield _Condition(disease, names, told, lead, lasting=True, sure=False)
@@ -349,19 +414,19 @@ class _Case:
 
     # What somebody takes and does
 
-    def _taken(self, *, anew: bool) -> Iterator[Ground]:
+    def _taken(self, mine: Intake, beside: Sequence[Intake], *, anew: bool) -> Iterator[Ground]:
         slot = self._person.slot("drugs")
         if slot.known == "yes" and not slot.what:
             of = Circumstance("unknown", (Told("drugs", turn=slot.turn),), about="drugs")
             yield self._write.own(of, "ask", "name_drug", self._medicine)
-        said = {one.mention.concept: one for one in self._person.said if one.mention.kind == "drug"}
-        for concept in slot.what[:_MOST]:
-            one = said.get(concept)
-            words, turn = (one.mention.words, one.turn) if one else ("", slot.turn)
-            other = replace(self._checks.formulary.contents(concept), name=words or concept)
-            if anew or not other.substances or other.substances != self._medicine.substances:
-                told = Told("drugs", concept, words, turn)
-                yield from self._checks.pairs.grounds(self._medicine, other, told, self._leaflet)
+        known = [
+            (its, told)
+            for its, told in self._checks.taken(self._person)
+            if anew or not its.contents.substances or its.contents.substances != self._medicine.substances
+        ]
+        company = self._checks.company([mine, *beside, *(its for its, _ in known)], self._person)
+        for its, told in known:
+            yield from self._checks.pairs.grounds(mine, its, told, company)
 
     def _driving(self) -> Iterator[Ground]:
         slot = self._person.slot("work")
@@ -397,16 +462,6 @@ class _Case:
         told = tuple(Told(name, turn=self._person.slot(name).turn) for name in slots if self._person.slot(name).known == "yes")
         if told or not self._leaflet:
             yield self._write.own(Circumstance("unknown", told, about="contents"), "ask", "contents_unknown", self._medicine)
-
-
-def _age_of(person: Patient) -> tuple[Span | None, Told]:
-    """The age in months, as far as it is known."""
-    slot, months = person.slot("age"), person.values.get("age_months")
-    if months is not None:
-        return Span(months, months), Told("age", turn=slot.turn)
-    if slot.low is not None or slot.high is not None:
-        return Span(slot.low or 0, slot.high if slot.high is not None else _EVER), Told("age", turn=slot.turn)
-    return _STAGES.get(person.stage or ""), Told("person", person.stage or "", turn=person.slot("person").turn)
 
 
 def _years(months: float) -> str:

@@ -167,7 +167,8 @@ def _choice(number: int, choice: Choice) -> str:
 def _group(row: GroupRow) -> str:
     is_a = _say("group_is_a", is_a=_list(row.is_a)) if row.is_a else ""
     classes = _say("group_classes", classes=_list(row.classes)) if row.classes else ""
-    return _say("group", name=row.name, is_a=is_a, classes=classes)
+    twice = _say("group_twice", twice=row.twice) if row.twice else ""
+    return _say("group", name=row.name, is_a=is_a, classes=classes, twice=twice)
 
 
 def _ingredient(row: IngredientRow) -> str:
