@@ -317,7 +317,8 @@ def _catalogue_rollback(arguments: argparse.Namespace) -> None:
 def _catalogue_show(arguments: argparse.Namespace) -> None:
     catalogue = _open_catalogue(arguments.folder)
     if arguments.sku not in catalogue:
-        raise DataError(f"no product with the SKU {arguments.sku!r}", arguments.folder)
+        remedy = "rows that were refused stand in rejected.jsonl of that version; by a name: medasst catalogue search"
+        raise DataError(f"no product with the SKU {arguments.sku!r}; {remedy}", arguments.folder)
     product = catalogue[arguments.sku]
     sale = product.sale
     made_of = [*(one.name for one in sale.contents.substances), *(f"{one} (unknown)" for one in sale.contents.unknown)]
@@ -329,8 +330,14 @@ def _catalogue_show(arguments: argparse.Namespace) -> None:
 
 
 def _catalogue_search(arguments: argparse.Namespace) -> None:
-    for match in _open_catalogue(arguments.folder).over_the_counter.find(arguments.text, arguments.k):
+    catalogue = _open_catalogue(arguments.folder)
+    for match in (found := catalogue.over_the_counter.find(arguments.text, arguments.k)):
         print(f"{match.how}\t{match.product.sku}\t{match.product.name}\t{match.words}".rstrip())
+    kept_back = [match.product for match in catalogue.named(arguments.text) if not match.product.offered]
+    for product in kept_back:
+        print(f"not offered ({product.sale.why})\t{product.sku}\t{product.name}")
+    if not found and not kept_back:
+        _say("nothing of that name, for that complaint or with those words is in the catalogue")
 
 
 def _open_catalogue(folder: Path) -> Catalogue:

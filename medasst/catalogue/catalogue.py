@@ -22,6 +22,7 @@ from medasst.catalogue import index
 from medasst.catalogue.index import Index, made_by
 from medasst.catalogue.products import Match, Product, read_product
 from medasst.catalogue.selling import decide
+from medasst.catalogue.signing import Offered
 from medasst.catalogue.versions import FILE, current
 from medasst.catalogue.words import name_key, sound_pairs, sounds, tokens, warm_up
 from medasst.disk import file_sha256, package_file
@@ -140,6 +141,11 @@ class Catalogue:
 
     def __contains__(self, sku: object) -> bool:
         return self._index.one("SELECT 1 FROM product WHERE sku = ? AND offered >= ?", sku, self._least) is not None
+
+    def offers(self) -> Iterator[Offered]:
+        """What is offered, by what a pharmacist answers for; no record is read for it."""
+        rows = self._index.rows("SELECT sku, content, imaginary FROM offered ORDER BY sku")
+        return (Offered(sku, content, bool(imaginary)) for sku, content, imaginary in rows)
 
     def product_names(self) -> Iterator[str]:
         """The products' names, each once."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from medasst.catalogue.products import Product
 from medasst.catalogue.selling import decide
+from medasst.catalogue.signing import Offered
 from medasst.catalogue.words import name_key, sound_pairs, tokens
 from medasst.disk import file_sha256, package_file
 from medasst.errors import DataError
@@ -27,11 +28,12 @@ from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
 from medasst.text import comparison_key
 
-SCHEMA = 2  # of the tables below
-_PROGRAM = ("index.py", "products.py", "selling.py", "words.py")  # on which it depends what an index holds
+SCHEMA = 3  # of the tables below
+_PROGRAM = ("index.py", "products.py", "selling.py", "signing.py", "words.py")  # on which it depends what an index holds
 _TABLES = """
 CREATE TABLE about(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE product(id INTEGER PRIMARY KEY, sku TEXT UNIQUE, kind INTEGER, offered INTEGER, name TEXT);
+CREATE TABLE offered(sku TEXT PRIMARY KEY, content TEXT, imaginary INTEGER) WITHOUT ROWID;
 CREATE TABLE record(product INTEGER PRIMARY KEY, json TEXT);
 CREATE TABLE kind(id INTEGER PRIMARY KEY, best INTEGER, offered INTEGER, children INTEGER, prescription INTEGER,
   sold_out INTEGER);
@@ -101,6 +103,8 @@ class Writer:
         place = rank[0] * 2 + rank[1]
         self._rows["product"].append((number, product.sku, kind.id, product.offered, product.name))
         self._rows["record"].append((number, record))
+        if product.offered:
+            self._rows["offered"].append(tuple(Offered.of(product)))
         self._add_names(product, number, kind, place)
         self._add_words(product, number)
         kind.complaints.update(concept for symptom in product.symptoms for concept in self._complaints(symptom))

@@ -14,7 +14,10 @@ from medasst.disk import package_file
 from medasst.text import comparison_key, normalise
 
 _NOTHING = frozenset({"", "-", "--", "—", "——", "/", "\\", "null", "none", "nan", "n/a", "#n/a"})
-_CURRENCY = re.compile(r"^(?:¥|cny|rmb|人民币)|(?:元|块|圆|cny|rmb)?(?:[/每]?[盒瓶支袋包件个板罐])?$", re.IGNORECASE)
+_UNIT = "盒|瓶|支|袋|包|件|个|板|罐|箱|条|提|组|套|打|桶|贴|片|粒|丸|枚|双|台"
+_CURRENCY = re.compile(rf"^(?:¥|cny|rmb|人民币)|(?:元|块|圆|cny|rmb)?(?:[/每]?(?:{_UNIT}))?$", re.IGNORECASE)
+_PRICED_BY = re.compile(rf"(?:{_UNIT})$")
+_MANY = frozenset("箱件条提组套打板片粒丸枚")  # of these a package may hold several, or be one of several
 _AMOUNT = re.compile(r"(?:[0-9]{1,3}(?:[,，][0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
 
 
@@ -49,6 +52,23 @@ def price(said: str) -> float | None:
         return None
     yuan = float(re.sub("[,，]", "", bare))
     return yuan if yuan > 0 else None
+
+
+def price_unit(said: str, pack: str) -> str:
+    """What a price is told by, where that may not be the package that is sold: 12元/箱, 3元/片; empty where nothing says so."""
+    unit = _PRICED_BY.search(re.sub(r"\s", "", said))
+    if unit is None:
+        return ""
+    sold_by = re.search(rf"[/每]({_UNIT})$", re.sub(r"\s", "", pack))
+    return unit[0] if (unit[0] != sold_by[1] if sold_by else unit[0] in _MANY) else ""
+
+
+def no_medicine(status: str, approval: str) -> str:
+    """The word or approval number by which a product is none (a device, a health food, a cosmetic); empty where it is one."""
+    told = words()["no_medicine"]
+    if key(status) in {key(word) for word in told["status"]}:
+        return status
+    return approval if any(letters in approval for letters in told["approval"]) else ""
 
 
 def count(said: str) -> int | None:

@@ -21,12 +21,12 @@ from medasst.errors import ConfigError, DataError
 from medasst.formulary import Formulary
 from medasst.intake.mapping import CatalogueMapping, nearest
 from medasst.intake.report import Report, write_report
-from medasst.intake.rows import Problem, Reading, RowReader
+from medasst.intake.rows import NO_MEDICINE, Problem, Reading, RowReader
 from medasst.lexicon import Lexicon
 from medasst.progress import Progress, silent
 from medasst.rulebook import Rulebook
 
-_FORMAT = 1  # of a version's folder; a change makes every import new
+_FORMAT = 2  # of a version's folder; a change makes every import new
 _HEAD = 1_000  # rows by which a file's columns are told
 _TOLD = 500  # rows between two words to `progress`
 _READERS = ("mapping.py", "codes.py", "cells.py", "rows.py", "words.toml")
@@ -53,9 +53,22 @@ class Intake(NamedTuple):
 
 
 class _File(NamedTuple):
+    """One of the shop's files. `content` is a hash of its rows: a workbook that was saved again has other bytes."""
+
     name: str
     path: Path
     sha256: str
+    content: str
+
+    @classmethod
+    def of(cls, name: str, path: Path, mapping: CatalogueMapping) -> _File:
+        sha256 = file_sha256(path)
+        if path.suffix != ".xlsx":
+            return cls(name, path, sha256, sha256)
+        digest = hashlib.sha256()
+        for row in _rows(mapping, cls(name, path, sha256, "")):
+            digest.update(json.dumps([row.part, row.line, row.value, row.error], ensure_ascii=False, default=str).encode())
+        return cls(name, path, sha256, digest.hexdigest())
 
 
 class _Place(NamedTuple):
@@ -79,13 +92,13 @@ class _Job(NamedTuple):
 
     @classmethod
     def of(cls, mapping: CatalogueMapping, lexicon: Lexicon | None) -> _Job:
-        """Raises DataError: no such file."""
+        """Raises DataError: no such file, or no row in one. ConfigError: a workbook lacks a column or a sheet that is named."""
         found = dict(file for pattern in mapping.files for file in matching(pattern, "check `files` in the mapping"))
-        files = [_File(name, path, file_sha256(path)) for name, path in found.items()]
+        files = [_File.of(name, path, mapping) for name, path in found.items()]
         lexicon = lexicon or Lexicon(Rulebook.load(mapping.rulebook, mapping.overlay))
         settings = mapping.model_dump(mode="json", exclude={"files", "rulebook", "overlay"})
         program = [file_sha256(package_file(f"intake/{name}")) for name in _READERS]
-        made_of = [_FORMAT, settings, [(file.name, file.sha256) for file in files], made_by(lexicon.book), program]
+        made_of = [_FORMAT, settings, [(file.name, file.content) for file in files], made_by(lexicon.book), program]
         key = json.dumps(made_of, ensure_ascii=False, sort_keys=True)
         return cls(mapping, files, lexicon, hashlib.sha256(key.encode()).hexdigest()[:12])
 
@@ -142,7 +155,8 @@ def _make(job: _Job, folder: Path, progress: Progress) -> None:
         writer.finish(job.version)
     finally:
         writer.close()
-    report.served = bool(report.taken) and report.refused <= job.mapping.refuse_above * report.read
+    others = report.problems[NO_MEDICINE]  # a whole shop's file may hold many; that they stay out is no sign of a wrong mapping
+    report.served = bool(report.taken) and report.refused - others <= job.mapping.refuse_above * (report.read - others)
     write_report(folder, report)
 
 

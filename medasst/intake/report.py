@@ -24,7 +24,8 @@ class Report:
     """Counts of an import, and the first of each list.
 
     Attributes:
-        read, taken, refused: rows. offered: products of those taken that may be shown.
+        read, taken, refused: rows; `problems["no_medicine"]` of the refused weren't meant to come in.
+        offered: products of those taken that may be shown.
         problems: rows by what is wrong, refused and not: `[problem]` of words.toml.
         whys: products that came in and aren't offered, by why. stricter: products by whose word counted.
         shown_by_label: products sold both ways that their label shows to be free.

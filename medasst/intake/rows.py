@@ -12,6 +12,7 @@ from medasst.formulary import Formulary
 from medasst.intake import cells, codes
 from medasst.intake.mapping import CODES, CatalogueMapping
 
+NO_MEDICINE = "no_medicine"
 _LONGEST = {"sku": 100, "name": 200, "price": 50}  # characters; of other cells:
 _LONGEST_TEXT = 20_000
 
@@ -56,10 +57,14 @@ class RowReader:
         sections = {key: cells.text(row.get(column)) for key, column in self._mapping.sections()}
         problems += _required(said)
         problems += _too_long(said, sections)
+        if other := self._no_medicine(said):
+            return Reading(None, said["sku"], [Problem("status", NO_MEDICINE, other)])
         status, label = self._sold(said, problems)
         yuan = cells.price(said["price"])
         if yuan is None and said["price"]:
             problems.append(Problem("price", "bad_price", said["price"]))
+        if yuan is not None and (unit := cells.price_unit(said["price"], said.get("pack", ""))):
+            problems.append(Problem("price", "price_unit", f"{said['price']}（每{unit}）", refused=False))
         stock = cells.count(said.get("stock", ""))
         if stock is None and said.get("stock"):
             problems.append(Problem("stock", "bad_stock", said["stock"], refused=False))
@@ -86,6 +91,11 @@ class RowReader:
             leaflet=self._leaflet(said["name"], row, sections),
         )
         return Reading(product, product.sku, problems)
+
+    def _no_medicine(self, said: Mapping[str, str]) -> str:
+        """By what a row tells that it is no medicine; a word that the mapping explains is one of a medicine."""
+        status = said.get("status", "")
+        return cells.no_medicine("" if cells.key(status) in self._own else status, said.get("approval", ""))
 
     def _items(self, said: Mapping[str, str], name: str) -> tuple[str, ...]:
         return cells.items(said.get(name, ""), self._mapping.separators)

@@ -8,12 +8,11 @@ from typing import NamedTuple
 
 from medasst.assistant.shop import Shop
 from medasst.catalogue import Catalogue
-from medasst.catalogue.signing import IMAGINARY, offered, product_content
 from medasst.errors import ConfigError
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
 from medasst.rulebook.decisive import decisive
-from medasst.rulebook.signatures import PRODUCT, Key, fingerprint
+from medasst.rulebook.signatures import PRODUCT, Key
 from medasst.service.config import ServeConfig
 from medasst.weights import is_embedded
 
@@ -59,11 +58,11 @@ class _Products(NamedTuple):
     @classmethod
     def of(cls, catalogue: Catalogue, book: Rulebook) -> _Products:
         found = cls([], [])
-        for product in offered(catalogue):
-            if product.maker.endswith(IMAGINARY):
+        for product in catalogue.offers():
+            if product.imaginary:
                 found.imaginary.append(product.sku)
             signature = book.ledger.signatures.get((PRODUCT, product.sku))
-            if signature is None or signature.content != fingerprint(product_content(product)):
+            if signature is None or signature.content != product.content:
                 found.undecided.append(product.sku)
         return found
 

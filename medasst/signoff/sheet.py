@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import xlsxwriter
 
 from medasst.catalogue import Catalogue
-from medasst.catalogue.signing import offered, product_content
+from medasst.catalogue.signing import Offered
 from medasst.disk import written_whole
 from medasst.rulebook import Rulebook
 from medasst.rulebook.decisive import decisive
-from medasst.rulebook.signatures import PRODUCT, Key, Signature, fingerprint
+from medasst.rulebook.signatures import PRODUCT, Key, Signature
 from medasst.signoff.sentences import again, differs, product_sentence, sentence, words
 
 _LONGEST = 32_000  # characters of a cell; Excel takes 32,767
@@ -58,11 +58,11 @@ def lines(book: Rulebook, catalogue: Catalogue | None) -> Iterator[Line]:
             again=again(row),
             differ=differs(row),
         )
-    for product in offered(catalogue) if catalogue is not None else ():
+    for product in catalogue.over_the_counter if catalogue is not None else ():
         sections = product.leaflet.values()
         yield Line(
             (PRODUCT, product.sku),
-            fingerprint(product_content(product)),
+            Offered.of(product).content,
             product_sentence(product),
             source="；".join(dict.fromkeys(section.document for section in sections)),
             checked=bool(sections) and all(section.checked for section in sections),

@@ -361,6 +361,39 @@ def test_a_workbook_and_its_sheets(tmp_path: Path) -> None:
     assert Catalogue.open(tmp_path / "out", LEXICON)["A1"].price == 12.8
 
 
+def test_a_workbook_that_was_saved_again_is_the_same_version(tmp_path: Path) -> None:
+    rows = [HEADINGS, [cell or None for cell in GOOD]]
+    write_workbook(tmp_path / "shop.xlsx", {"商品": rows})
+    first = brought(tmp_path, [], file="shop.xlsx")
+    before = (tmp_path / "shop.xlsx").read_bytes()
+    with zipfile.ZipFile(tmp_path / "shop.xlsx", "a") as book:
+        book.writestr("docProps/saved.xml", "<saved/>")
+    assert (tmp_path / "shop.xlsx").read_bytes() != before
+    again = brought(tmp_path, [], file="shop.xlsx")
+    assert again.unchanged and again.version == first.version
+    write_workbook(tmp_path / "shop.xlsx", {"商品": [*rows, ["A2", *[cell or None for cell in GOOD[1:]]]]})
+    assert brought(tmp_path, [], file="shop.xlsx").version != first.version
+
+
+def test_what_is_no_medicine_stays_out_and_says_so(tmp_path: Path) -> None:
+    others = [
+        row("D1", "体温计", status="医疗器械"),
+        row("D2", "鱼油软胶囊", status="保健食品"),
+        row("D3", "面霜", status="化妆品"),
+    ]
+    device = row("D4", "退热贴", status="甲类", 文号="国械备20180001")
+    found = brought(tmp_path, [GOOD, *others, device])
+    assert found.report.served and found.report.taken == 1 and found.report.problems["no_medicine"] == 4
+    told = found.report.rejected[0]
+    assert (told["line"], told["code"], told["value"]) == (3, "no_medicine", "医疗器械") and "商城" in told["remedy"]
+
+
+def test_a_price_by_another_unit_than_the_package_is_told(tmp_path: Path) -> None:
+    found = brought(tmp_path, [row("A1", "蒙脱石散", price="120元/箱"), row("A2", "布洛芬片", price="12元/盒")])
+    assert found.report.taken == 2
+    assert [(one["sku"], one["code"]) for one in found.report.noted if one["field"] == "price"] == [("A1", "price_unit")]
+
+
 def test_json_and_json_lines_and_another_encoding(tmp_path: Path) -> None:
     row_of = dict(zip(HEADINGS, GOOD, strict=True))
     more = row_of | {"编码": 1002, "售价": 9.5, "症状": ["头痛", "牙痛"], "成份": None}
@@ -463,6 +496,8 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "contents\t布洛芬" in capsys.readouterr().out
     assert cli.main(["catalogue", "search", out, "我头疼"]) == 0
     assert capsys.readouterr().out == "symptom\tA1\t布洛芬缓释胶囊\t头疼\n"
+    assert cli.main(["catalogue", "search", out, "qqqq"]) == 0
+    assert "nothing of that name" in capsys.readouterr().err
     assert cli.main(["catalogue", "rollback", out, listed.split()[1][:5]]) == 0
     for wrong in (["show", out, "Z9"], ["rollback", out, "zz"], ["list", str(tmp_path / "none")]):
         assert cli.main(["catalogue", *wrong]) == 2
