@@ -260,3 +260,9 @@ def test_a_chat_template_of_a_base_model_is_told(
     told = [str(w.message) for w in recwarn if "base model" in str(w.message)]
     assert bool(told) == (template == "auto") and renderer.kind == "chat"
     assert {151643, 151645} <= renderer.stop_ids
+
+
+def test_the_page_has_a_row_for_each() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "training.md").read_text("utf-8")
+    assert all(f"| {kind.template or 'plain'} | yes |" in page and f"\n| {kind.architecture} |" in page for kind in KINDS)
+    assert page.count("| yes | yes | yes | yes | yes | yes |") == len(KINDS)
