@@ -186,7 +186,7 @@ class Drafter:
         act, data = request.acts[0], self.rules.gate.texts
         # A vetted answer may say how to get it here.
         speaks = act.want != "ask" and act.status != "banned_online"
-        vetted = self.vetted.nearest(Sought.of(request, self.rules, ["prescription"], ())) if speaks else None
+        vetted = self.vetted.nearest(Sought.of(request, self.rules, ["prescription"])) if speaks else None
         texts = self._checked(vetted.row.answer) if vetted else []
         if not vetted or any(text.replaced_by_rule for text in texts) or len(texts) < len(sentences(vetted.row.answer)):
             texts = [Text(sentence) for sentence in self.rules.gate.answer(act)]
@@ -197,12 +197,17 @@ class Drafter:
 
     def _vetted(self, request: Request) -> VettedAnswer | None:
         """The vetted answer to the last turn."""
-        topics = [topic for topic in get_args(Topic) if topic != "prescription"]
-        return self.vetted.nearest(Sought.of(request, self.rules, topics, [match.product for match in request.named]))
+        asked = [topic for topic in get_args(Topic) if topic != "prescription"]
+        return self.vetted.nearest(Sought.of(request, self.rules, asked))
 
     def _from_vetted(self, request: Request, answer: VettedAnswer) -> Draft:
         texts = self._checked(answer.row.answer)
-        body: list[Event] = [*_paragraph(texts), *(Citation(source.document, source.section) for source in answer.sources)]
+        meals = [self._warning(one) for match in request.named for one in self._with_food(match.product, request)]
+        body: list[Event] = [
+            *meals,
+            *_paragraph(texts),
+            *(Citation(source.document, source.section) for source in answer.sources),
+        ]
         if request.buys:
             body += map(self._card, answer.offers[:_SHOWN])
         grounds = answer.row.answer + _grounds(answer.offers)
