@@ -20,12 +20,14 @@ class Warn:
     Attributes:
         rule, version: the rule that says so.
         text: for the shopper; with where to go, by when and first aid where it is a danger.
+        alarm: whether it sends somebody to a doctor; then no product is shown beside it.
     """
 
     rule: str
     severity: Severity
     text: str
     version: str
+    alarm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was asked for: a leaflet's section, a price, what is in stock, a shop matter, a vetted answer.
+    """What was asked for: a leaflet's section, a price, what is in stock, a shop matter, a vetted answer; what is to be told.
 
     Attributes:
         products: those to show beside it.

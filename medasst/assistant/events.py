@@ -1,8 +1,8 @@
 """What a reply is made of: events in order. They are numbered where they leave, so that a lost stream can resume.
 
 A reply is `Finding | Text | Citation | Card | Ask | HandOff` in any order that helps, then exactly one `End`. The last
-`Finding` before `End` has rule `ai_label`: every reply says that it comes from a machine. One of rule `otc_notice`
-stands before it where a product was shown.
+`Finding` before `End` has rule `ai_label`: every reply says that it comes from a machine, and, where a product was shown or a
+prescription is due, in the same line what the law has stand beside that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Severity = Literal["emergency", "urgent", "warning", "info"]
 EndReason = Literal["stop", "red_flag", "prescription", "hand_off"]
 
 AI_LABEL = "ai_label"  # the rule name of the label's Finding
-OTC_NOTICE = "otc_notice"  # of what the law has stand beside products
+SHOWN = "【商品】"  # what a product begins with that is shown in a plain text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,10 @@ class Text(_Event):
 class Card(_Event):
     """A product to show, with the facts that a shopper may see. Never a prescription product.
 
-    `citation` names the leaflet section behind `reason`; `price` is in yuan; `status` is otc-a or otc-b.
+    Attributes:
+        reason: why it, a phrase; `citation` names the leaflet section behind it or behind `how`.
+        price: in yuan. status: otc-a or otc-b.
+        how, caution: whole sentences: how this person takes it, what to mind; "" where that is not told.
     """
 
     type: ClassVar[str] = "card"
@@ -65,10 +68,14 @@ class Card(_Event):
     pack: str
     price: float
     status: str
+    how: str = ""
+    caution: str = ""
 
     def as_text(self) -> str:
         kind = "甲类" if self.status == "otc-a" else "乙类"
-        return f"【商品】{self.name} {self.strength} {self.pack}（{kind}非处方药，{self.price:g}元）：{self.reason}\n"
+        facts = " ".join(filter(None, (self.name, self.strength, self.pack)))
+        reason = self.reason if self.reason.endswith("。") else f"{self.reason}。"
+        return f"{SHOWN}{facts}（{kind}非处方药，{self.price:g}元）：{reason}{self.how}{self.caution}\n"
 
 
 @dataclass(frozen=True, slots=True)

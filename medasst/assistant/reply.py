@@ -1,4 +1,4 @@
-"""One reply: red flags, prescription gate, retrieval, model, checked text. The only place where all of them meet."""
+"""One reply: what is asked, what there is to say, what is done about it, in words; a model beside it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medasst.assistant import request, wording
-from medasst.assistant.draft import Draft, Drafter
-from medasst.assistant.events import AI_LABEL, OTC_NOTICE, Card, End, Event, Finding, Text, plain_text
+from medasst.assistant.compose import Draft, compose
+from medasst.assistant.events import AI_LABEL, End, Event, Finding, Text, plain_text
+from medasst.assistant.found import Searcher
 from medasst.assistant.lanes import Lanes
-from medasst.assistant.shop import Shop, ShopTalk
+from medasst.assistant.policy import policy
+from medasst.assistant.shop import Shop
 from medasst.assistant.vetted import VettedAnswers
 from medasst.catalogue import Catalogue
 from medasst.conversation import Conversation
@@ -58,8 +60,7 @@ class Assistant:
     ) -> None:
         self.catalogue, self.rules, self.vetted = catalogue, rules, vetted
         self.model, self.decoding, self.name, self.patience = model, decoding or _DECODING, name, patience
-        self.talk = ShopTalk(rules, shop or Shop())
-        self._drafter, self._lanes = Drafter(catalogue, rules, vetted), Lanes()
+        self._searcher, self._lanes = Searcher(catalogue, rules, vetted, shop), Lanes()
 
     @classmethod
     def from_samples(
@@ -96,7 +97,9 @@ class Assistant:
         Raises:
             DataError: there is no user turn to answer.
         """
-        return self._drafter.draft(request.read(conversation, self.catalogue, self.rules, unread=unread))
+        asked = request.read(conversation, self.catalogue, self.rules, unread=unread)
+        found = self._searcher.find(asked, conversation.messages)
+        return compose(policy(asked, found, self.rules.replies), found.said, self.rules)
 
     async def reply(self, conversation: Conversation, *, unread: bool = False) -> AsyncIterator[Event]:
         """The reply to the last user turn, event by event. Model failures never surface: the vetted part stands alone.
@@ -124,12 +127,10 @@ class Assistant:
         yield End(draft.reason, usage)
 
     def _closing(self, draft: Draft, said: wording.Wording) -> list[Finding]:
-        """What stands under a reply: how to buy what it shows, that the model had no time for it, that a machine wrote it."""
-        say = self.rules.messages
-        shows = any(isinstance(event, Card) for event in draft.body)
-        notice = [Finding(OTC_NOTICE, "info", say.otc_notice, say.version)] if shows else []
+        """What stands under a reply: that the model had no time for it; in one line what the law asks, and who wrote it."""
+        say = self.rules.replies
         busy = [Finding("model_busy", "info", say.busy, say.version)] if wording.BUSY in said.refused else []
-        return [*notice, *busy, Finding(AI_LABEL, "info", say.ai_label, say.version)]
+        return [*busy, Finding(AI_LABEL, "info", "".join((*draft.notices, say.ai_label)), say.version)]
 
     async def _word(self, conversation: Conversation, draft: Draft) -> wording.Wording:
         if self.model is None or not draft.grounds:

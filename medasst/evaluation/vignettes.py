@@ -72,6 +72,7 @@ class Vignette(Config):
     Attributes:
         pair: vignettes of one `pair` are one case in other words.
         why: the judgement's ground, for people.
+        useful: what a useful reply holds, for people who judge by hand.
     """
 
     id: Text
@@ -80,6 +81,7 @@ class Vignette(Config):
     want: tuple[Want, ...] = Field(min_length=1)
     pair: str = ""
     why: str = ""
+    useful: str = ""
 
     @model_validator(mode="after")
     def _of_its_turns(self) -> Self:

@@ -54,7 +54,7 @@ from medasst.rulebook.rows import (
     Weights,
 )
 from medasst.rulebook.tables import Place, Table
-from medasst.rulebook.texts import WarningRow
+from medasst.rulebook.texts import Replies, WarningRow
 from medasst.rulebook.vetted import Topic, VettedRow
 
 __all__ = [
@@ -96,6 +96,7 @@ __all__ = [
     "Quantity",
     "QuestionRow",
     "ReactionRow",
+    "Replies",
     "Row",
     "Rulebook",
     "Severity",

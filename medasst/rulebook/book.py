@@ -45,10 +45,10 @@ from medasst.rulebook.texts import (
     CounterTexts,
     GateTexts,
     Leaflets,
-    Messages,
     OutputTexts,
     ReachTexts,
     ReactionTexts,
+    Replies,
 )
 from medasst.rulebook.vetted import VettedRow, read_vetted
 from medasst.versions import current
@@ -59,7 +59,7 @@ _DRUGS = ("drugs.toml", "drugs_more.toml")
 _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 # What an overlay may bring to a table that is one object: texts, and rows that add. Its patterns decide what is let through.
 _OPEN = {
-    "messages.toml": None,
+    "replies.toml": None,
     "reach.toml": None,
     "reactions.toml": frozenset({"stop", "ask_prescriber", "report", "ask", "some_medicine", "reaction"}),
     "gate.toml": frozenset({"answer", "banned", "some_drug", "by_symptom", "document", "section", "warning"}),
@@ -255,7 +255,7 @@ class Rulebook:
     duties: Table[DutyRow]
     wordings: Wordings
     talk: Talk
-    messages: Messages
+    replies: Replies
     reach: ReachTexts
     reactions: ReactionTexts
     gate: GateTexts
@@ -329,7 +329,7 @@ class Rulebook:
                 Wordings, base.folder, {**context, **persons, **base.read("names.toml"), **base.read("verbs.toml")}, _WORDINGS
             ),
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
-            messages=_texts(Messages, base, over, "messages.toml", _OPEN["messages.toml"]),
+            replies=_texts(Replies, base, over, "replies.toml", _OPEN["replies.toml"]),
             reach=_texts(ReachTexts, base, over, "reach.toml", _OPEN["reach.toml"]),
             reactions=_texts(ReactionTexts, base, over, "reactions.toml", _OPEN["reactions.toml"]),
             gate=_gate(base, over, ledger),

@@ -2,56 +2,46 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from medasst.config import Config
 from medasst.rulebook.rows import Level, ReactionRow, Regex, Row, Words
-from medasst.text import comparison_key
 
-_COURTEOUS = 60  # letters of a turn that may still be a mere courtesy
-
-
-class SmallTalk(Config):
-    """A courtesy (a regular expression over the whole turn's letters) and its answer."""
-
-    pattern: Regex
-    answer: str
+Forms = Annotated[tuple[str, ...], Field(min_length=1)]  # of one sentence, see `replies.toml`
 
 
-class Messages(Config):
-    """The fixed sentences of `messages.toml`, a field each; `version` counts changes of their meaning."""
+class Replies(Config):
+    """What a reply says of itself (`replies.toml`; its comments say what each is for); `version` counts changes of meaning."""
 
     version: str
     ai_label: str
     otc_notice: str
-    emergency: str
-    urgent_note: str
-    unknown: str
-    unread: str
+    prescription_notice: str
+    emergency: Forms
+    urgent_note: Forms
+    no_medicine: Forms
+    unread: Forms
     busy: str
-    ask_pharmacist: str
-    ask_pharmacist_prescription: str
-    symptom_intro: str
-    see_doctor: str
+    unknown: Forms
+    ask_pharmacist: Forms
+    prescription_again: Forms
+    prescription_only: Forms
+    tentative: Forms
+    choose_one: Forms
+    still: Forms
+    no_longer: Forms
+    out_of_stock: Forms
+    again: Forms
     card_reason: str
-    card_untold: str
-    leaflet_untold: str
+    card_how: str
+    card_caution: str
     replaced: Mapping[str, str]
     lead: Mapping[Level, str]
-    before: Mapping[Level, str]
+    before: Mapping[Level, Forms]
     begins: Mapping[Level, Regex]
-    small_talk: tuple[SmallTalk, ...]
-
-    def courtesy(self, turn: str) -> str | None:
-        """The answer to a turn that is nothing but a courtesy."""
-        letters = comparison_key(turn)
-        if len(letters) > _COURTEOUS:
-            return None
-        return next((talk.answer for talk in self.small_talk if re.fullmatch(talk.pattern, letters)), None)
 
 
 class ReachTexts(Config):

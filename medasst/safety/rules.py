@@ -32,12 +32,12 @@ class Rules:
     def __init__(self, catalogue: Catalogue) -> None:
         self.lexicon: Lexicon = catalogue.lexicon
         self.book: Rulebook = self.lexicon.book
-        self.messages, self.questions = self.book.messages, self.book.questions.rows
+        self.replies, self.questions = self.book.replies, self.book.questions.rows
         self.triage = Triage(self.book, self.lexicon)
         self.gate = Gate(self.book, self.lexicon, catalogue)
         self.formulary = catalogue.formulary
         self.person_checks = PersonChecks(self.lexicon, self.formulary)
-        self._output = OutputCheck(self.gate, self.book.output, self.messages.replaced)
+        self._output = OutputCheck(self.gate, self.book.output, self.replies.replaced)
         self._products = ProductNames(catalogue.over_the_counter.product_names())
 
     def state(self, messages: Sequence[Message]) -> DialogueState:

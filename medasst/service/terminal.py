@@ -120,7 +120,7 @@ def _block(event: Event) -> Panel | Line | None:  # noqa: PLR0911 - one line per
 
 
 def _card(card: Card) -> Panel:
-    lines = [f"{card.form} {card.strength} {card.pack}".strip(), card.reason]
+    lines = [f"{card.form} {card.strength} {card.pack}".strip(), *filter(None, (card.reason, card.how, card.caution))]
     if card.citation:
         lines.append(SAY["basis"].format(citation=card.citation))
     title = Line(f"{card.name} · {SAY.get(card.status, card.status)} · ¥{card.price:.2f}", style="bold")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medasst.assistant import Assistant, Card, HandOff
+from medasst.assistant import Assistant, Card
 from medasst.catalogue.catalogue import SAMPLES
 from medasst.conversation import Conversation
 
@@ -35,15 +35,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Assistant:
 
 
 def test_without_a_leaflet_nothing_is_offered_for_a_complaint(shop: Assistant) -> None:
-    events, _ = draft(shop, "我头疼，吃什么药")
-    assert not [event for event in events if isinstance(event, Card)]
-    assert [event for event in events if isinstance(event, HandOff)]
+    events, _ = draft(shop, "我35岁，头疼，吃什么药")
+    assert events and not [event for event in events if isinstance(event, Card)]
 
 
 def test_a_section_that_is_not_told_is_said_to_be_missing(shop: Assistant) -> None:
     for question in ("对乙酰氨基酚片怎么保存", "对乙酰氨基酚片孕妇能吃吗", "对乙酰氨基酚片老人能用吗"):
         events, said = draft(shop, question)
-        assert "请先问药师" in said or [event for event in events if isinstance(event, HandOff)], (question, said)
+        assert "药师" in said or "药盒" in said, (question, said)
         assert not [event for event in events if isinstance(event, Card)], question
 
 

@@ -46,7 +46,7 @@ FAULTS = {
     "a022": Fault(("瑞舒伐他汀钙片一天吃几片",), "self", gate=True, never=("碳酸钙",)),
     "a027": Fault(("心里不安定，睡不着怎么办",), "self", gate=False),
     # persons and time
-    "a045": Fault(("我女儿2岁发烧38.5", "我自己也头疼，32岁，吃什么"), "self", never=("儿童", "小儿")),
+    "a045": Fault(("我女儿2岁发烧38.5", "我自己也头疼，32岁，吃什么"), "self", never=("混悬", "小儿")),
     "a046": Fault(("我老婆怀孕了，便秘", "我自己脚气用什么"), "self", never=("怀孕", "孕妇禁用"), offers=True),
     "a047": Fault(("刚才胸口疼", "去过医院了，医生说是肌肉拉伤", "那我脚气用什么药"), "self", never=("120",), offers=True),
     # a doctor within days

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from medasst.assistant import Ask, Assistant, Card, Event, Finding, plain_text
-from medasst.assistant.draft import Draft
+from medasst.assistant.compose import Draft
 from medasst.conversation import Conversation, Message
 from medasst.models import Decoding, Delta, ScriptedModel
 from medasst.models.places import Placed, Places
@@ -53,13 +53,13 @@ def test_what_was_said_six_hundred_turns_ago_still_counts() -> None:
     chat = CHAT * 150
     allergic = BARE.draft(users("我对布洛芬过敏", *chat, "头疼能吃布洛芬吗"))
     assert not [e for e in allergic.body if isinstance(e, Card)]
-    danger = BARE.draft(users("胸口疼得厉害", *chat, "头疼吃什么药"))
+    danger = BARE.draft(users("胸口疼得厉害", *chat, "我35岁，头疼吃什么药"))
     assert isinstance(danger.body[0], Finding) and danger.body[0].rule == "acute_coronary"
-    assert [e for e in BARE.draft(users(*chat, "头疼吃什么药")).body if isinstance(e, Card)]
+    assert [e for e in BARE.draft(users(*chat, "我35岁，头疼吃什么药")).body if isinstance(e, Card)]
 
 
 def test_turns_left_out_make_allergy_pregnancy_and_drugs_unknown() -> None:
-    talk = users("我没有怀孕", "头疼吃什么药")
+    talk = users("我没有怀孕", "我35岁，头疼吃什么药")
     assert [e for e in BARE.draft(talk).body if isinstance(e, Card)]
     unread = BARE.draft(talk, unread=True)
     assert not [e for e in unread.body if isinstance(e, Card)]
@@ -141,12 +141,12 @@ async def test_where_the_model_has_no_place_the_reply_says_so_and_does_not_wait(
     model = ScriptedModel(["请多喝温水，注意休息。"])
     places = Places(1)
     taken = places.enter()
-    events = await collect(with_model(Placed(model, places)), users("头疼吃什么药"))
+    events = await collect(with_model(Placed(model, places)), users("我35岁，头疼吃什么药"))
     said = [e.rule for e in events if isinstance(e, Finding)]
     assert said.count("model_busy") == 1 and said[-1] == "ai_label"
     assert [e for e in events if isinstance(e, Card)] and model.calls == []
     taken.leave()
-    events = await collect(with_model(Placed(model, places)), users("头疼吃什么药"))
+    events = await collect(with_model(Placed(model, places)), users("我35岁，头疼吃什么药"))
     assert "注意休息" in plain_text(events) and len(model.calls) == 1
 
 
@@ -161,16 +161,16 @@ class Slow:
 
 
 async def test_what_a_slow_model_said_in_time_counts() -> None:
-    text = plain_text(await collect(with_model(Slow(), patience=0.05), users("头疼吃什么药")))
+    text = plain_text(await collect(with_model(Slow(), patience=0.05), users("我35岁，头疼吃什么药")))
     assert "注意休息。" in text and "用药之前请" not in text
 
 
 async def test_the_model_reads_the_newest_turns_only() -> None:
     model = ScriptedModel(["您好。"])
-    await collect(with_model(model), users("我是第一句话", *(["还是头疼，昨天也是这样。"] * 300), "头疼吃什么药"))
+    await collect(with_model(model), users("我是第一句话", *(["还是头疼，昨天也是这样。"] * 300), "我35岁，头疼吃什么药"))
     (conversation, _), = model.calls  # fmt: skip
     assert sum(len(m.content) for m in conversation.messages) < 2000
-    assert conversation.messages[-1].content.endswith("头疼吃什么药")
+    assert conversation.messages[-1].content.endswith("我35岁，头疼吃什么药")
     assert "第一句话" not in "".join(m.content for m in conversation.messages)
     roles = [m.role for m in conversation.messages]
     assert roles[:2] == ["system", "user"] and all(a != b for a, b in pairwise(roles))

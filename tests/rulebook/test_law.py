@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from medasst.assistant import Assistant, Card, Finding, plain_text
-from medasst.assistant.events import AI_LABEL
+from medasst.assistant.events import AI_LABEL, Event
 from medasst.cli import main
 from medasst.conversation import Conversation
 from medasst.errors import ConfigError
@@ -42,8 +43,10 @@ def answer(question: str) -> list[object]:
 
 
 def said(question: str) -> str:
-    draft = SHOP.draft(Conversation.of([("user", question)]))
-    return plain_text((*draft.body, *draft.tail))
+    async def collect() -> list[Event]:
+        return [event async for event in SHOP.reply(Conversation.of([("user", question)]))]
+
+    return plain_text(asyncio.run(collect()))
 
 
 # The table
@@ -70,7 +73,7 @@ def test_it_says_what_was_not_read_and_not_kept() -> None:
 
 
 def test_words_that_the_law_prescribes_stand_in_the_tables() -> None:
-    texts = "".join((ROOT / "medasst/rulebook" / file).read_text("utf-8") for file in ("messages.toml", "gate.toml"))
+    texts = "".join((ROOT / "medasst/rulebook" / file).read_text("utf-8") for file in ("replies.toml", "gate.toml"))
     words = [word for duty in BOOK.duties for word in duty.words]
     assert len(words) >= 3 and all(word in texts for word in words)
 
@@ -193,17 +196,19 @@ def test_nothing_that_people_wrote_for_shoppers_advertises() -> None:
     assert len(written) > 300 and refused == []
 
 
-def test_a_card_says_what_the_leaflet_says() -> None:
-    cards = [event for event in answer("头疼吃什么药") if isinstance(event, Card)]
+def test_how_a_card_says_to_take_it_is_what_the_leaflet_says() -> None:
+    cards = [event for event in answer("我35岁，头疼吃什么药") if isinstance(event, Card)]
     assert cards
     for card in cards:
-        section = SHOP.catalogue[card.sku].section("indications")
-        assert section is not None and sentences(section.text)[0] in card.reason and section.document in card.citation
+        dosage = SHOP.catalogue[card.sku].section("dosage")
+        assert dosage is not None and dosage.document in card.citation and card.how
+        said = card.how.removeprefix("用法：").rstrip("。")
+        assert all(part in dosage.text for sentence in sentences(said) for part in sentence.rstrip("。").split("，"))
         assert RULES.gate.status(card.name, card.name) not in GATED
 
 
 def test_the_label_has_both_words() -> None:
-    label = BOOK.messages.ai_label
+    label = BOOK.replies.ai_label
     assert "AI" in label and "生成" in label
     assert Finding(AI_LABEL, "info", label, "1").as_text().strip() == label  # part of the plain text, whoever copies it
 

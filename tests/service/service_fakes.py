@@ -11,12 +11,13 @@ from typing import Any
 
 import uvicorn
 
-from medasst.assistant.events import AI_LABEL, OTC_NOTICE, Ask, Card, Citation, End, Event, Finding, HandOff, Text
+from medasst.assistant.events import AI_LABEL, Ask, Card, Citation, End, Event, Finding, HandOff, Text
 from medasst.conversation import Conversation
 from medasst.service.listen import Server, address, open_socket
 
 BARE = "medasst-bare"
 LABEL = Finding(AI_LABEL, "info", "本回答由人工智能生成，仅供参考，不能代替医生诊断和药师指导。", "1")
+NOTICED = Finding(AI_LABEL, "info", f"请按药品说明书或者在药师指导下购买和使用。{LABEL.message}", "1")
 
 COLD = (
     Text("普通感冒多为病毒引起，一般一周左右自行好转。"),
@@ -30,8 +31,7 @@ COLD = (
     Card("OTC-019", "用于咽喉肿痛等感冒不适。", "板蓝根颗粒说明书·功能主治",
          "板蓝根颗粒", "颗粒剂", "10g", "20袋/包", 15.5, "otc-b"),
     Ask("请问是谁用药？", ("成人", "三岁以下儿童", "孕妇或哺乳期")),
-    Finding(OTC_NOTICE, "info", "请按药品说明书或者在药师指导下购买和使用。", "1"),
-    LABEL,
+    NOTICED,
     End("stop", {"prompt_tokens": 31, "completion_tokens": 17}),
 )  # fmt: skip
 CHEST_PAIN = (

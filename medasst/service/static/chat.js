@@ -128,6 +128,10 @@ const SHOW = {
     put(".otc", SAY.otc[event.status] ?? event.status);
     put(".facts", [event.form, event.strength, event.pack].filter(Boolean).join(" · "));
     put(".reason", event.reason);
+    for (const name of ["how", "caution"]) {
+      put(`.${name}`, event[name]);
+      node.querySelector(`.${name}`).hidden = !event[name];
+    }
     put(".source", event.citation);
     node.querySelector(".otc").dataset.status = event.status;
     node.querySelector("details").hidden = !event.citation;

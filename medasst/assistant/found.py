@@ -1,0 +1,218 @@
+"""What there is to say to a request: alarms, what speaks against medicines, answers, counsel. Decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from medasst.assistant.acts import Act, Answer, Record, Source
+from medasst.assistant.counter import Counsel, Counter
+from medasst.assistant.products import ProductAnswers
+from medasst.assistant.reactions import Reactions
+from medasst.assistant.request import Request
+from medasst.assistant.said import NOTHING, Said
+from medasst.assistant.shop import Shop, ShopTalk
+from medasst.assistant.vetted import Sought, VettedAnswers
+from medasst.catalogue import Catalogue, Product
+from medasst.conversation import Message
+from medasst.dialogue import Patient
+from medasst.lexicon import Mention
+from medasst.rulebook import QuestionRow, Topic, WarningRow
+from medasst.safety import Alarm, PersonFinding, Rules
+
+_SPOKEN = 6  # medicines of a topic that are held against one another, the newest
+_ASKED_ABOUT = 3  # products of a turn that are held against the person
+_SHOWN = 4  # products shown that a new fact is held against, the newest
+_TOPICS: frozenset[str] = frozenset(get_args(Topic)) - {"prescription"}
+_PAIRS = frozenset({"duplicate", "unknown"})
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What the last turn changes for the products that were shown to this person.
+
+    Attributes:
+        stopped: what now forbids some of them.
+        products: of which that is. stay: the others.
+    """
+
+    stopped: tuple[PersonFinding, ...] = ()
+    products: tuple[Product, ...] = ()
+    stay: tuple[Product, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What rules, catalogue, shop and vetted answers have for a request.
+
+    Attributes:
+        alarms: every one that stands, of anybody.
+        warnings: what must be said first beside a medicine of the prescription gate.
+        gate: the gate's sentences for what is wanted, of `gated`; where they come from: `gate_source`.
+        together: what speaks against taking the medicines together of which the topic speaks.
+        against: what speaks, for this person, against products that are asked about.
+        stopped: the SKUs of these that this person doesn't simply take, or takes already.
+        changed: what a new fact changes, other than that a medicine like those shown is taken; None: nothing was shown before,
+            or the turn tells nothing of this person.
+        reaction: an adverse reaction that is told.
+        answers: to what is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for it.
+        counsel: for what is complained of; None: nothing is.
+        only_prescribed: whether everything that is for what the last turn complains of needs a prescription.
+        unread: what is asked again where earlier turns were left out; None: all were read.
+        reach: how a pharmacist is reached.
+    """
+
+    said: Said = NOTHING
+    alarms: tuple[Alarm, ...] = ()
+    warnings: tuple[WarningRow, ...] = ()
+    gate: tuple[str, ...] = ()
+    gated: str = ""
+    gate_source: Source | None = None
+    together: tuple[PersonFinding, ...] = ()
+    against: tuple[PersonFinding, ...] = ()
+    stopped: frozenset[str] = frozenset()
+    changed: Changed | None = None
+    reaction: Record | None = None
+    answers: tuple[Act, ...] = ()
+    shop: tuple[Act, ...] = ()
+    vetted: Answer | None = None
+    counsel: Counsel | None = None
+    only_prescribed: bool = False
+    unread: QuestionRow | None = None
+    reach: tuple[str, ...] = ()
+
+
+class Searcher:
+    """Looks up everything for one shop.
+
+    Args:
+        shop: its own words; None: it gave none.
+    """
+
+    def __init__(self, catalogue: Catalogue, rules: Rules, vetted: VettedAnswers, shop: Shop | None = None) -> None:
+        self._catalogue, self._shelf, self._rules, self._vetted = catalogue, catalogue.over_the_counter, rules, vetted
+        self._counter, self._products = Counter(catalogue, rules), ProductAnswers(catalogue, rules)
+        self._talk = ShopTalk(rules, shop or Shop())
+        self._reactions = Reactions(rules, self._talk.reach)
+
+    def find(self, request: Request, messages: Sequence[Message]) -> Found:
+        """What there is to say; beside an emergency of the last turn nothing else is looked for."""
+        told, rules = request.told, self._rules
+        said = Said.of(messages, told.shown)
+        alarms = tuple(rules.alarms(told))
+        if any(alarm.level == "emergency" and told_since(told.turn, alarm, request) for alarm in alarms):
+            return Found(said, alarms)
+        readings = told.readings[request.first :]
+        complains = request.complaints or any(one.current for reading in readings for one in reading.findings())
+        wanted = [act for act in request.acts if act.want != "ask"]
+        gated = next(iter(wanted or (request.acts if not request.named else ())), None)
+        return Found(
+            said=said,
+            alarms=alarms,
+            warnings=tuple(rules.gate.warnings(told)),
+            gate=tuple(rules.gate.answer(gated)) if gated else (),
+            gated=gated.mention.words if gated else "",
+            gate_source=Source(rules.gate.texts.document, rules.gate.texts.section),
+            together=tuple(self._together(request)),
+            against=tuple(self._against(request)),
+            stopped=frozenset(
+                product.sku for product in request.subject if any(f.stops for f in rules.checks(product, told.current))
+            ),
+            changed=self._changed(request, said),
+            reaction=self._reactions.told(request),
+            answers=tuple(self._products.answer(request)),
+            shop=tuple(self._talk.answer(request)),
+            vetted=self._written(request),
+            counsel=self._counter.counsel(request) if complains else None,
+            only_prescribed=self._only_prescribed(request),
+            unread=rules.questions["unread"] if request.facts.unread else None,
+            reach=self._talk.reach,
+        )
+
+    def _written(self, request: Request) -> Answer | None:
+        """The vetted answer to what is asked."""
+        topics = [topic for asked in request.asks if (topic := asked.key if asked.kind == "section" else asked.kind) in _TOPICS]
+        sought = Sought.of(request, self._rules, topics, request.subject)
+        if not topics or (found := self._vetted.nearest(sought)) is None:
+            return None
+        return Answer((found.row.answer,), found.sources, found.offers)
+
+    def _together(self, request: Request) -> list[PersonFinding]:
+        """What speaks against taking the medicines together of which the topic speaks, one of each pair in the last turn.
+
+        Of two that are taken already, only what is sure and stops: a doctor may know of the rest.
+        """
+        spoken = _spoken(request)
+        if len(spoken) < 2:
+            return []
+        last = {mention.concept for mention in request.told.readings[-1].drugs()}
+        names = {mention.words for concept, mention in spoken.items() if concept in last}
+        medicines = [replace(self._rules.formulary.contents(concept), name=m.words) for concept, m in spoken.items()]
+        found = self._rules.person_checks.together(medicines)
+        taken = {mention.words for mention in spoken.values() if mention.assertion == "present"}
+        return [
+            one
+            for one in found
+            if names.intersection((one.medicine, one.other))
+            and (not taken.issuperset((one.medicine, one.other)) or (one.stops and one.kind != "unknown"))
+        ]
+
+    def _against(self, request: Request) -> Iterable[PersonFinding]:
+        """What speaks against the products that are asked about; of pairs that are spoken of, `_together` tells."""
+        spoken = {mention.words for mention in _spoken(request).values()}
+        for product in request.subject[:_ASKED_ABOUT]:
+            for finding in self._rules.checks(product, request.told.current, anew=False):
+                if not (finding.other in spoken and finding.kind in _PAIRS):
+                    yield finding
+
+    def _only_prescribed(self, request: Request) -> bool:
+        last = request.told.readings[-1]
+        (*others, only) = last.mentions or (None,)
+        alone = not others and only is not None and only.kind == "finding" and only.assertion == "present"
+        return alone and self._catalogue.only_prescribed(self._catalogue.complaints(last, request.told.current.person))
+
+    def _changed(self, request: Request, said: Said) -> Changed | None:
+        now, turn = request.told.current, request.told.turn
+        before = _before(now, turn)
+        if not said.cards or before == now or before == Patient(now.person):
+            return None
+        stopped: dict[str, PersonFinding] = {}
+        stay: list[Product] = []
+        products = [p for name in said.cards[-_SHOWN:] if (p := self._by_name(name)) is not None]
+        for product in products:
+            was = {finding.kind for finding in self._rules.checks(product, before) if finding.stops}
+            new = [f for f in self._rules.checks(product, now) if f.stops and f.kind not in was and f.kind not in _PAIRS]
+            if forbidden := [finding for finding in new if finding.severity == "forbid"]:
+                stopped[product.sku] = forbidden[0]
+            elif not was and not new:
+                stay.append(product)
+        return Changed(tuple(stopped.values()), tuple(p for p in products if p.sku in stopped), tuple(stay))
+
+    def _by_name(self, name: str) -> Product | None:
+        return next((match.product for match in self._shelf.named(name) if match.product.name == name), None)
+
+
+def told_since(turn: int, alarm: Alarm, request: Request) -> bool:
+    """Whether an alarm has to do with a turn from this one on; one of values alone, with any turn that tells values."""
+    if alarm.turn is None:
+        return any(reading.values for reading in request.told.readings[turn:])
+    return alarm.turn >= turn
+
+
+def _spoken(request: Request) -> dict[str, Mention]:
+    """The medicines that the topic speaks of as taken or thought of, by what they are; no kind beside one of that kind."""
+    readings = request.told.readings[request.first :]
+    spoken = [m for reading in readings for m in reading.drugs() if m.assertion in ("present", "possible", "hypothetical")]
+    kinds = {broad for mention in spoken for broad in mention.broader if broad != mention.concept}
+    named = {mention.concept: mention for mention in spoken if mention.concept not in kinds}
+    return dict(list(named.items())[-_SPOKEN:])
+
+
+def _before(person: Patient, turn: int) -> Patient:
+    """A person as it was known before a turn."""
+    return replace(
+        person,
+        said=tuple(one for one in person.said if one.turn != turn),
+        slots={name: slot for name, slot in person.slots.items() if slot.turn != turn},
+    )

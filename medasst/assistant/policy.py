@@ -1,0 +1,286 @@
+"""What a reply does: danger before prescriptions, before what was asked, before advice, before products, before questions.
+
+A pure function over what was read and found; nothing is looked up and nothing is worded here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from typing import TypeVar
+
+from medasst.assistant.acts import Act, Advise, Answer, Inquire, Offer, Refer, Warn
+from medasst.assistant.counter import Counsel
+from medasst.assistant.events import Severity
+from medasst.assistant.found import Found, told_since
+from medasst.assistant.request import Request
+from medasst.assistant.said import Said
+from medasst.catalogue import Product
+from medasst.rulebook import URGENCY, AskKind, Level, QuestionRow, Replies, UrgencyRow
+from medasst.safety import Alarm, PersonFinding
+
+T = TypeVar("T")
+_ALARMS = 3  # alarms of one reply
+_AGAINST = 2  # findings of one kind against medicines
+_WARNINGS = 3  # such findings of one reply
+_QUESTIONS = 2
+_OFFERED = 2  # products of one reply
+_BESIDE, _ALONE = 2, 4  # sentences of advice beside products or questions, and without
+_GOING_ON: frozenset[AskKind] = frozenset({"treat", "none"})
+# Who asks these looks for a product; who asks of a leaflet's section has it.
+_SHOWING: frozenset[AskKind] = frozenset({"treat", "price", "stock", "spec", "cheaper", "another", "compare", "buy"})
+_SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
+
+
+def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
+    """The acts of a reply, in order.
+
+    Args:
+        say: the fixed sentences.
+    """
+    alarms = [alarm for alarm in found.alarms if _concerns(alarm, request)]
+    now = [alarm for alarm in alarms if told_since(request.told.turn, alarm, request)]
+    if any(alarm.level == "emergency" for alarm in now):
+        return _emergency(now, found.said, say)
+    if standing := [alarm for alarm in alarms if _is_still_about(alarm, request)]:
+        return _standing(standing, found.said, say, gives=bool(request.told.readings[-1].drugs()))
+    first: list[Act] = [*_reminders(alarms, now, found.said, say), *_alarms(now, found.said, say)]
+    first += [Warn("gate.warning", "warning", row.text, row.version) for row in found.warnings]
+    if alarms:
+        return _beside_an_alarm(request, found, say, first, max((alarm.level for alarm in alarms), key=URGENCY.index))
+    first += [_warn(finding) for finding in found.together[:_AGAINST]]
+    acts = [*first, *_changed(found, say), *_against(found)]
+    acts += [*_gate(request, found, say), *([found.reaction] if found.reaction else [])]
+    answers = list(_answers(request, found))
+    acts += answers
+    if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers):
+        acts += _counsel(found.counsel, found, say, goes_on=_kinds(request) <= _GOING_ON)
+    acts = _limited(acts)
+    if found.unread:
+        acts = _unread(acts, found, found.unread, say)
+    if not acts and found.only_prescribed:
+        return (Refer("prescription", (found.said.form(say.prescription_only), *found.reach), "prescription"),)
+    return tuple(acts) or (Refer("unknown", (found.said.form(say.unknown), *found.reach)),)
+
+
+# Danger
+
+
+def _emergency(alarms: Sequence[Alarm], said: Said, say: Replies) -> tuple[Act, ...]:
+    most = [alarm for alarm in alarms if alarm.level == "emergency"]
+    closing = all(alarm.rule.closing for alarm in most)
+    return (*_alarms(most, said, say), *([Answer((say.emergency[0],))] if closing else []))
+
+
+def _standing(alarms: Sequence[Alarm], said: Said, say: Replies, *, gives: bool) -> tuple[Act, ...]:
+    """That somebody must go, once more, and nothing that could keep them from it.
+
+    Args:
+        gives: whether a medicine is about to be given: then what to do until help is there is said again, too.
+    """
+    acts: list[Act] = []
+    for rule in _unique(alarm.rule for alarm in alarms)[:_ALARMS]:
+        text = _again(say.before["emergency"], said, rule)
+        if gives:
+            text += said.new(rule.first_aid) or said.form(say.no_medicine)
+        acts.append(Warn(rule.id, "emergency", text, rule.version, alarm=True))
+        said = replace(said, keys=said.keys | Said.of_text(text))
+    note = said.form(say.urgent_note)
+    return (*acts, *([Answer((note,))] if note else []))
+
+
+def _alarms(alarms: Sequence[Alarm], said: Said, say: Replies) -> list[Act]:
+    """What alarms say: all emergencies, else only those of the highest level; at most three, none twice."""
+    shown = _unique(alarm.rule for alarm in alarms if alarm.level == alarms[0].level)[:_ALARMS]
+    return [Warn(rule.id, _SEVERITY[rule.level], _said_of(rule, said, say), rule.version, alarm=True) for rule in shown]
+
+
+def _said_of(rule: UrgencyRow, said: Said, say: Replies) -> str:
+    """An alarm's message; where it was raised before, in short with what of it wasn't said."""
+    text = _told(rule, say)
+    new = said.new(text)
+    return text if new == text else _again(say.before[rule.level], said, rule) + new
+
+
+def _told(rule: UrgencyRow, say: Replies) -> str:
+    """An alarm's message: first what to do, and by when."""
+    begun = re.search(say.begins[rule.level], re.split("[，。！；]", rule.message)[0])
+    lead = "" if begun or not rule.closing else say.lead[rule.level]
+    return lead + rule.message + rule.first_aid
+
+
+def _reminders(alarms: Sequence[Alarm], now: Sequence[Alarm], said: Said, say: Replies) -> list[Act]:
+    """The highest alarms of earlier turns stand until they are resolved: they are said again, in short."""
+    new = {alarm.rule.id for alarm in now}
+    old = [alarm.rule for alarm in alarms if alarm.rule.id not in new]
+    before = _unique(rule for rule in old if rule.level == old[0].level)[:_ALARMS]
+    return [Warn(rule.id, "urgent", _again(say.before[rule.level], said, rule), rule.version, alarm=True) for rule in before]
+
+
+def _again(forms: Sequence[str], said: Said, rule: UrgencyRow) -> str:
+    return said.form(forms, title=rule.name) or forms[-1].format(title=rule.name)
+
+
+def _beside_an_alarm(request: Request, found: Found, say: Replies, first: list[Act], level: Level) -> tuple[Act, ...]:
+    """What may be said besides: no product, and nothing that could keep anybody from going; within days also self-care."""
+    acts = [*first, *_gate(request, found, say), *([found.reaction] if found.reaction else [])]
+    note = found.said.form(say.urgent_note)
+    acts += [Answer((note,))] if note and not found.gate else []
+    if level == "days":
+        acts += [replace(act, products=()) if isinstance(act, Answer) else act for act in found.answers]
+        if found.counsel and not found.reaction:
+            acts += _advice([replace(one, doctor="") for one in found.counsel.advice], found.said, _BESIDE)
+    acts += [replace(act, products=()) if isinstance(act, Answer) else act for act in found.shop]
+    return tuple(act for act in _limited(acts) if not isinstance(act, Offer | Inquire))
+
+
+def _concerns(alarm: Alarm, request: Request) -> bool:
+    """Whether an alarm bears on this reply: an emergency always; else one of this person, until other things are asked."""
+    mine = alarm.person == request.told.current.person
+    return alarm.level == "emergency" or (mine and told_since(request.first, alarm, request))
+
+
+def _is_still_about(alarm: Alarm, request: Request) -> bool:
+    """Whether the last turn goes on about somebody's emergency, or about nothing else that ails this person."""
+    else_told = [mention for mention in request.told.readings[-1].findings() if mention.current]
+    mine = alarm.person == request.told.current.person
+    return alarm.level == "emergency" and mine and not else_told
+
+
+# What speaks against medicines
+
+
+def _warn(finding: PersonFinding) -> Warn:
+    return Warn(finding.rule, "warning", finding.sentence, finding.version)
+
+
+def _against(found: Found) -> list[Act]:
+    """What speaks against the products that are asked about, the strictest first."""
+    return [_warn(finding) for finding in sorted(found.against, key=lambda one: not one.stops)[:_AGAINST]]
+
+
+def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
+    if not found.gate:
+        return []
+    # Where what matters most was just said of it, and it is only asked about, the short form is enough.
+    told = found.warnings or found.together
+    full = "" if told and all(act.want == "ask" for act in request.acts) else "".join(found.gate)
+    text = found.said.new(full) or found.said.form(say.prescription_again, drug=found.gated)
+    sources = (found.gate_source,) if found.gate_source else ()
+    return [Answer((text,), sources), Refer("prescription", found.reach, "prescription")]
+
+
+def _changed(found: Found, say: Replies) -> list[Act]:
+    """What a new fact means for the products that were shown."""
+    if found.changed is None or not found.changed.stopped:
+        return []
+    acts: list[Act] = [_told_of(say.no_longer, found.changed.products, found.said)]
+    acts += [_warn(finding) for finding in found.changed.stopped[:_AGAINST]]
+    return [*acts, _told_of(say.still, found.changed.stay, found.said)] if found.changed.stay else acts
+
+
+def _told_of(forms: Sequence[str], products: Sequence[Product], said: Said) -> Answer:
+    names = "、".join(dict.fromkeys(product.short_name for product in products))
+    return Answer((said.form(forms, products=names),))
+
+
+# What was asked, and what helps
+
+
+def _kinds(request: Request) -> frozenset[AskKind]:
+    return frozenset(asked.kind for asked in request.asks)
+
+
+def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
+    """Whether it is about a complaint: asked for, told beside a medicine that needs a prescription, or all there is."""
+    told = any(mention.current for mention in request.told.readings[-1].findings())
+    return "treat" in _kinds(request) or (bool(found.gate) and told) or not (answers or found.gate)
+
+
+def _answers(request: Request, found: Found) -> Iterator[Act]:
+    """What is asked of products, of the shop, of anything else; what people wrote for it where nobody here answers."""
+    counsel = found.counsel
+    helped = any(isinstance(act, Answer | Offer) for act in found.answers)
+    helped |= _kinds(request) <= _GOING_ON and counsel is not None and bool(counsel.advice or counsel.offers or counsel.missing)
+    for act in (*found.answers, *found.shop, *([found.vetted] if found.vetted and not helped else [])):
+        if isinstance(act, Offer) and act.product.sku in found.stopped:
+            continue
+        if isinstance(act, Answer) and act.products:
+            shown = act.products if _kinds(request) & _SHOWING else ()
+            yield replace(act, products=tuple(one for one in shown if one.sku not in found.stopped))
+        else:
+            yield act
+
+
+def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool) -> Iterator[Act]:
+    """Advice, products with why this person gets them or doesn't, questions.
+
+    Args:
+        goes_on: the turn goes on with the complaint, so that it is an answer that what was shown still fits.
+    """
+    said = found.said
+    new = [offer for offer in counsel.offers if offer.product.name not in said.cards]
+    shown = [offer.product for offer in counsel.offers if offer.product.name in said.cards]
+    if counsel.prescription_only:
+        yield Refer("prescription", (said.form(say.prescription_only), *found.reach), "prescription")
+    yield from (_warn(finding) for finding in counsel.refused[: _AGAINST if not new else 1])
+    if counsel.not_for:
+        yield Answer((counsel.not_for,))
+    fresh = [one for one in counsel.advice if not any(map(said.holds, one.sentences))]
+    nothing_else = goes_on and not (fresh or new or shown or counsel.missing)
+    yield from _advice(counsel.advice if nothing_else else fresh, said, _BESIDE if new or counsel.missing else _ALONE)
+    if shown:
+        if goes_on and not (found.changed and found.changed.stopped):
+            yield _told_of(say.still, shown, said)
+        new = []
+    if len(new) > 1 and counsel.either:
+        yield Answer((said.form(say.choose_one),))
+    yield from new[:_OFFERED]
+    if not counsel.offers and counsel.out_of_stock:
+        yield Answer((said.form(say.out_of_stock, products="、".join(counsel.out_of_stock)),))
+    if counsel.tentative and counsel.missing:
+        yield Answer((said.form(say.tentative, substances="、".join(counsel.tentative)),))
+    yield from map(Inquire, counsel.missing)
+
+
+def _advice(advice: Sequence[Advise], said: Said, most: int) -> list[Act]:
+    """The first sentences for each complaint that were not said yet, some of each."""
+    fresh = [[sentence for sentence in one.sentences if not said.holds(sentence)] for one in advice]
+    in_turn = [(place, sentence) for row in zip_longest(*fresh) for place, sentence in enumerate(row) if sentence]
+    chosen = in_turn[:most]
+    return [
+        replace(one, sentences=tuple(sentence for place, sentence in chosen if place == number))
+        for number, one in enumerate(advice)
+    ]
+
+
+def _limited(acts: Iterable[Act]) -> list[Act]:
+    """No more than two questions, none twice, and no more warnings than anybody reads."""
+    kept: list[Act] = []
+    asked: list[str] = []
+    warned = 0
+    for act in acts:
+        if isinstance(act, Warn) and not act.alarm:
+            warned += 1
+            if warned > _WARNINGS:
+                continue
+        if isinstance(act, Inquire):
+            if act.question.id in asked or len(asked) == _QUESTIONS:
+                continue
+            asked.append(act.question.id)
+        kept.append(act)
+    return kept
+
+
+def _unread(acts: Sequence[Act], found: Found, question: QuestionRow, say: Replies) -> list[Act]:
+    """Where earlier turns were left out: no products before the shopper has said again what speaks against them."""
+    kept = [replace(act, products=()) if isinstance(act, Answer) else act for act in acts]
+    kept = [act for act in kept if not isinstance(act, Offer | Inquire)]
+    told = found.said.form(say.unread) or say.unread[-1]
+    return [Warn("person.unread", "warning", told, say.version), *kept, Inquire(question)]
+
+
+def _unique(these: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(these))
