@@ -462,7 +462,7 @@ class Counter:
         return frozenset() if picked.candidates and self._act_locally(picked) else _WAITS
 
     def _act_locally(self, picked: _Picked) -> bool:
-        return all(any(word in one.product.form for word in self._texts.local) for one in picked.candidates)
+        return all(self._rules.acts_locally(one.product) for one in picked.candidates)
 
 
 def _advice(needs: Sequence[_Need]) -> Iterator[Advise]:

@@ -150,6 +150,8 @@ class Leaflets(Config):
     not_meant: Regex
     courtesy: Regex
     only_if: Regex
+    severe_only: Regex
+    others: Regex
     pregnancy: Regex
     lactation: Regex
     first_trimester: Regex

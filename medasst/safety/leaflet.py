@@ -24,6 +24,7 @@ _OLD_ONES = re.compile("(?:老年|岁以上)患者")
 _FOR_EVER = 1e6
 _CHILDHOOD = 216
 _KEPT = 8192  # sections that are kept as they were matched
+_NEVER = re.compile("(?!)")
 _WARNS = ("contraindications", "cautions", "interactions")
 
 
@@ -166,8 +167,13 @@ class LeafletReader:
         found = [says for says in self._ages(leaflet, months, ("contraindications", "cautions")) if says.verdict != "allow"]
         return _strictest(found)
 
-    def elderly(self, leaflet: Leaflet) -> Says | None:
-        """Of somebody old: what holds of all of them stops, what holds of some (体弱者) is a caution."""
+    def elderly(self, leaflet: Leaflet, *, local: bool = False) -> Says | None:
+        """Of somebody old: what holds of all of them stops, what holds of some (体弱者) is a caution.
+
+        Args:
+            local: whether it acts where it is put. That somebody be asked first is then a caution: such sections speak of thin
+                skin and long use, and hardly any of it reaches the blood.
+        """
         section = leaflet.get("elderly")
         found: list[Says] = []
         for sentence in _split(section.text) if section else ():
@@ -177,13 +183,15 @@ class LeafletReader:
                 some = some or self._has("only_if", bare)
                 verdict = self._verdict(bare)
                 if verdict is not None and verdict != "allow" and section is not None:
-                    found.append(Says("caution" if some else verdict, sentence.written, "elderly", section))
+                    mild = some or (local and verdict == "ask")
+                    found.append(Says("caution" if mild else verdict, sentence.written, "elderly", section))
         return _strictest(found)
 
     def condition(self, leaflet: Leaflet, names: Iterable[str]) -> Says | None:
-        """Of somebody with a disease. `names`: it and all broader ones."""
+        """Of somebody with a disease. `names`: it and all broader ones; a bare 痛 stands in every painkiller's class."""
+        names = [name for name in names if len(name) > 1]
         stems = sorted({stem for name in names if (stem := self._say.disease.get(name))})
-        pattern = _any(tuple(stems) or tuple(sorted(map(re.escape, names))))
+        pattern = _any(tuple(stems) or tuple(sorted(map(re.escape, names)))) if names else _NEVER
         defaults: dict[str, Verdict] = {"contraindications": "forbid", "cautions": "ask", "elderly": "ask"}
         return self._mentioning(leaflet, pattern, defaults)
 
@@ -255,7 +263,10 @@ class LeafletReader:
                 if match is not None and section is not None:
                     verdict = self._behind(sentence.plain[match.end() :]) or self._verdict(sentence.plain[: match.start()])
                     verdict = default if verdict in (None, "allow") else verdict
-                    found.append(Says(verdict or default, sentence.written, key, section))
+                    if verdict == "ask" and self._has("severe_only", sentence.plain):
+                        verdict = "caution"
+                    sure = not self._has("others", sentence.plain[: match.start()])
+                    found.append(Says(verdict or default, sentence.written, key, section, sure))
         return _strictest(found)
 
     def _behind(self, rest: str) -> Verdict | None:

@@ -86,6 +86,7 @@ class PersonChecks:
         person: Patient,
         leaflet: Leaflet | None = None,
         *,
+        local: bool = False,
         anew: bool = True,
         beside: Sequence[Intake] = (),
         dose: Dose = _NOT_TOLD,
@@ -94,13 +95,14 @@ class PersonChecks:
 
         Args:
             leaflet: the product's own, by the keys of `catalogue.SECTIONS`; sections may be missing.
+            local: whether it acts where it is put (ointments, plasters, drops).
             anew: it would be taken beside what is taken. False: the talk is of the medicine itself, whoever takes it already.
             beside: what is asked about as well; it counts in the day's sum.
             dose: how much of it would be taken, where that was told.
 
         None found is no clearance: only what is known of the person was looked at.
         """
-        case = _Case(self, medicine, person, leaflet or {})
+        case = _Case(self, medicine, person, leaflet or {}, local=local)
         return drawn_together(medicine.name, case.grounds(anew=anew, dose=dose, beside=beside))
 
     def together(
@@ -186,9 +188,11 @@ class PersonChecks:
 class _Case:
     """One medicine and one person."""
 
-    def __init__(self, checks: PersonChecks, medicine: Contents, person: Patient, leaflet: Leaflet) -> None:
+    def __init__(
+        self, checks: PersonChecks, medicine: Contents, person: Patient, leaflet: Leaflet, *, local: bool = False
+    ) -> None:
         self._checks, self._write, self._leaflets = checks, checks.writer, checks.leaflets
-        self._medicine, self._person, self._leaflet = medicine, person, leaflet
+        self._medicine, self._person, self._leaflet, self._local = medicine, person, leaflet, local
         self._rows = list(checks.formulary.populations(medicine))
 
     def grounds(self, *, anew: bool, dose: Dose, beside: Sequence[Intake]) -> Iterator[Ground]:
@@ -279,7 +283,7 @@ class _Case:
             yield from self._leave(of, rows, self._leaflets.child(self._leaflet, months, for_children=made_for))
             return
         yield from self._restrict(of, rows)
-        old = self._leaflets.elderly(self._leaflet) if months.low >= _OLD else None
+        old = self._leaflets.elderly(self._leaflet, local=self._local) if months.low >= _OLD else None
         for says in (self._leaflets.age(self._leaflet, months), old):
             if says is not None:
                 yield self._write.said(of, says, self._medicine)

@@ -59,7 +59,11 @@ class Rules:
 
     def checks(self, product: Product, person: Patient, *, anew: bool = True) -> tuple[PersonFinding, ...]:
         """What speaks against a product for a person; see `PersonChecks.of`."""
-        return self.person_checks.of(self._short(product), person, product.leaflet, anew=anew)
+        return self.person_checks.of(self._short(product), person, product.leaflet, local=self.acts_locally(product), anew=anew)
+
+    def acts_locally(self, product: Product) -> bool:
+        """Whether it acts where it is put, by its form."""
+        return any(word in product.form for word in self.book.counter.local)
 
     def with_food(self, product: Product, food: str) -> tuple[PersonFinding, ...]:
         """See `PersonChecks.with_food`."""

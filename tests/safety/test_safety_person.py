@@ -295,11 +295,37 @@ def test_leaflets_on_mothers(text: str, weeks: float, pregnant: str, nursing: st
         ("老年患者应慎用或适当减量。", "ask"),
         ("老年人禁用。", "forbid"),
         ("老年人一般按成人用量，突然视力下降应先就医。", None),
+        ("老年患者长期使用或合并肝肾功能减退时请咨询医师，一般按说明书使用。", "caution"),
+        ("老年人可按说明书使用，正在服用左旋多巴者先咨询医师。", "caution"),
+        ("老年人皮肤多干燥，使用后如干燥加重应停用，请咨询药师或医师。", "caution"),
+        ("老年人使用时应咨询医师。", "ask"),
+        ("老年人应在医师或药师指导下使用。", "ask"),
     ],
 )
 def test_leaflets_on_the_old(text: str, verdict: str | None, checks: PersonChecks) -> None:
     says = checks.leaflets.elderly(leaflet(elderly=text))
     assert (says.verdict if says else None) == verdict
+
+
+def test_what_acts_locally_is_a_caution_for_the_old_unless_it_is_forbidden(checks: PersonChecks) -> None:
+    def verdict(text: str) -> str | None:
+        says = checks.leaflets.elderly(leaflet(elderly=text), local=True)
+        return says.verdict if says else None
+
+    assert verdict("老年人应在医师或药师指导下使用。") == "caution"
+    assert verdict("老年人皮肤较薄，应避免长期使用，请咨询医师或药师。") == "caution"
+    assert verdict("老年人禁用。") == "forbid"
+
+
+def test_leaflets_that_mean_the_severe_or_others(checks: PersonChecks) -> None:
+    read = checks.leaflets
+    severe = leaflet(cautions="有高血压、心脏病、肝病、糖尿病、肾病等慢性病严重者应在医师指导下使用。")
+    others = leaflet(contraindications="不伴缺铁的其他贫血（如地中海贫血）患者禁用。")
+    class_of_it = leaflet(cautions="不能同时服用其他含有解热镇痛药的药品。")
+    assert (found := read.condition(severe, ["高血压"])) is not None and found.verdict == "caution"
+    assert (found := read.condition(others, ["贫血"])) is not None and not found.sure
+    assert read.condition(others, ["缺铁性贫血"]) is None
+    assert read.condition(class_of_it, ["偏头痛", "头痛", "痛"]) is None
 
 
 def test_leaflets_on_diseases_medicines_driving_and_drink(checks: PersonChecks) -> None:
@@ -320,6 +346,8 @@ def test_leaflets_on_diseases_medicines_driving_and_drink(checks: PersonChecks) 
     assert verdict(read.medicine(says, ["单胺氧化酶抑制剂"])) == "forbid"
     assert verdict(read.driving(says)) == "forbid" and verdict(read.alcohol(says)) == "forbid"
     assert verdict(read.driving(leaflet(cautions="如出现嗜睡，不得驾驶。"))) == "caution"
+    assert verdict(read.driving(leaflet(cautions="用药后视物可暂时模糊，不要立即驾驶。"))) == "caution"
+    assert verdict(read.driving(leaflet(cautions="服药后困倦者不要驾车。"))) == "caution"
     assert verdict(read.weight(says, 30)) == "forbid" and read.weight(says, 40) is None
     assert verdict(read.age(says, Span(540, 540))) == "forbid" and read.age(says, Span(300, 300)) is None
 
