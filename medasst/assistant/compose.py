@@ -99,7 +99,7 @@ class _Writer:
         """A danger is said however often it was said before; anything else once, and not its lead alone (您提到怀孕。)."""
         new = self._new([act.text])
         text = act.text if act.alarm else "".join(new)
-        if act.alarm or any(map(Said.of_text, new)):
+        if act.alarm or new[-1:] == sentences(act.text)[-1:]:
             self._keep(text)
             self.body.append(Finding(act.rule, act.severity, text, act.version))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -24,7 +24,7 @@ from medasst.safety import Alarm, PersonFinding, Rules
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
 _ASKED_ABOUT = 3  # products of a turn that are held against the person
 _SHOWN = 4  # products shown that a new fact is held against, the newest
-_TOPICS: frozenset[str] = frozenset(get_args(Topic)) - {"prescription"}
+_TOPICS: Mapping[str, Topic] = {topic: topic for topic in get_args(Topic) if topic != "prescription"}
 _PAIRS = frozenset({"duplicate", "unknown"})
 
 
@@ -132,7 +132,8 @@ class Searcher:
 
     def _written(self, request: Request) -> Answer | None:
         """The vetted answer to what is asked."""
-        topics = [topic for asked in request.asks if (topic := asked.key if asked.kind == "section" else asked.kind) in _TOPICS]
+        keys = (asked.key if asked.kind == "section" else asked.kind for asked in request.asks)
+        topics = [_TOPICS[key] for key in keys if key in _TOPICS]
         sought = Sought.of(request, self._rules, topics, request.subject)
         if not topics or (found := self._vetted.nearest(sought)) is None:
             return None
@@ -175,7 +176,7 @@ class Searcher:
     def _changed(self, request: Request, said: Said) -> Changed | None:
         now, turn = request.told.current, request.told.turn
         before = _before(now, turn)
-        if not said.cards or before == now or before == Patient(now.person):
+        if not said.cards or before == now or not (before.said or before.slots):
             return None
         stopped: dict[str, PersonFinding] = {}
         stay: list[Product] = []

@@ -23,12 +23,14 @@ from medasst.safety import Alarm, PersonFinding
 
 T = TypeVar("T")
 _ALARMS = 3  # alarms of one reply
+_STANDS = 3  # turns for which an alarm that is no emergency stands while nothing else is told
 _AGAINST = 2  # findings of one kind against medicines
 _WARNINGS = 3  # such findings of one reply
 _QUESTIONS = 2
 _OFFERED = 2  # products of one reply
 _BESIDE, _ALONE = 2, 4  # sentences of advice beside products or questions, and without
 _GOING_ON: frozenset[AskKind] = frozenset({"treat", "none"})
+_COURTESIES: frozenset[AskKind] = frozenset({"shop", "thanks", "greeting"})
 # Who asks these looks for a product; who asks of a leaflet's section has it.
 _SHOWING: frozenset[AskKind] = frozenset({"treat", "price", "stock", "spec", "cheaper", "another", "compare", "buy"})
 _SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
@@ -62,6 +64,8 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
         acts = _unread(acts, found, found.unread, say)
     if not acts and found.only_prescribed:
         return (Refer("prescription", (found.said.form(say.prescription_only), *found.reach), "prescription"),)
+    if not acts and _only_tells(request) and (heard := found.said.form(say.heard)):
+        return (Answer((heard,)),)
     return tuple(acts) or (Refer("unknown", (found.said.form(say.unknown), *found.reach)),)
 
 
@@ -137,9 +141,14 @@ def _beside_an_alarm(request: Request, found: Found, say: Replies, first: list[A
 
 
 def _concerns(alarm: Alarm, request: Request) -> bool:
-    """Whether an alarm bears on this reply: an emergency always; else one of this person, until other things are asked."""
-    mine = alarm.person == request.told.current.person
-    return alarm.level == "emergency" or (mine and told_since(request.first, alarm, request))
+    """Whether an alarm bears on this reply: an emergency always; else one of this person, until something else ails it."""
+    if alarm.level == "emergency":
+        return True
+    if alarm.person != request.told.current.person:
+        return False
+    else_told = any(mention.current for mention in request.told.readings[-1].findings())
+    recent = alarm.turn is not None and request.told.turn - alarm.turn <= _STANDS and not _kinds(request) <= _COURTESIES
+    return told_since(request.first, alarm, request) or (recent and not else_told)
 
 
 def _is_still_about(alarm: Alarm, request: Request) -> bool:
@@ -193,6 +202,13 @@ def _kinds(request: Request) -> frozenset[AskKind]:
     return frozenset(asked.kind for asked in request.asks)
 
 
+def _only_tells(request: Request) -> bool:
+    """Whether the turn tells something of somebody, and asks nothing."""
+    last, slots = request.told.readings[-1], request.told.current.slots.values()
+    told = bool(last.mentions or last.values) or any(slot.turn == request.told.turn for slot in slots)
+    return told and _kinds(request) == {"none"}
+
+
 def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
     """Whether it is about a complaint: asked for, told beside a medicine that needs a prescription, or all there is."""
     told = any(mention.current for mention in request.told.readings[-1].findings())
@@ -225,7 +241,8 @@ def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool) -> 
     shown = [offer.product for offer in counsel.offers if offer.product.name in said.cards]
     if counsel.prescription_only:
         yield Refer("prescription", (said.form(say.prescription_only), *found.reach), "prescription")
-    yield from (_warn(finding) for finding in counsel.refused[: _AGAINST if not new else 1])
+    refused = [one for one in counsel.refused if not shown or any(one.medicine in name for name in said.cards)]
+    yield from (_warn(finding) for finding in refused[: _AGAINST if not new else 1])
     if counsel.not_for:
         yield Answer((counsel.not_for,))
     fresh = [one for one in counsel.advice if not any(map(said.holds, one.sentences))]

@@ -26,7 +26,7 @@ class Replies(Config):
     unread: Forms
     busy: str
     unknown: Forms
-    ask_pharmacist: Forms
+    heard: Forms
     prescription_again: Forms
     prescription_only: Forms
     tentative: Forms
