@@ -9,23 +9,19 @@ import argparse
 import errno
 import json
 import sys
-import textwrap
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from medasst import __version__
+from medasst.commands.common import add_command, bar, lines, out_folder, say, stderr
 from medasst.config import load, load_defaults
 from medasst.errors import ConfigError, DataError, MedasstError
-from medasst.progress import Progress as ProgressCall
 
 if TYPE_CHECKING:
     from medasst.catalogue import Catalogue
@@ -33,8 +29,6 @@ if TYPE_CHECKING:
     from medasst.service.config import ServeConfig
 
 _WIDE = 160  # columns of a table that goes into a file
-LOG_EVERY = 30.0  # seconds between lines where stderr is a file
-stderr = Console(stderr=True, highlight=False)
 
 EPILOG = """\
 examples:
@@ -79,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. The one place where errors become words."""
     arguments = _parser().parse_args(argv)
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # nothing a user can act on
-    warnings.showwarning = lambda message, *_, **__: _say(f"note: {message}")
+    warnings.showwarning = lambda message, *_, **__: say(f"note: {message}")
     try:
         result: Path | None = arguments.run(arguments)
     except MedasstError as error:
@@ -109,24 +103,26 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"medasst {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    demo = _command(commands, "demo", _demo, "the whole chain on the samples: prepare, train, evaluate, serve", config=None)
+    demo = add_command(commands, "demo", _demo, "the whole chain on the samples: prepare, train, evaluate, serve", config=None)
     demo.add_argument("--no-serve", action="store_true", help="end after the report")
     _address(demo)
-    _command(commands, "prepare", _prepare, "raw medical Q&A → a clean, split, decontaminated prepared set")
-    _command(commands, "train", _train, "a prepared set → a LoRA adapter")
-    _command(commands, "evaluate", _evaluate, "systems × tasks (qa, choice, dialogue) → predictions, scores, a report")
-    score = _command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
+    add_command(commands, "prepare", _prepare, "raw medical Q&A → a clean, split, decontaminated prepared set")
+    add_command(commands, "train", _train, "a prepared set → a LoRA adapter")
+    add_command(commands, "evaluate", _evaluate, "systems × tasks (qa, choice, dialogue) → predictions, scores, a report")
+    score = add_command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
     score.add_argument("file", type=Path, metavar="FILE", help="JSON, JSONL, CSV, … with predict and label, id if there is one")
-    fetch = _command(
+    fetch = add_command(
         commands, "fetch", _fetch, "an embedded base ahead of time, so that later work needs no network", config=None, out=False
     )
     fetch.add_argument(
         "base", nargs="?", default="embedded", metavar="BASE", help="its name, or its GGUF file; by default embedded"
     )
-    read = _command(commands, "read", _read, "how a message is read, and which rules of urgency hold", config=None, out=False)
+    read = add_command(
+        commands, "read", _read, "how a message is read, and which rules of urgency hold", config=None, out=False
+    )
     read.add_argument("text", metavar="TEXT", help="one message of a shopper")
     read.add_argument("--overlay", type=Path, metavar="DIR", help="tables laid over ours, as a shop's settings name them")
-    check = _command(
+    check = add_command(
         commands, "check", _check, "medicines against a patient and one another, without a chat", config=None, out=False
     )
     check.add_argument("file", metavar="FILE", help="a request in JSON (docs/medicines.md); - reads it from stdin")
@@ -135,9 +131,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--signed", type=Path, metavar="DIR", help="what a pharmacist signed of them (medasst rulebook import)")
     _catalogue_commands(commands)
     _rulebook_commands(commands)
-    chat = _command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
+    chat = add_command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
-    serve = _command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False)
+    serve = add_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False)
     serve.add_argument("--production", action="store_true", help="refuse to start unless all that decides is approved")
     _address(serve)
     return parser
@@ -223,7 +219,7 @@ def _rulebook_export(arguments: argparse.Namespace) -> Path:
     book = Rulebook.load(arguments.rulebook, arguments.overlay)
     ledger = Rulebook.load(arguments.rulebook, arguments.overlay, arguments.signed).ledger
     counts = export(book, ledger, _products(arguments, book), arguments.out)
-    _say(f"{counts.total():,} lines: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items()))
+    say(f"{counts.total():,} lines: " + ", ".join(f"{count:,} {kind}" for kind, count in counts.items()))
     return Path(arguments.out)
 
 
@@ -233,7 +229,7 @@ def _rulebook_import(arguments: argparse.Namespace) -> Path:
 
     book = Rulebook.load(arguments.rulebook, arguments.overlay)
     result = bring_back(arguments.sheet, book, _products(arguments, book), arguments.out)
-    _say(result.summary())
+    say(result.summary())
     return result.folder
 
 
@@ -266,7 +262,7 @@ def _rulebook_rollback(arguments: argparse.Namespace) -> None:
 
     chosen = named(arguments.folder, arguments.version, NO_SIGNATURES)
     use(arguments.folder, chosen.name)
-    _say(f"{chosen.name} counts from the next start on")
+    say(f"{chosen.name} counts from the next start on")
 
 
 def _rulebook_law(arguments: argparse.Namespace) -> None:
@@ -283,7 +279,7 @@ def _rulebook_law(arguments: argparse.Namespace) -> None:
             table.add_row(f"{duty.id}\n{duty.rule}", law, "yes" if duty.kept else "no", said, duty.read)
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table, markup=False)
     kept = sum(duty.kept for duty in duties)
-    _say(f"{len(duties)} duties, {kept} kept, {len(duties) - kept} for the shop to see to; no lawyer has read this table")
+    say(f"{len(duties)} duties, {kept} kept, {len(duties) - kept} for the shop to see to; no lawyer has read this table")
 
 
 def _catalogue_import(arguments: argparse.Namespace) -> Path:
@@ -291,9 +287,9 @@ def _catalogue_import(arguments: argparse.Namespace) -> Path:
 
     mapping = load(CatalogueMapping, arguments.config, arguments.set)
     out = arguments.out or Path("runs") / arguments.config.resolve().parent.name / "catalogue"
-    with _bar() as progress:
+    with bar() as progress:
         result = bring_in(mapping, out, progress)
-    _say(result.summary())
+    say(result.summary())
     return result.folder / "report.html"
 
 
@@ -311,7 +307,7 @@ def _catalogue_rollback(arguments: argparse.Namespace) -> None:
     from medasst.catalogue.versions import switch
 
     chosen = switch(arguments.folder, arguments.version)
-    _say(f"{chosen.name} is served from the next start on")
+    say(f"{chosen.name} is served from the next start on")
 
 
 def _catalogue_show(arguments: argparse.Namespace) -> None:
@@ -337,7 +333,7 @@ def _catalogue_search(arguments: argparse.Namespace) -> None:
     for product in kept_back:
         print(f"not offered ({product.sale.why})\t{product.sku}\t{product.name}")
     if not found and not kept_back:
-        _say("nothing of that name, for that complaint or with those words is in the catalogue")
+        say("nothing of that name, for that complaint or with those words is in the catalogue")
 
 
 def _open_catalogue(folder: Path) -> Catalogue:
@@ -348,47 +344,18 @@ def _open_catalogue(folder: Path) -> Catalogue:
     return Catalogue.open(folder, Lexicon(Rulebook.load()))
 
 
-def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    run: Callable[[argparse.Namespace], Path | None],
-    summary: str,
-    *,
-    config: str | None = "",
-    out: bool = True,
-) -> argparse.ArgumentParser:
-    """Add a command. `config`: "" for a required job file, "?" for an optional one, None for none."""
-    parser = commands.add_parser(name, help=summary, description=textwrap.fill(summary[0].upper() + summary[1:] + "."))
-    if config is not None:
-        optional = {"nargs": "?"} if config == "?" else {}
-        parser.add_argument("config", type=Path, metavar="CONFIG.toml", help="the job's settings; see configs/", **optional)  # type: ignore[arg-type]
-        parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a setting, e.g. lora.r=8")
-    if out:
-        parser.add_argument("--out", type=Path, metavar="DIR", help="where the result goes")
-    parser.set_defaults(run=run)
-    return parser
-
-
 def _address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on; 127.0.0.1 unless told")
     parser.add_argument("--port", type=int, help="port to listen on; the next free one from 8000 unless told")
-
-
-def _out(arguments: argparse.Namespace, job: str) -> Path:
-    """`--out`, or `runs/<name of the config's folder>/<job>`; a second job file beside the first (prepare-all.toml) gets a
-    folder of its own (data-all)."""
-    command, _, variant = arguments.config.stem.partition("-")
-    own = f"{job}-{variant}" if variant and command == arguments.command else job
-    return Path(arguments.out or Path("runs") / arguments.config.resolve().parent.name / own)
 
 
 def _prepare(arguments: argparse.Namespace) -> Path:
     from medasst.data import PrepareConfig, prepare
 
     config = load(PrepareConfig, arguments.config, arguments.set)
-    with _bar() as progress:
-        report = prepare(config, _out(arguments, "data"), progress)
-    _say(report.summary())
+    with bar() as progress:
+        report = prepare(config, out_folder(arguments, "data"), progress)
+    say(report.summary())
     return report.folder
 
 
@@ -397,9 +364,9 @@ def _train(arguments: argparse.Namespace) -> Path:
     from medasst.train import TrainConfig, train
 
     config = load(TrainConfig, arguments.config, arguments.set)
-    with _bar() as progress:
-        result = train(config, _out(arguments, "train"), sample=sample_answers, progress=progress)
-    _say(result.summary())
+    with bar() as progress:
+        result = train(config, out_folder(arguments, "train"), sample=sample_answers, progress=progress)
+    say(result.summary())
     return result.adapter
 
 
@@ -408,30 +375,30 @@ def _evaluate(arguments: argparse.Namespace) -> Path:
     from medasst.evaluation import EvaluateConfig, evaluate
 
     config = load(EvaluateConfig, arguments.config, arguments.set)
-    with _bar() as progress:
-        report = evaluate(config, out=_out(arguments, "evaluate"), progress=progress, guard=SampleGuard())
-    _say(report.summary())
-    return _out(arguments, "evaluate") / "report.html"
+    with bar() as progress:
+        report = evaluate(config, out=out_folder(arguments, "evaluate"), progress=progress, guard=SampleGuard())
+    say(report.summary())
+    return out_folder(arguments, "evaluate") / "report.html"
 
 
 def _score(arguments: argparse.Namespace) -> Path:
     from medasst.evaluation import score
 
     out = arguments.out or Path("runs") / "score" / arguments.file.stem
-    with _bar() as progress:
+    with bar() as progress:
         report = score(arguments.file, out, progress)
-    _say(report.summary())
+    say(report.summary())
     return Path(out) / "report.json"
 
 
 def _fetch(arguments: argparse.Namespace) -> Path:
     from medasst.weights import find_base
 
-    with _bar() as progress:
+    with bar() as progress:
         base = find_base(arguments.base, progress, weights=False)
     if base.terms:
-        _say(base.terms)
-    _say(f"{base.name} is ready ({base.licence or 'licence not known here'})")
+        say(base.terms)
+    say(f"{base.name} is ready ({base.licence or 'licence not known here'})")
     return base.folder
 
 
@@ -439,11 +406,11 @@ def _demo(arguments: argparse.Namespace) -> None:
     from medasst.demo import demo, serve_config
     from medasst.service.server import serve
 
-    with _bar() as progress:
-        result = demo(arguments.out or Path("runs") / "demo", progress, _say)
+    with bar() as progress:
+        result = demo(arguments.out or Path("runs") / "demo", progress, say)
     print(result.report, flush=True)
     if not arguments.no_serve:
-        serve(serve_config(result, arguments.host, arguments.port), _lines(), _announce)
+        serve(serve_config(result, arguments.host, arguments.port), lines(), _announce)
 
 
 def _read(arguments: argparse.Namespace) -> None:
@@ -486,7 +453,7 @@ def _chat(arguments: argparse.Namespace) -> None:
     from medasst.service.server import open_assistant
     from medasst.service.terminal import chat
 
-    assistant = open_assistant(_serve_config(arguments), _lines())
+    assistant = open_assistant(_serve_config(arguments), lines())
     if arguments.bare and assistant.model is None:
         raise ConfigError("--bare needs a model; give a job file that names one, e.g. configs/demo/serve.toml")
     chat(assistant.model if arguments.bare and assistant.model else assistant)
@@ -495,16 +462,12 @@ def _chat(arguments: argparse.Namespace) -> None:
 def _serve(arguments: argparse.Namespace) -> None:
     from medasst.service.server import serve
 
-    serve(_serve_config(arguments), _lines(), _announce)
-
-
-def _say(text: str) -> None:
-    stderr.print(text, markup=False, soft_wrap=True)
+    serve(_serve_config(arguments), lines(), _announce)
 
 
 def _announce(address: str) -> None:
     print(address, flush=True)
-    _say(f"The chat page is at {address} (Ctrl-C ends the service); programs use {address}/v1 as an OpenAI endpoint.")
+    say(f"The chat page is at {address} (Ctrl-C ends the service); programs use {address}/v1 as an OpenAI endpoint.")
 
 
 def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
@@ -516,47 +479,3 @@ def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
     if arguments.config is not None:
         return load(ServeConfig, arguments.config, overrides)
     return load_defaults(ServeConfig, overrides)
-
-
-def _lines() -> ProgressCall:
-    """A line on stderr when a stage begins, and again now and then while it lasts."""
-    said: dict[str, float] = {}
-
-    def show(stage: str, done: float, total: float | None = None, **facts: float) -> None:
-        if stage not in said or time.monotonic() - said[stage] > LOG_EVERY:
-            said[stage] = time.monotonic()
-            _say(f"{stage}  {done / total:.0%}  {_facts(facts)}".rstrip() if total else stage)
-
-    return show
-
-
-def _facts(facts: Mapping[str, float]) -> str:
-    return "  ".join(f"{name.replace('_per_', '/').replace('_', ' ')} {value:.4g}" for name, value in facts.items())
-
-
-@contextmanager
-def _bar() -> Iterator[ProgressCall]:
-    """One bar per stage on stderr: share done, facts such as the loss, time gone and time left; lines where it is a file."""
-    if not stderr.is_terminal:
-        yield _lines()
-        return
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[facts]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=False),
-    ]
-    with Progress(*columns, console=stderr, refresh_per_second=4) as bar:
-        stages: dict[str, TaskID] = {}
-
-        def show(stage: str, done: float, total: float | None = None, **facts: float) -> None:
-            if stage not in stages:
-                for task in stages.values():
-                    bar.stop_task(task)
-                stages[stage] = bar.add_task(stage, total=total, facts="")
-            bar.update(stages[stage], completed=done, total=total, facts=_facts(facts))
-
-        yield show

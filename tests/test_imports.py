@@ -20,7 +20,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "medasst"
 FILES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
 ROOMS = {path.split("/")[0].removesuffix(".py") for path in FILES} - {"__init__"}
-EVERYTHING = {"demo": ROOMS - {"cli", "__main__"}, "cli": ROOMS - {"__main__"}, "__main__": {"cli", "__main__"}}
+EVERYTHING = {
+    "demo": ROOMS - {"commands", "cli", "__main__"},
+    "commands": ROOMS - {"cli", "__main__"},
+    "cli": ROOMS - {"__main__"},
+    "__main__": {"cli", "__main__"},
+}
 
 HEAVY = {"torch", "transformers", "peft", "safetensors"}
 HEAVY_FILES = {
