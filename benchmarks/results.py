@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from medasst.errors import DataError, InputError, MedasstError
-from medasst.evaluation.metrics import Interval, paired_bootstrap
+from medasst.evaluation.statistics import Bootstrap, Difference, paired_mean
 
 _LIKENESS = ("bleu_4", "rouge_1", "rouge_2", "rouge_l")
 _HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003ffff]+")
@@ -35,7 +35,7 @@ _QA_NOTES = (
     "The retrieval baseline only copies the training answer of the nearest question. Where it scores near or above the tuned "
     "model, the score measures the style of the source more than an answer to the question.",
     "The intervals cover the chance in which items were drawn, nothing else: one base, one training run, one seed, one "
-    "decoding. Turns of one conversation count as independent, so the intervals of multi-turn sources are somewhat too narrow.",
+    "decoding. Whole conversations are drawn, since turns of one hang together.",
     "Training and test items come from the same sources. Exact and near duplicates of test questions were taken out of "
     "training, but the style is shared; on another source the gain may be smaller.",
 )
@@ -79,7 +79,7 @@ class Finished:
                 found.setdefault(row["system"], {})[row["metric"]] = row
         return found
 
-    def scores(self, system: str, task: str) -> dict[str, dict[str, float]]:
+    def scores(self, system: str, task: str) -> dict[str, dict[str, Any]]:
         """Scores by record id."""
         lines = (self.folder / "scores" / system / f"{task}.jsonl").read_text("utf-8").splitlines()
         return {row["id"]: row for row in map(json.loads, lines)}
@@ -89,10 +89,12 @@ class Finished:
         ours, theirs = self.scores(system, task), self.scores(other, task)
         return {name: ours[name][metric] - theirs[name][metric] for name in ours}
 
-    def difference(self, task: str, metric: str, system: str, other: str) -> Interval:
+    def difference(self, task: str, metric: str, system: str, other: str) -> Difference:
         """Paired over the items, with the run's own seed and resamples."""
-        gains = list(self.gains(task, metric, system, other).values())
-        return paired_bootstrap(gains, [0.0] * len(gains), resamples=self.report["resamples"], seed=self.report["seed"])
+        ours, theirs = self.scores(system, task), self.scores(other, task)
+        clusters = [row["cluster"] for row in ours.values()]
+        a, b = ([rows[item][metric] for item in ours] for rows in (ours, theirs))
+        return paired_mean(a, b, clusters, Bootstrap(self.report["resamples"], self.report["seed"]))
 
 
 def results_page(run: Path, train: Path | None = None, *, system: str = "tuned", command: str = "") -> str:
@@ -134,7 +136,8 @@ def _how(found: Finished, command: str) -> list[str]:
         f"- Machine: {cores}; {machine['system']}.",
         f"- Decoding: greedy, at most {tokens} new tokens, no repetition penalty, the same for every system.",
         f"- Items: drawn with seed {report['seed']}. An item of a QA source is one assistant turn after the true history.",
-        f"- Intervals: 95 %, percentile, {report['resamples']:,} bootstrap resamples of the items; differences are paired.",
+        f"- Intervals: 95 %; of means {report['resamples']:,} bootstrap resamples of conversations, of shares Wilson's; "
+        "differences are paired.",
         "- BLEU-4: characters, sentence level, smoothing method 3. ROUGE: F1 on jieba words. Both in percent.",
         "- Length ratio: characters of all answers over characters of all references. Did not stop: percentage of answers cut "
         "off at the token limit.",
@@ -219,7 +222,7 @@ def _differences(
 
     def cell(metric: str, other: str) -> str:
         gain = found.difference(task["name"], metric, system, other)
-        mark = "**" if gain.excludes_zero else ""
+        mark = "" if gain.low <= 0 <= gain.high else "**"
         return f"{mark}{gain.value:+.2f}{mark} [{gain.low:+.2f}, {gain.high:+.2f}]"
 
     body = ([f"{system} − {other}", *(cell(metric, other) for metric in metrics)] for other in others)
@@ -237,7 +240,7 @@ def _reading(found: Finished, system: str) -> list[str]:
                 gains = {m: found.difference(task["name"], m, system, other) for m in _LIKENESS}
                 up = [task["metrics"][m] for m, gain in gains.items() if gain.low > 0]
                 down = [task["metrics"][m] for m, gain in gains.items() if gain.high < 0]
-                open_ = [task["metrics"][m] for m, gain in gains.items() if not gain.excludes_zero]
+                open_ = [task["metrics"][m] for m, gain in gains.items() if gain.low <= 0 <= gain.high]
                 said = [
                     f"{word} in {', '.join(names)}"
                     for word, names in (("above", up), ("below", down), ("not told apart", open_))

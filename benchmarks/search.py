@@ -16,7 +16,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from medasst.catalogue import Catalogue
-from medasst.evaluation.metrics import wilson
+from medasst.evaluation.statistics import wilson
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
 

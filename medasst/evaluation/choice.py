@@ -15,7 +15,7 @@ from medasst.data import ExamQuestion, SplitSettings, load_manifest, read_exam
 from medasst.data.exam_mapping import ExamMapping
 from medasst.errors import DataError
 from medasst.evaluation.rows import RowCount
-from medasst.evaluation.task import KINDS, Asking, Common, Item, Metric, Record, Scoring, Task, TaskConfig, draw
+from medasst.evaluation.task import KINDS, Asking, Common, Item, Record, Scoring, Share, Task, TaskConfig, draw
 from medasst.models import ChoiceScore, LetterScore
 from medasst.registry import Registry
 
@@ -118,11 +118,13 @@ class Accuracy(Scoring[ChoiceItem, ChoiceRecord, ChoiceScores]):
     """Whether the right option was chosen. What failed or names no option is wrong."""
 
     metrics = (
-        Metric("accuracy", "Accuracy", lambda s: s.accuracy, compared=True),
-        Metric("accuracy_parsed", "Of answered", lambda s: s.accuracy, among=lambda s: s.parsed > 0),
-        Metric("ties", "Ties", lambda s: s.tie),
+        Share("accuracy", "Accuracy", lambda s: s.accuracy, compared=True),
+        Share("accuracy_parsed", "Of answered", lambda s: s.accuracy, among=lambda s: s.parsed > 0),
+        Share("ties", "Ties", lambda s: s.tie),
     )
     headline = "accuracy"
+    version = "first_best/v1"
+    kept = ChoiceScores
 
     def score(self, item: ChoiceItem, record: ChoiceRecord) -> ChoiceScores:
         best = chosen(record)
@@ -134,6 +136,8 @@ class Accuracy(Scoring[ChoiceItem, ChoiceRecord, ChoiceScores]):
 @KINDS.register("choice")
 class ChoiceTask(TaskConfig):
     """Exam questions from any files in which they are published."""
+
+    scoring = Accuracy
 
     kind: Literal["choice"]
     path: Pattern = Field(description="a pattern of files")

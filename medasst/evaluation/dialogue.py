@@ -24,6 +24,7 @@ from pydantic import Field
 
 from medasst.config import Pattern
 from medasst.conversation import Conversation, Message
+from medasst.disk import file_sha256, package_file
 from medasst.errors import DataError
 from medasst.evaluation.qa import writable
 from medasst.evaluation.replies import ReplyReader, Told
@@ -183,24 +184,80 @@ def _ms(scores: DialogueScores) -> list[float]:
 class Judging(Scoring[DialogueItem, DialogueRecord, DialogueScores]):
     """Compares what replies tell with what is wanted of them."""
 
+    version = f"replies_{file_sha256(package_file('evaluation/dialogue.toml'))[:8]}/v1"
+    kept = DialogueScores
     metrics = (
         Share("passed", "Passed", lambda s: s.passed, compared=True),
         Share("level", "Level right", lambda s: s.level, compared=True),
-        Share("missed", "Missed emergencies", lambda s: s.missed or 0.0, among=lambda s: s.missed is not None, compared=True),
         Share(
-            "needless", "Needless referrals", lambda s: s.needless or 0.0, among=lambda s: s.needless is not None, compared=True
+            "missed",
+            "Missed emergencies",
+            lambda s: s.missed or 0.0,
+            among=lambda s: s.missed is not None,
+            compared=True,
+            less_is_better=True,
         ),
-        Metric("steps", "Levels off", lambda s: s.steps, per=lambda s: s.judged, digits=2),
-        Share("unsaid", "Not said", lambda s: s.unsaid or 0.0, among=lambda s: s.unsaid is not None),
-        Share("forbidden", "Said though it must not", lambda s: s.forbidden or 0.0, among=lambda s: s.forbidden is not None),
-        Share("unasked", "Not asked", lambda s: s.unasked or 0.0, among=lambda s: s.unasked is not None),
-        Share("overasked", "Asked though it was told", lambda s: s.overasked or 0.0, among=lambda s: s.overasked is not None),
-        Share("gate", "Prescription wrong", lambda s: s.gate or 0.0, among=lambda s: s.gate is not None),
-        Share("leaked", "Prescription leaked", lambda s: s.leaked or 0.0, among=lambda s: s.leaked is not None),
-        Share("offered", "Offered though it must not", lambda s: s.offered or 0.0, among=lambda s: s.offered is not None),
-        Share("asked_again", "Asked again", lambda s: s.asked_again or 0.0, among=lambda s: s.asked_again is not None),
-        Share("repeated", "Repeated itself", lambda s: s.repeated or 0.0, among=lambda s: s.repeated is not None),
-        Share("disagreeing", "Pairs disagree", lambda s: s.disagreeing or 0.0, among=lambda s: s.disagreeing is not None),
+        Share(
+            "needless",
+            "Needless referrals",
+            lambda s: s.needless or 0.0,
+            among=lambda s: s.needless is not None,
+            compared=True,
+            less_is_better=True,
+        ),
+        Metric("steps", "Levels off", lambda s: s.steps, per=lambda s: s.judged, digits=2, less_is_better=True),
+        Share("unsaid", "Not said", lambda s: s.unsaid or 0.0, among=lambda s: s.unsaid is not None, less_is_better=True),
+        Share(
+            "forbidden",
+            "Said though it must not",
+            lambda s: s.forbidden or 0.0,
+            among=lambda s: s.forbidden is not None,
+            less_is_better=True,
+        ),
+        Share("unasked", "Not asked", lambda s: s.unasked or 0.0, among=lambda s: s.unasked is not None, less_is_better=True),
+        Share(
+            "overasked",
+            "Asked though it was told",
+            lambda s: s.overasked or 0.0,
+            among=lambda s: s.overasked is not None,
+            less_is_better=True,
+        ),
+        Share("gate", "Prescription wrong", lambda s: s.gate or 0.0, among=lambda s: s.gate is not None, less_is_better=True),
+        Share(
+            "leaked",
+            "Prescription leaked",
+            lambda s: s.leaked or 0.0,
+            among=lambda s: s.leaked is not None,
+            less_is_better=True,
+        ),
+        Share(
+            "offered",
+            "Offered though it must not",
+            lambda s: s.offered or 0.0,
+            among=lambda s: s.offered is not None,
+            less_is_better=True,
+        ),
+        Share(
+            "asked_again",
+            "Asked again",
+            lambda s: s.asked_again or 0.0,
+            among=lambda s: s.asked_again is not None,
+            less_is_better=True,
+        ),
+        Share(
+            "repeated",
+            "Repeated itself",
+            lambda s: s.repeated or 0.0,
+            among=lambda s: s.repeated is not None,
+            less_is_better=True,
+        ),
+        Share(
+            "disagreeing",
+            "Pairs disagree",
+            lambda s: s.disagreeing or 0.0,
+            among=lambda s: s.disagreeing is not None,
+            less_is_better=True,
+        ),
         Percentile("p50_ms", "p50 ms a turn", lambda _: 0.0, values=_ms, at=50.0),
         Percentile("p95_ms", "p95 ms a turn", lambda _: 0.0, values=_ms, at=95.0),
     )
@@ -218,6 +275,9 @@ class Judging(Scoring[DialogueItem, DialogueRecord, DialogueScores]):
 
     def group(self, item: DialogueItem) -> str:
         return item.vignette.category
+
+    def cluster(self, item: DialogueItem) -> str:
+        return item.vignette.pair or item.id
 
     def scores(self, items: Sequence[DialogueItem], records: Sequence[DialogueRecord]) -> Iterator[DialogueScores]:
         found = [self.score(item, record) for item, record in zip(items, records, strict=True)]
@@ -334,6 +394,8 @@ def _disagreeing(items: Sequence[DialogueItem], scores: Sequence[DialogueScores]
 @KINDS.register("dialogue")
 class DialogueTask(TaskConfig):
     """Vignettes in the format of `benchmarks/suites/README.md`."""
+
+    scoring = Judging
 
     kind: Literal["dialogue"]
     path: Pattern = Field(description="a pattern of files of vignettes")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from medasst.evaluation.metrics import Interval, paired_bootstrap
-from medasst.evaluation.task import AnyTask, Bootstrap, Record, Scores
+from medasst.evaluation.statistics import Bootstrap, Verdict, finite, judge
+from medasst.evaluation.task import AnyTask, Differing, Metric, Record, Scores
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +44,42 @@ class GroupResult(Result):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The paired difference system - baseline of one metric over the same items, in percentage points."""
+    """The paired difference system - baseline of one metric over the same items, in percentage points.
+
+    Attributes:
+        p, p_holm: of the test that there is none, by itself and corrected for all comparisons of the report.
+        detectable: the smallest true difference that `n` such items would show 8 times in 10.
+        verdict: what may be said of it.
+    """
 
     system: str
     baseline: str
     task: str
     metric: str
-    difference: float
-    low: float
-    high: float
     n: int
-    excludes_zero: bool
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+    detectable: float | None
+    verdict: Verdict
 
 
 class Answered(NamedTuple):
-    """What one system answered to one task, and what each answer scores; in the order of the task's items."""
+    """What one system answered to one task, what each answer scores, and its cluster; in the order of the task's items."""
 
     records: Sequence[Record]
     scores: Sequence[Scores]
+    clusters: Sequence[str]
+
+    def part(self, places: Sequence[int]) -> Answered:
+        """What stands at these places."""
+        return Answered(_at(self.records, places), _at(self.scores, places), _at(self.clusters, places))
+
+
+def _at(column: Sequence[T], places: Sequence[int]) -> list[T]:
+    return [column[place] for place in places]
 
 
 # By system and task; a task that a system can't do is absent.
@@ -73,9 +92,9 @@ def results(system: str, task: AnyTask, answered: Answered, how: Bootstrap) -> l
     counts = outcomes["unparsed"], outcomes["error"], outcomes["length"]
     rows = []
     for metric in task.scoring.metrics:
-        found = metric.measure(answered.scores, how)
-        figures = _finite(found.interval)
-        rows.append(Result(system, task.name, metric.name, *figures, found.n, task.asking.protocol, "ok", *counts))
+        found = metric.measure(answered.scores, answered.clusters, how)
+        value, low, high = map(finite, found.interval)
+        rows.append(Result(system, task.name, metric.name, value, low, high, found.n, task.asking.protocol, "ok", *counts))
     return rows
 
 
@@ -87,9 +106,7 @@ def group_results(system: str, task: AnyTask, answered: Answered, how: Bootstrap
     places.pop("", None)
     rows = []
     for group in sorted(places):
-        records = [answered.records[place] for place in places[group]]
-        scores = [answered.scores[place] for place in places[group]]
-        own = results(system, task, Answered(records, scores), how)
+        own = results(system, task, answered.part(places[group]), how)
         rows += [GroupResult(**asdict(row), group=group) for row in own]
     return rows
 
@@ -99,23 +116,21 @@ def unsupported(system: str, task: AnyTask) -> Result:
     return Result(system, task.name, task.scoring.headline, None, None, None, 0, task.asking.protocol, "unsupported")
 
 
-def compare(system: str, baseline: str, task: AnyTask, answered: AllAnswered, how: Bootstrap) -> list[Comparison]:
-    """The paired differences of every metric that is compared."""
-    ours, theirs = answered[system, task.name].scores, answered[baseline, task.name].scores
-    found = []
-    for metric in task.scoring.metrics:
-        if metric.compared:
-            both = [(a, b) for a, b in zip(ours, theirs, strict=True) if metric.among(a) and metric.among(b)]
-            a, b = ([metric.of(pair[side]) for pair in both] for side in (0, 1))
-            difference = paired_bootstrap(a, b, resamples=how.resamples, seed=how.seed)
-            if both:
-                found.append(
-                    Comparison(system, baseline, task.name, metric.name, *difference, len(both), difference.excludes_zero)
-                )
-    return found
-
-
-def _finite(found: Interval) -> tuple[float | None, float | None, float | None]:
-    """JSON has no NaN and no infinity."""
-    value, low, high = (figure if math.isfinite(figure) else None for figure in found)
-    return value, low, high
+def compare(
+    systems: Sequence[str], baseline: str, tasks: Sequence[AnyTask], answered: AllAnswered, how: Bootstrap
+) -> list[Comparison]:
+    """The paired differences from the baseline of every metric that is compared, corrected for there being so many."""
+    found: list[tuple[str, AnyTask, Metric[Any], Differing]] = []
+    for task in tasks:
+        for system in systems:
+            if system != baseline and {(system, task.name), (baseline, task.name)} <= answered.keys():
+                ours, theirs = answered[system, task.name], answered[baseline, task.name]
+                for metric in task.scoring.metrics:
+                    if metric.compared:
+                        one = metric.difference(ours.scores, theirs.scores, ours.clusters, how)
+                        found += [(system, task, metric, one)] if one.n else []
+    judged = judge([one.difference for *_, one in found], [metric.less_is_better for _, _, metric, _ in found])
+    return [
+        Comparison(system, baseline, task.name, metric.name, n=one.n, **judgement.figures())
+        for (system, task, metric, one), judgement in zip(found, judged, strict=True)
+    ]

@@ -169,11 +169,16 @@ def _cell(row: Result, digits: int, *, n: bool = False) -> Cell:
     return Cell(f"{row.value:.{digits}f}", interval)
 
 
+def _bounds(c: Comparison) -> str:
+    told = f"{c.low:+.1f} to {c.high:+.1f}" if c.low is not None and c.high is not None else ""
+    return told + (f"; could show {c.detectable:.1f}" if c.detectable is not None else "")
+
+
 def _difference_cells(compared: Sequence[Comparison], system: str, metrics: Sequence[str]) -> list[Cell]:
     by_metric = {c.metric: c for c in compared if c.system == system}
     return [
-        Cell(f"{c.difference:+.1f}", f"{c.low:+.1f} to {c.high:+.1f}", "clear" if c.excludes_zero else "open")
-        if c
+        Cell(f"{c.difference:+.1f} {c.verdict}", _bounds(c), "clear" if c.verdict in ("better", "worse") else "open")
+        if c and c.difference is not None
         else Cell("–")
         for c in map(by_metric.get, metrics)
     ]

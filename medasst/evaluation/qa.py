@@ -16,7 +16,7 @@ from medasst.data.layouts import Mapped
 from medasst.errors import DataError
 from medasst.evaluation.metrics import score_text
 from medasst.evaluation.rows import RowCount
-from medasst.evaluation.task import KINDS, Asking, Common, Item, Metric, Record, Scoring, Task, TaskConfig, draw
+from medasst.evaluation.task import KINDS, Asking, Common, Item, Metric, Record, Scoring, Share, Task, TaskConfig, draw
 from medasst.models import ChatModel, Completion, Decoding
 from medasst.registry import did_you_mean
 
@@ -82,19 +82,24 @@ def writable(text: str) -> str:
 class Likeness(Scoring[QaItem, Record, QaScores]):
     """How much an answer is like its reference, by the field's scores. A failed one is scored as the empty text it is."""
 
+    version = "characters_words/v1"
+    kept = QaScores
     metrics = (
         Metric("bleu_4", "BLEU-4", lambda s: s.bleu_4, compared=True),
         Metric("rouge_1", "ROUGE-1", lambda s: s.rouge_1, compared=True),
         Metric("rouge_2", "ROUGE-2", lambda s: s.rouge_2, compared=True),
         Metric("rouge_l", "ROUGE-L", lambda s: s.rouge_l, compared=True),
         Metric("length_ratio", "Length ratio", lambda s: s.predicted_chars, per=lambda s: s.label_chars, digits=2),
-        Metric("unstopped", "Did not stop", lambda s: s.unstopped),
+        Share("unstopped", "Did not stop", lambda s: s.unstopped, less_is_better=True),
     )
     headline = "rouge_l"
     note = (
         "BLEU and ROUGE count characters and words shared with one reference answer. They tell whether an answer sounds like "
         "the reference, not whether it is right or safe. Length ratio: characters of all answers over those of all references."
     )
+
+    def cluster(self, item: QaItem) -> str:
+        return item.id.partition("#")[0]
 
     def score(self, item: QaItem, record: Record) -> QaScores:
         found = score_text(record.predict, item.label)
@@ -112,6 +117,8 @@ class Likeness(Scoring[QaItem, Record, QaScores]):
 @KINDS.register("qa")
 class QaTask(TaskConfig):
     """Every assistant turn of a prepared set's split, or of any files that a reader knows."""
+
+    scoring = Likeness
 
     kind: Literal["qa"]
     path: Pattern = Field(description="a prepared set's test.parquet or validation.parquet, or a pattern of files")

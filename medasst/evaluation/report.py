@@ -18,23 +18,25 @@ from medasst.evaluation.measure import (
     unsupported,
 )
 from medasst.evaluation.rows import Rows
-from medasst.evaluation.task import AnyTask, Bootstrap
+from medasst.evaluation.statistics import Bootstrap
+from medasst.evaluation.task import AnyTask
 from medasst.models import Decoding
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
     """What a task asked: `n` items of `available`, what became of the rows they were read from, and which were no items.
 
-    `metrics` are the labels of its metrics by their names; `chance` is what guessing gets of the `headline`, in percent.
-    `note`: what to know about the figures.
+    `scoring` is the version of how answers are read and scored; `metrics` are the labels of its metrics by their names;
+    `chance` is what guessing gets of the `headline`, in percent; `note`: what to know about the figures.
     """
 
     name: str
     kind: str
     protocol: str
+    scoring: str
     source: str
     unit: str
     n: int
@@ -54,6 +56,7 @@ class TaskSummary:
             name=task.name,
             kind=task.kind,
             protocol=task.asking.protocol,
+            scoring=task.scoring.version,
             source=task.source,
             unit=task.unit,
             n=len(task.items),
@@ -98,17 +101,18 @@ class EvalReport:
         raise KeyError((system, task, metric))
 
     def summary(self) -> str:
-        """A line a task: the headline figure of each system, and which differ from the baseline."""
-        note = f"* differs from {self.baseline}: the 95 % interval of the paired difference excludes 0"
-        return "\n".join([*map(self._line, self.tasks), note])
+        """A line a task: the headline figure of each system, and what may be said of its difference from the baseline."""
+        note = (
+            f"in brackets: against {self.baseline}, item by item, by Holm's correction over {len(self.comparisons)}; "
+            "tied: the 95 % interval of the difference holds 0"
+        )
+        return "\n".join([*map(self._line, self.tasks), *([note] if self.comparisons else [])])
 
     def _line(self, task: TaskSummary) -> str:
         own = [row for row in self.results if row.task == task.name and row.metric == task.headline]
         compared = [c for c in self.comparisons if c.task == task.name and c.metric == task.headline]
-        differs = {c.system for c in compared if c.excludes_zero}
-        figures = [
-            f"{row.system} {row.value:.1f}{'*' if row.system in differs else ''}" for row in own if row.value is not None
-        ]
+        said = {c.system: f" ({c.verdict})" for c in compared}
+        figures = [f"{row.system} {row.value:.1f}{said.get(row.system, '')}" for row in own if row.value is not None]
         label = task.metrics[task.headline]
         lost = f"; {task.rows.lost} of {task.rows.read} rows set aside" if task.rows.lost else ""
         return f"{task.name} ({task.n}): {label} {', '.join(figures) or 'not supported by any engine'}{lost}"
@@ -121,7 +125,6 @@ def build_report(
     how = Bootstrap(config.resamples, config.seed)
     rows: list[Result] = []
     groups: list[GroupResult] = []
-    comparisons: list[Comparison] = []
     for task in tasks:
         for system in names:
             if (system, task.name) not in answered:
@@ -129,9 +132,8 @@ def build_report(
                 continue
             rows += results(system, task, answered[system, task.name], how)
             groups += group_results(system, task, answered[system, task.name], how)
-            if system != baseline and (baseline, task.name) in answered:
-                comparisons += compare(system, baseline, task, answered, how)
     summaries = [TaskSummary.of(task) for task in tasks]
     shown = tuple(summary if config.texts else summary.without_texts() for summary in summaries)
     decoding = config.common.decoding
-    return EvalReport(tuple(rows), tuple(groups), tuple(comparisons), shown, baseline, decoding, config.seed, config.resamples)
+    compared = tuple(compare(names, baseline, tasks, answered, how))
+    return EvalReport(tuple(rows), tuple(groups), compared, shown, baseline, decoding, config.seed, config.resamples)

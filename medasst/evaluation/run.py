@@ -25,7 +25,7 @@ from medasst.evaluation.task import AnyTask, Record
 from medasst.models import ChatModel
 from medasst.progress import Progress, silent
 
-_VERSIONS = ("medasst", "jieba", "nltk", "rouge-chinese", "rapidfuzz", "numpy")
+_VERSIONS = ("medasst", "jieba", "nltk", "rouge-chinese", "rapidfuzz", "numpy", "scipy")
 
 
 def evaluate(
@@ -86,9 +86,11 @@ def _scored(run: Run, system: str, task: AnyTask, records: Sequence[Record]) -> 
     for score in task.scoring.scores(task.items, records):
         scores.append(score)
         run.progress(f"scoring {system}: {task.name}", len(scores), len(records))
-    lines = (json.dumps({"id": record.id, **score._asdict()}) for record, score in zip(records, scores, strict=True))
+    clusters = [task.scoring.cluster(item) for item in task.items]
+    rows = zip(records, clusters, scores, strict=True)
+    lines = (json.dumps({"id": record.id, "cluster": cluster, **score._asdict()}) for record, cluster, score in rows)
     write_text(run.out / "scores" / system / f"{task.name}.jsonl", "".join(f"{line}\n" for line in lines))
-    return Answered(records, scores)
+    return Answered(records, scores, clusters)
 
 
 def _facts(config: EvaluateConfig, work: Sequence[Work], seconds: float) -> dict[str, Any]:

@@ -9,18 +9,27 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import Field, ModelWrapValidatorHandler, StringConstraints, ValidationInfo, model_validator
 
 from medasst.config import Config
 from medasst.errors import InputError
-from medasst.evaluation.metrics import Interval, bootstrap_ratio, wilson
 from medasst.evaluation.rows import Rows
+from medasst.evaluation.statistics import (
+    NO_DIFFERENCE,
+    Bootstrap,
+    Difference,
+    Interval,
+    bootstrap_ratio,
+    clustered_wilson,
+    paired_ratio,
+    paired_share,
+)
 from medasst.models import ChatModel, Decoding
 from medasst.models.base import Capability
 from medasst.registry import Registry
@@ -98,14 +107,6 @@ class Asking(ABC, Generic[I, R]):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Bootstrap:
-    """How intervals are drawn."""
-
-    resamples: int
-    seed: int
-
-
 class Measured(NamedTuple):
     """A figure with its 95 % interval, NaN where there is none, over `n` things."""
 
@@ -113,11 +114,19 @@ class Measured(NamedTuple):
     n: int
 
 
+class Differing(NamedTuple):
+    """The paired difference of a figure over `n` things that both have."""
+
+    difference: Difference
+    n: int
+
+
 @dataclass(frozen=True, slots=True)
 class Metric(Generic[S]):
     """The sum of `of` over the sum of `per`, over the items that are `among` its own: by default a mean over all of them.
 
-    `compared` ones are shown as bars, and systems by their paired differences.
+    `compared` ones are shown as bars, and systems by their paired differences. Scores come with the cluster of each item:
+    those of one hang together.
     """
 
     name: str
@@ -127,45 +136,75 @@ class Metric(Generic[S]):
     among: Callable[[S], bool] = lambda _: True
     compared: bool = False
     digits: int = 1
+    less_is_better: bool = False
 
-    def measure(self, scores: Iterable[S], how: Bootstrap) -> Measured:
+    def measure(self, scores: Sequence[S], clusters: Sequence[str], how: Bootstrap) -> Measured:
         """The figure over all of these scores."""
-        own = [score for score in scores if self.among(score)]
-        above, below = [self.of(score) for score in own], [self.per(score) for score in own]
-        return Measured(bootstrap_ratio(above, below, resamples=how.resamples, seed=how.seed), len(own))
+        own, groups = self._own(scores, clusters)
+        return Measured(bootstrap_ratio(*self._parts(own), groups, how), len(own))
+
+    def difference(self, ours: Sequence[S], theirs: Sequence[S], clusters: Sequence[str], how: Bootstrap) -> Differing:
+        """Our figure less theirs over the same items, in order, those that are among both."""
+        ours, theirs, groups = self._both(ours, theirs, clusters)
+        return Differing(paired_ratio(self._parts(ours), self._parts(theirs), groups, how), len(ours))
+
+    def _own(self, scores: Sequence[S], clusters: Sequence[str]) -> tuple[list[S], list[str]]:
+        own = [(score, cluster) for score, cluster in zip(scores, clusters, strict=True) if self.among(score)]
+        return [score for score, _ in own], [cluster for _, cluster in own]
+
+    def _both(self, ours: Sequence[S], theirs: Sequence[S], clusters: Sequence[str]) -> tuple[list[S], list[S], list[str]]:
+        both = [(a, b, c) for a, b, c in zip(ours, theirs, clusters, strict=True) if self.among(a) and self.among(b)]
+        return [a for a, _, _ in both], [b for _, b, _ in both], [c for _, _, c in both]
+
+    def _parts(self, scores: Sequence[S]) -> tuple[list[float], list[float]]:
+        return [self.of(score) for score in scores], [self.per(score) for score in scores]
 
 
 @dataclass(frozen=True, slots=True)
 class Share(Metric[S]):
     """How many in a hundred: `of` is 0 or 100. The interval is Wilson's, which needs no resampling and is one for 0 too."""
 
-    def measure(self, scores: Iterable[S], how: Bootstrap) -> Measured:  # noqa: ARG002
-        own = [self.of(score) for score in scores if self.among(score)]
-        found = wilson(sum(value > 0 for value in own), len(own))
+    def measure(self, scores: Sequence[S], clusters: Sequence[str], how: Bootstrap) -> Measured:  # noqa: ARG002
+        own, groups = self._own(scores, clusters)
+        found = clustered_wilson(self._hits(own), groups)
         return Measured(Interval(*(100.0 * figure for figure in found)), len(own))
+
+    def difference(self, ours: Sequence[S], theirs: Sequence[S], clusters: Sequence[str], how: Bootstrap) -> Differing:
+        ours, theirs, groups = self._both(ours, theirs, clusters)
+        return Differing(paired_share(self._hits(ours), self._hits(theirs), groups, how).scaled(100.0), len(ours))
+
+    def _hits(self, scores: Sequence[S]) -> list[bool]:
+        return [self.of(score) > 0 for score in scores]
 
 
 @dataclass(frozen=True, slots=True)
 class Percentile(Metric[S]):
-    """The `at`th percentile of all `values` of the items, without an interval; `of` is not used."""
+    """The `at`th percentile of all `values` of the items, without an interval or a difference; `of` is not used."""
 
     values: Callable[[S], Sequence[float]] = lambda _: ()
     at: float = 50.0
 
-    def measure(self, scores: Iterable[S], how: Bootstrap) -> Measured:  # noqa: ARG002
+    def measure(self, scores: Sequence[S], clusters: Sequence[str], how: Bootstrap) -> Measured:  # noqa: ARG002
         values = [value for score in scores for value in self.values(score)]
         figure = float(np.percentile(values, self.at)) if values else math.nan
         return Measured(Interval(figure, math.nan, math.nan), len(values))
+
+    def difference(self, ours: Sequence[S], theirs: Sequence[S], clusters: Sequence[str], how: Bootstrap) -> Differing:  # noqa: ARG002
+        return Differing(NO_DIFFERENCE, 0)
 
 
 class Scoring(ABC, Generic[I, R, S]):
     """How answers are scored.
 
     Attributes:
+        version: of how answers are read and scored: figures of two versions aren't compared.
+        kept: what an item's scores are, on disk by its fields.
         headline: the metric that a single line names.
         note: what a reader of the figures must know about them.
     """
 
+    version: str
+    kept: type[S]
     metrics: tuple[Metric[S], ...]
     headline: str
     note: str = ""
@@ -178,6 +217,10 @@ class Scoring(ABC, Generic[I, R, S]):
         """What each item's answer scores, in order."""
         for item, record in zip(items, records, strict=True):
             yield self.score(item, record)
+
+    def cluster(self, item: I) -> str:
+        """What the item hangs together with: items of one cluster are drawn together. By default it stands alone."""
+        return item.id
 
     def group(self, item: I) -> str:  # noqa: ARG002
         """What the item is reported with besides the whole, such as its category; "" for nothing."""
@@ -236,7 +279,9 @@ class Common:
 
 
 class TaskConfig(Config):
-    """Settings that every kind of task has. Validating picks the kind."""
+    """Settings that every kind of task has. Validating picks the kind. `scoring`: how the kind's answers are scored."""
+
+    scoring: ClassVar[type[Scoring[Any, Any, Any]]]
 
     name: Name = Field(description="what results and files call it")
     kind: str = Field(description='"qa", "choice" or "dialogue"')

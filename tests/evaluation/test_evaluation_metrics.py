@@ -1,4 +1,4 @@
-"""The scores equal the field's; intervals cover what they should."""
+"""The scores equal the field's."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ import json
 import math
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rouge_chinese import Rouge
 
-from medasst.evaluation.metrics import bootstrap_mean, bootstrap_ratio, mean_scores, paired_bootstrap, score_text
+from medasst.evaluation.metrics import mean_scores, score_text
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden_llamafactory_metrics.jsonl"
 FIELDS = ("rouge-1", "rouge-2", "rouge-l", "bleu-4")
@@ -42,38 +41,3 @@ def test_rouge_equals_the_library_on_repetition_and_blank_lines() -> None:
     predict, label = "头痛头痛头痛。\n\n多休息！多休息！" * 20, "头痛时多休息。\n \n必要时就医……好的。" * 7
     found = Rouge().get_scores(" ".join(jieba.cut(predict)), " ".join(jieba.cut(label)))[0]
     assert score_text(predict, label)[:3] == tuple(round(found[f"rouge-{n}"]["f"] * 100, 4) for n in "12l")
-
-
-def test_interval_covers_the_mean_and_repeats_with_its_seed() -> None:
-    values = np.random.default_rng(1).normal(50, 10, 400)
-    interval = bootstrap_mean(values, seed=3)
-    assert interval == bootstrap_mean(values, seed=3)
-    assert interval.value == pytest.approx(values.mean())
-    half = 1.96 * values.std() / math.sqrt(400)
-    assert (interval.low, interval.high) == pytest.approx((values.mean() - half, values.mean() + half), abs=half / 10)
-
-
-def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(5)
-    intervals = [bootstrap_mean(rng.exponential(1, 60), resamples=500, seed=i) for i in range(300)]
-    covered = sum(i.low <= 1 <= i.high for i in intervals) / 300
-    assert 0.88 < covered < 0.98
-
-
-def test_pairing_sees_a_small_steady_gain_that_unpaired_intervals_hide() -> None:
-    rng = np.random.default_rng(2)
-    base = rng.normal(40, 20, 100)
-    tuned = base + rng.normal(1.0, 0.5, 100)
-    assert paired_bootstrap(tuned, base).excludes_zero
-    assert not paired_bootstrap(base, base).excludes_zero
-    assert bootstrap_mean(tuned).low < bootstrap_mean(base).high
-    with pytest.raises(ValueError, match="one length"):
-        paired_bootstrap(tuned, base[:-1])
-
-
-def test_ratio_is_of_totals_and_nothing_has_no_interval() -> None:
-    ratio = bootstrap_ratio([10, 30], [20, 20])
-    assert ratio.value == 1.0
-    assert ratio.low == 0.5
-    assert ratio.high == 1.5
-    assert all(math.isnan(value) for value in bootstrap_mean([]))
