@@ -29,6 +29,12 @@ def test_samples_hold_their_free_and_prescription_products() -> None:
     assert SHOP["OTC-001"].section("dosage") is not None and "OTC-001" in SHOP
 
 
+def test_what_is_free_is_offered_and_what_needs_a_prescription_is_not() -> None:
+    why = {product.sku: product.sale.why for product in SHOP.products}
+    assert {sku for sku, reason in why.items() if not reason} == {sku for sku in why if sku.startswith("OTC")}
+    assert {reason for sku, reason in why.items() if sku.startswith("RX")} == {"prescription"}
+
+
 @pytest.mark.parametrize("product", SHOP.products, ids=lambda p: p.sku)
 def test_each_product_is_found_by_name_and_every_alias(product) -> None:
     for name in product.names:
