@@ -74,7 +74,8 @@ def resolve(product: Product, formulary: Formulary) -> tuple[Contents, bool]:
         if len(known) > 1 or len(parts) < _PREPARATION:
             return named, True
         status = named.status  # a preparation that is one row of the tables (口服补液盐), listed part by part
-    unknown = () if mixed else listed.unknown
+    # 薄荷脑 of a nose drop, which is a row by its way in, is what the name has told.
+    unknown = () if mixed else tuple(one for one in listed.unknown if one not in known)
     return replace(named, substances=(*named.substances, *more), status=status, unknown=unknown), False
 
 

@@ -187,10 +187,15 @@ class LeafletReader:
                     found.append(Says("caution" if mild else verdict, sentence.written, "elderly", section))
         return _strictest(found)
 
-    def condition(self, leaflet: Leaflet, names: Iterable[str]) -> Says | None:
-        """Of somebody with a disease. `names`: it and all broader ones; a bare 痛 stands in every painkiller's class."""
-        names = [name for name in names if len(name) > 1]
-        stems = sorted({stem for name in names if (stem := self._say.disease.get(name))})
+    def condition(self, leaflet: Leaflet, concept: str, names: Iterable[str] = ()) -> Says | None:
+        """Of somebody with a disease.
+
+        Args:
+            names: all broader ones, which count where leaflets have no word for the disease itself (高血压 is no 心力衰竭).
+        """
+        names = [name for name in {concept, *names} if len(name) > 1]  # a bare 痛 stands in every painkiller's class
+        own = self._say.disease.get(concept)
+        stems = [own] if own else sorted({stem for name in names if (stem := self._say.disease.get(name))})
         pattern = _any(tuple(stems) or tuple(sorted(map(re.escape, names)))) if names else _NEVER
         defaults: dict[str, Verdict] = {"contraindications": "forbid", "cautions": "ask", "elderly": "ask"}
         return self._mentioning(leaflet, pattern, defaults)

@@ -313,7 +313,7 @@ class _Case:
                 yield self._write.own(of._replace(kind="unknown"), "ask", "unknown_condition", self._medicine, what=has.concept)
             under = ((name, row, has.under(row)) for name, row in rows)
             yield from self._restrict(of, [_Applies(name, row, sure) for name, row, sure in under if sure is not None])
-            says = self._leaflets.condition(self._leaflet, has.names) if has.lasting else None
+            says = self._leaflets.condition(self._leaflet, has.concept, has.names) if has.lasting else None
             if says is not None:
                 yield self._write.said(of, says if has.sure else says._replace(sure=False), self._medicine)
 
@@ -323,7 +323,10 @@ class _Case:
         for has in self._has(self._person.slot("conditions")):
             if has.told.slot != "conditions" or self._checks.conditions.isdisjoint(has.names):
                 continue
-            if all(has.under(row) is None for row in rows) and self._leaflets.condition(self._leaflet, has.names) is None:
+            if (
+                all(has.under(row) is None for row in rows)
+                and self._leaflets.condition(self._leaflet, has.concept, has.names) is None
+            ):
                 yield has.concept
 
     def _has(self, slot: Slot) -> list[_Condition]:

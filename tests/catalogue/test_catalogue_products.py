@@ -24,7 +24,7 @@ ROWS = SAMPLES.read_text("utf-8").splitlines()
 
 
 def test_samples_hold_their_free_and_prescription_products() -> None:
-    assert sum(not p.prescription for p in SHOP.products) == 150
+    assert sum(not p.prescription for p in SHOP.products) == 176
     assert sum(p.prescription for p in SHOP.products) == 10
     assert SHOP["OTC-001"].section("dosage") is not None and "OTC-001" in SHOP
 
