@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from medasst.assistant.acts import Act, Advise, Answer, Inquire, Offer, Record, Refer, Warn
 from medasst.assistant.events import Ask, Card, Citation, EndReason, Event, Finding, HandOff, Text
-from medasst.assistant.said import Said
+from medasst.assistant.said import Said, fresh
 from medasst.catalogue import Product, Section
-from medasst.safety import Context, Rules
+from medasst.safety import Rules
 from medasst.text import comparison_key, sentences
 
 
@@ -130,8 +130,7 @@ class _Writer:
 
     def _new(self, texts: Iterable[str]) -> list[str]:
         """Of these the sentences that neither an earlier reply nor this one holds."""
-        fresh = [sentence for text in texts for sentence in sentences(text) if not self._held(sentence)]
-        return list(dict.fromkeys(fresh))
+        return list(dict.fromkeys(sentence for text in texts for sentence in fresh(text, self._held)))
 
     def _held(self, sentence: str) -> bool:
         return self.said.holds(sentence) or comparison_key(sentence) in self.now
@@ -141,9 +140,7 @@ class _Writer:
 
     def _checked(self, text: str) -> Iterator[Text]:
         """A sentence that people wrote, if it passes the checks; else what the rule puts in its place, once."""
-        verdict = self.rules.check_sentence(text, Context(about=self.about))
-        named = self.rules.gate.subject(text)
-        self.about = named if named is not None else self.about
+        verdict, self.about = self.rules.written(text, self.about)
         said = text if verdict.ok else verdict.replaced_by
         if said and not (not verdict.ok and self._held(said)):
             self._keep(said)

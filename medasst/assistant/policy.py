@@ -33,6 +33,7 @@ _GOING_ON: frozenset[AskKind] = frozenset({"treat", "none"})
 _COURTESIES: frozenset[AskKind] = frozenset({"shop", "thanks", "greeting"})
 # Who asks these looks for a product; who asks of a leaflet's section has it.
 _SHOWING: frozenset[AskKind] = frozenset({"treat", "price", "stock", "spec", "cheaper", "another", "compare", "buy"})
+_WANTING: frozenset[AskKind] = _SHOWING | {"may_take"}
 _SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
 
 
@@ -210,9 +211,10 @@ def _only_tells(request: Request) -> bool:
 
 
 def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
-    """Whether it is about a complaint: asked for, told beside a medicine that needs a prescription, or all there is."""
+    """Whether it is about a complaint: asked for, told beside a medicine that can't be had, or all there is."""
     told = any(mention.current for mention in request.told.readings[-1].findings())
-    return "treat" in _kinds(request) or (bool(found.gate) and told) or not (answers or found.gate)
+    beside = bool(_kinds(request) & _WANTING) and {product.sku for product in request.subject} <= found.stopped
+    return "treat" in _kinds(request) or (told and (bool(found.gate) or beside)) or not (answers or found.gate)
 
 
 def _answers(request: Request, found: Found) -> Iterator[Act]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from medasst.assistant.events import SHOWN
@@ -10,7 +10,14 @@ from medasst.conversation import Message
 from medasst.dialogue import Shown
 from medasst.text import comparison_key, sentences
 
-_LEAST = 8  # letters of a sentence that is missed when it comes again; a shorter one (不客气。) may
+_LEAST = 6  # letters of a sentence that is missed when it comes again; a shorter one (不客气。) may
+
+
+def fresh(text: str, held: Callable[[str], bool]) -> list[str]:
+    """The sentences of a text that aren't held; a short one that is left over says nothing alone."""
+    parts = sentences(text)
+    new = [sentence for sentence in parts if not held(sentence)]
+    return new if len(new) == len(parts) or any(map(Said.of_text, new)) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Said:
 
     def new(self, text: str) -> str:
         """What of a text was not said yet, in whole sentences."""
-        return "".join(sentence for sentence in sentences(text) if not self.holds(sentence))
+        return "".join(fresh(text, self.holds))
 
     def form(self, forms: Sequence[str], **words: str) -> str:
         """The first form of a sentence of which nothing was said yet, filled in; "" where there is none."""

@@ -206,7 +206,9 @@ class Gate:
             said = [one for one in patient.said if one.mention.assertion not in ("absent", "someone_else", "historical")]
             drugs = {one.turn for one in said if one.mention.kind == "drug" and _of(one.mention, row.drugs)}
             company = {one.turn for one in said if _of(one.mention, row.company)}
-            company |= {turn for turn in drugs if any(word in told.readings[turn].plain for word in row.company)}
+            # A bare word (喝酒了) counts beside the medicine, and in the last turn if that goes on about this person.
+            turns = {*drugs, told.turn} if drugs and patient.person == told.current.person else drugs
+            company |= {turn for turn in turns if any(word in told.readings[turn].plain for word in row.company)}
             if drugs and company and told.turn in drugs | company:
                 return True
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
@@ -17,6 +18,8 @@ from medasst.safety.gate import Gate
 from medasst.safety.output import Context, OutputCheck, Verdict
 from medasst.safety.person import PersonChecks
 from medasst.safety.triage import Triage
+
+_KEPT = 8192  # sentences that people wrote, with what was found of them
 
 
 class Rules:
@@ -38,6 +41,7 @@ class Rules:
         self.formulary = catalogue.formulary
         self.person_checks = PersonChecks(self.lexicon, self.formulary)
         self._output = OutputCheck(self.gate, self.book.output, self.replies.replaced)
+        self._judged = lru_cache(_KEPT)(self._judge)  # tables and leaflets say the same sentences to many
         self._products = ProductNames(catalogue.over_the_counter.product_names())
 
     def state(self, messages: Sequence[Message]) -> DialogueState:
@@ -77,3 +81,15 @@ class Rules:
     def check_sentence(self, sentence: str, context: Context) -> Verdict:
         """See `OutputCheck.check_sentence`."""
         return self._output.check_sentence(sentence, context)
+
+    def written(self, sentence: str, about: bool | None) -> tuple[Verdict, bool | None]:
+        """Whether a sentence that people wrote may leave, and whether the medicine named last in it needs a prescription.
+
+        Args:
+            about: the same of the medicine named last before it; None: none was named.
+        """
+        return self._judged(sentence, about)
+
+    def _judge(self, sentence: str, about: bool | None) -> tuple[Verdict, bool | None]:
+        named = self.gate.subject(sentence)
+        return self.check_sentence(sentence, Context(about=about)), about if named is None else named

@@ -65,7 +65,7 @@ def test_a_whole_reply_is_the_stream_folded(client: TestClient) -> None:
     assert [f["choices"][0]["finish_reason"] for f in stream[:-1]] == [None] * (len(stream) - 2) + ["stop"]
     assert len({(f["id"], f["created"], f["model"]) for f in stream[:-1]}) == 1
     events = [f["medasst"] for f in stream[:-1] if "medasst" in f]
-    assert [e["seq"] for e in events] == list(range(12))
+    assert [e["seq"] for e in events] == list(range(11))
     assert len({e["reply_id"] for e in events}) == 1
     assert [e["type"] for e in events] == [e["type"] for e in whole["medasst"]["events"]]
     assert events[5]["name"] == "对乙酰氨基酚片"
@@ -246,7 +246,7 @@ def test_a_silent_stream_sends_comments() -> None:
     client = TestClient(create_app(slow, {}, ServeConfig(ping_seconds=0.01)))
     text = ask(client, stream=True).text
     assert ": ping\n\n" in text
-    assert [f["medasst"]["seq"] for f in frames(text)[1:-1]] == list(range(12))
+    assert [f["medasst"]["seq"] for f in frames(text)[1:-1]] == list(range(11))
 
 
 def test_no_word_of_a_conversation_is_logged(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:

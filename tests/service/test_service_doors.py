@@ -25,7 +25,7 @@ from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
 from medasst.service.server import serve
 
-ASK = {"model": "medasst", "messages": [{"role": "user", "content": "头疼吃什么药"}], "stream": True}
+ASK = {"model": "medasst", "messages": [{"role": "user", "content": "我35岁，头疼吃什么药"}], "stream": True}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_sigterm_ends_open_replies_properly() -> None:
         url = url_of(process)
         with httpx.stream("POST", f"{url}/v1/chat/completions", json=ASK, timeout=60) as answer:
             lines = answer.iter_lines()
-            got = [next(line for line in lines if '"card"' in line)]  # the draft is out, the model speaks
+            got = [next(line for line in lines if '"card"' in line)]  # the rules have spoken, the model speaks
             process.send_signal(signal.SIGTERM)
             got += [line for line in lines if line]
         _, errors = process.communicate(timeout=60)
