@@ -57,7 +57,8 @@ class Found:
             or the turn tells nothing of this person.
         reaction: an adverse reaction that is told.
         answers: to what is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for it.
-        counsel: for what is complained of; None: nothing is.
+        complains: whether the last turn tells of something that ails somebody.
+        counsel: for what the topic complains of; None: it complains of nothing.
         only_prescribed: whether everything that is for what the last turn complains of needs a prescription.
         unread: what is asked again where earlier turns were left out; None: all were read.
         reach: how a pharmacist is reached.
@@ -77,6 +78,7 @@ class Found:
     answers: tuple[Act, ...] = ()
     shop: tuple[Act, ...] = ()
     vetted: Answer | None = None
+    complains: bool = False
     counsel: Counsel | None = None
     only_prescribed: bool = False
     unread: QuestionRow | None = None
@@ -124,11 +126,17 @@ class Searcher:
             answers=tuple(self._products.answer(request)),
             shop=tuple(self._talk.answer(request)),
             vetted=self._written(request),
+            complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
             counsel=self._counter.counsel(request) if complains else None,
             only_prescribed=self._only_prescribed(request),
             unread=rules.questions["unread"] if request.facts.unread else None,
             reach=self._talk.reach,
         )
+
+    def _is_state(self, finding: Mention) -> bool:
+        """Whether it is how somebody is (怀孕), nothing to complain of."""
+        row = self._rules.book.findings.rows.get(finding.concept)
+        return row is not None and row.kind == "state"
 
     def _written(self, request: Request) -> Answer | None:
         """The vetted answer to what is asked."""

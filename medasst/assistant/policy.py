@@ -212,9 +212,8 @@ def _only_tells(request: Request) -> bool:
 
 def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
     """Whether it is about a complaint: asked for, told beside a medicine that can't be had, or all there is."""
-    told = any(mention.current for mention in request.told.readings[-1].findings())
     beside = bool(_kinds(request) & _WANTING) and {product.sku for product in request.subject} <= found.stopped
-    return "treat" in _kinds(request) or (told and (bool(found.gate) or beside)) or not (answers or found.gate)
+    return "treat" in _kinds(request) or (found.complains and (bool(found.gate) or beside)) or not (answers or found.gate)
 
 
 def _answers(request: Request, found: Found) -> Iterator[Act]:

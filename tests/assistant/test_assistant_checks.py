@@ -139,6 +139,7 @@ def test_a_child_by_weight_and_age() -> None:
     assert not shown(baby)
 
 
-def test_vetted_answers_do_not_advise_what_is_forbidden() -> None:
+def test_a_driver_is_offered_something_else_than_what_sedates() -> None:
     events = reply("我是出租车司机，感冒了流鼻涕打喷嚏，可以吃复方氨酚烷胺片吗")
-    assert not shown(events) and any("驾驶" in e.message or "犯困" in e.message for e in events if isinstance(e, Finding))
+    assert "镇静性抗组胺药" not in groups(events) and "复方氨酚烷胺片" not in {product.name for product in shown(events)}
+    assert any("驾驶" in e.message or "犯困" in e.message for e in events if isinstance(e, Finding))

@@ -176,10 +176,10 @@ def first_turns() -> list[str]:
     return [row["messages"][0]["content"] for row in rows if row["kind"] == "answer"]
 
 
-def test_a_vetted_answer_for_others_is_not_given() -> None:
+def test_whoever_may_not_take_what_is_asked_for_is_told_what_helps() -> None:
     ulcer = reply(BARE, "有胃溃疡，头疼能吃布洛芬吗")
+    assert "溃疡" in plain_text(ulcer) and [card.sku for card in of(Card, ulcer)] == ["OTC-002"]
     pregnant = reply(BARE, "怀孕33周，头疼能吃布洛芬吗")
-    assert "溃疡" in plain_text(ulcer) and not of(Card, ulcer)
     assert "怀孕" in plain_text(pregnant) and not of(Card, pregnant)
 
 
