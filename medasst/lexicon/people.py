@@ -15,6 +15,7 @@ from medasst.rulebook import Assertion, Person, PersonRow, Rulebook
 T = TypeVar("T")
 _PARENTS: dict[str, Person] = {"mother": "wife", "father": "husband"}  # of a child
 _BESIDE = 6  # characters beside a word for a person that say what role it has
+_CLAUSE_ENDS = re.compile("[,;。!?]")
 _FAR = 40  # characters behind a mention in which its person may still be named
 
 
@@ -45,6 +46,10 @@ class People:
         self._advises, self._takes, self._never_childs, self._wonders, self._for_itself = (
             re.compile(each, re.VERBOSE) for each in (say.advises, say.takes, say.never_childs, say.wonders, say.for_itself)
         )
+        self._outsider, self._own_matter, self._helping, self._in_care = (
+            re.compile(each, re.VERBOSE) for each in (say.outsider, say.own_matter, say.helping, say.in_care)
+        )
+        self._took_before, self._took_behind = (re.compile(each, re.VERBOSE) for each in (say.took_before, say.took_behind))
         self._somebody = PersonRow(words=("有人",), person="other", someone_else=True)
         self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
 
@@ -55,7 +60,7 @@ class People:
             whole: the text with its mentions, which `text` may be without.
         """
         found: list[Hit[PersonRow]] = []
-        for hit in self._finder.find(text, blank_before):
+        for hit in self._named(text, blank_before):
             row = hit.value
             if row is None or text.endswith(row.passing, 0, hit.start) or self._gone.match(whole, hit.end):
                 continue
@@ -94,6 +99,16 @@ class People:
                 found.append(one)
         found = _children(found)
         return _referred([hit for number, hit in enumerate(found) if not self._only_speaks(whole, found, number)])
+
+    def _named(self, text: str, blank_before: frozenset[int]) -> list[Hit[PersonRow | None]]:
+        """The words for persons, by the table or told by where they are from: 楼下卖菜大哥."""
+        apart = [Hit(*match.span(), match[0], self._somebody) for match in self._outsider.finditer(text)]
+        known = [
+            hit
+            for hit in self._finder.find(text, blank_before)
+            if all(hit.end <= other.start or other.end <= hit.start for other in apart)
+        ]
+        return sorted([*apart, *known], key=lambda hit: hit.start)
 
     def _only_compared(self, text: str, hit: Hit[PersonRow | None]) -> bool:
         """Whether somebody is named only to say what it is like: 要是像他表哥那样抽起来."""
@@ -164,6 +179,8 @@ class People:
             return True
         if self._anew_before.search(text, ahead, after.start) or self._anew_after.match(text, after.end):
             return False
+        if after.value.someone_else and not _of_the_house(after.value) and _CLAUSE_ENDS.search(text, end, after.start):
+            return False
         return not parted(end, after.start)
 
     def assertions(
@@ -195,6 +212,8 @@ class People:
         last_turn = max(turns, default=-1)
         house = [hit.start for hit in persons if hit.value.person != "self" and _of_the_house(hit.value)]
         asked = [match.start() for match in self._seeking.finditer(text)]
+        own = self._own_matters(text, mentions, persons, whose)
+        helped = [match.start() for match in self._helping.finditer(text)]
         told = [
             "someone_else"
             if hit is not None
@@ -206,6 +225,7 @@ class People:
                 or self._is_told_of(text, number, mentions, said, whose)
                 or self._only_for_itself(text, number, mentions, whose)
                 or self._denied_of_child(number, mentions, said, whose)
+                or self._is_story(text, one, hit, own, helped)
                 or self._is_by_the_way(
                     one,
                     hit.value,
@@ -217,7 +237,51 @@ class People:
             else assertion
             for number, (one, assertion, hit) in enumerate(zip(mentions, said, whose, strict=True))
         ]
-        return _with_medicines(mentions, told, whose)
+        told = _with_medicines(mentions, told, whose)
+        return [
+            "someone_else"
+            if one.name.kind == "drug"
+            and assertion == "hypothetical"
+            and hit is not None
+            and hit.value.person not in sought
+            and self._is_story(text, one, hit, own, helped)
+            and self._took(text, one, hit)
+            else assertion
+            for one, assertion, hit in zip(mentions, told, whose, strict=True)
+        ]
+
+    def _own_matters(
+        self,
+        text: str,
+        mentions: Sequence[Candidate],
+        persons: Sequence[Hit[PersonRow]],
+        whose: Sequence[Hit[PersonRow] | None],
+    ) -> list[int]:
+        """Where a text speaks of what the shopper, or one of his house, has, takes, wants or asks for himself."""
+        own = [
+            one.start
+            for one, hit in zip(mentions, whose, strict=True)
+            if hit is not None and _of_the_house(hit.value)
+        ]
+        own += [hit.start for hit in persons if hit.value.person == "self" and self._own_matter.match(text, hit.end)]
+        return sorted(own)
+
+    def _is_story(
+        self, text: str, one: Candidate, hit: Hit[PersonRow], own: Sequence[int], helped: Sequence[int]
+    ) -> bool:
+        """Whether what somebody from outside has is told before one's own matter, or he is cared for, and no help is asked for him."""
+        if _of_the_house(hit.value):
+            return False
+        turn = next((place for place in own if place >= one.end), None)
+        if any(place >= hit.start and (turn is None or place < turn) for place in helped):
+            return False
+        cared = self._in_care.search(text, one.end)
+        return turn is not None or (cared is not None and cared.end() < len(text) - _BESIDE)
+
+    def _took(self, text: str, one: Candidate, hit: Hit[PersonRow]) -> bool:
+        """Whether somebody took a medicine, in words of which no cue speaks: 大爷一天一片伟哥."""
+        before = self._took_before.fullmatch(text, hit.end, one.start) if hit.end <= one.start else None
+        return before is not None or self._took_behind.match(text, one.end) is not None
 
     def _only_for_itself(
         self, text: str, number: int, mentions: Sequence[Candidate], whose: Sequence[Hit[PersonRow] | None]

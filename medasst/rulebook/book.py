@@ -140,6 +140,12 @@ class Wordings:
     never_childs: Regex
     wonders: Regex
     for_itself: Regex
+    outsider: Regex
+    own_matter: Regex
+    helping: Regex
+    in_care: Regex
+    took_before: Regex
+    took_behind: Regex
     given_to: Regex
     owner_before: Regex
     owner_after: Regex
