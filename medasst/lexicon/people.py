@@ -49,8 +49,11 @@ class People:
         self._outsider, self._own_matter, self._helping, self._in_care = (
             re.compile(each, re.VERBOSE) for each in (say.outsider, say.own_matter, say.helping, say.in_care)
         )
+        self._comes_to_me = re.compile(say.comes_to_me, re.VERBOSE)
+        self._tells_on = re.compile(say.tells_on, re.VERBOSE)
         self._took_before, self._took_behind = (re.compile(each, re.VERBOSE) for each in (say.took_before, say.took_behind))
         self._somebody = PersonRow(words=("有人",), person="other", someone_else=True)
+        self._outside = PersonRow(words=("外人",), person="other")
         self._diseases = {row.name for row in book.findings if row.kind in ("disease", "allergy")}
 
     def find(self, text: str, blank_before: frozenset[int], whole: str) -> list[Hit[PersonRow]]:
@@ -102,12 +105,14 @@ class People:
 
     def _named(self, text: str, blank_before: frozenset[int]) -> list[Hit[PersonRow | None]]:
         """The words for persons, by the table or told by where they are from: 楼下卖菜大哥."""
-        apart = [Hit(*match.span(), match[0], self._somebody) for match in self._outsider.finditer(text)]
-        known = [
-            hit
-            for hit in self._finder.find(text, blank_before)
-            if all(hit.end <= other.start or other.end <= hit.start for other in apart)
+        known = list(self._finder.find(text, blank_before))
+        listed = {(hit.start, hit.end) for hit in known}
+        apart = [
+            Hit(*match.span(), match[0], self._outside)
+            for match in self._outsider.finditer(text)
+            if match.span() not in listed
         ]
+        known = [hit for hit in known if all(hit.end <= other.start or other.end <= hit.start for other in apart)]
         return sorted([*apart, *known], key=lambda hit: hit.start)
 
     def _only_compared(self, text: str, hit: Hit[PersonRow | None]) -> bool:
@@ -179,8 +184,8 @@ class People:
             return True
         if self._anew_before.search(text, ahead, after.start) or self._anew_after.match(text, after.end):
             return False
-        if after.value.someone_else and not _of_the_house(after.value) and _CLAUSE_ENDS.search(text, end, after.start):
-            return False
+        if not (_of_the_house(after.value) or after.value.refers) and _CLAUSE_ENDS.search(text, end, after.start):
+            return not self._tells_on.match(text, after.end)
         return not parted(end, after.start)
 
     def assertions(
@@ -263,18 +268,18 @@ class People:
             for one, hit in zip(mentions, whose, strict=True)
             if hit is not None and _of_the_house(hit.value)
         ]
-        own += [hit.start for hit in persons if hit.value.person == "self" and self._own_matter.match(text, hit.end)]
+        near = (hit for hit in persons if hit.value.person == "self" or _of_the_house(hit.value))
+        own += [hit.start for hit in near if self._own_matter.match(text, hit.end)]
+        own += [match.start() for match in self._comes_to_me.finditer(text)]
         return sorted(own)
 
     def _is_story(
         self, text: str, one: Candidate, hit: Hit[PersonRow], own: Sequence[int], helped: Sequence[int]
     ) -> bool:
         """Whether what somebody from outside has is told before one's own matter, or he is cared for, and no help is asked for him."""
-        if _of_the_house(hit.value):
+        if _of_the_house(hit.value) or hit.value.refers or self._asked_for(text, hit) or any(place >= hit.start for place in helped):
             return False
         turn = next((place for place in own if place >= one.end), None)
-        if any(place >= hit.start and (turn is None or place < turn) for place in helped):
-            return False
         cared = self._in_care.search(text, one.end)
         return turn is not None or (cared is not None and cared.end() < len(text) - _BESIDE)
 

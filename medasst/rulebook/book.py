@@ -141,7 +141,9 @@ class Wordings:
     wonders: Regex
     for_itself: Regex
     outsider: Regex
+    tells_on: Regex
     own_matter: Regex
+    comes_to_me: Regex
     helping: Regex
     in_care: Regex
     took_before: Regex
