@@ -71,6 +71,7 @@ class Lexicon:
                 circumstances.setdefault(wording(word), []).append(row.name)
         self._circumstances = Finder(circumstances, overlapping=True)
         self._values, self._allergies = Values(book), _Allergies(book)
+        self._taken = re.compile(book.wordings.took_behind, re.VERBOSE)
         self._broader: dict[str, frozenset[str]] = {}
 
     def read(self, text: str) -> Reading:
@@ -95,7 +96,7 @@ class Lexicon:
         )
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
         alone = [_Judged(*each) for each in zip(found, stated, strict=True)]
-        judged = self._taken_with(_united(alone, self._paired(script, found, pairs)))
+        judged = self._taken_with(script.text, _united(alone, self._paired(script, found, pairs)))
         amounts = _Amounts(script.text, told, [one.candidate for one in judged], self._context.ends(script))
         mentions = tuple(self._mention(_Written(text, script, person), one, amounts) for one in judged)
         return Reading(
@@ -107,13 +108,19 @@ class Lexicon:
             tuple(self._around(_Written(text, script, person), [one.candidate for one in around])),
         )
 
-    def _taken_with(self, judged: Sequence[_Judged]) -> list[_Judged]:
-        """A medicine of which nothing is said but in what was done with it was taken: 吃了半瓶安眠药, 降压药当糖吃."""
+    def _taken_with(self, text: str, judged: Sequence[_Judged]) -> list[_Judged]:
+        """A medicine of which nothing is said but in what was done with it, or came of it, was taken: 吃了半瓶安眠药, 喷了还是喘."""
         exposures = [one for one in judged if self._is_exposure(one.candidate.name)]
+        came_of_it = {
+            one.candidate.start: one
+            for one in judged
+            if one.candidate.name.kind == "finding" and self._taken.match(text, one.candidate.start)
+        }
         taken: list[_Judged] = []
         for one in judged:
             start, end = one.candidate.start, one.candidate.end
             beside = next((each for each in exposures if each.candidate.start <= end and start <= each.candidate.end), None)
+            beside = beside or came_of_it.get(end)
             if beside is not None and one.candidate.name.kind == "drug" and not one.stated.cue:
                 taken.append(one._replace(stated=one.stated._replace(assertion=beside.stated.assertion)))
             else:
