@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Collection, Sequence
+from typing import NamedTuple, TypeVar
 
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate
@@ -17,6 +17,24 @@ _PARENTS: dict[str, Person] = {"mother": "wife", "father": "husband"}  # of a ch
 _BESIDE = 6  # characters beside a word for a person that say what role it has
 _CLAUSE_ENDS = re.compile("[,;。!?]")
 _FAR = 40  # characters behind a mention in which its person may still be named
+
+
+class _Turns(NamedTuple):
+    """Places of a text.
+
+    Attributes:
+        complaints: findings of the shopper or of one of his house.
+        struck: what somebody's illness means for the shopper: 传染给我.
+        wants: the shopper, or one of his house, before what he takes, wants or asks for himself.
+        helped: words that ask for help, or tell of one who lies there.
+        taking: the persons of whom a medicine is told.
+    """
+
+    complaints: Sequence[int]
+    struck: Sequence[int]
+    wants: Sequence[int]
+    helped: Sequence[int]
+    taking: Collection[int]
 
 
 class People:
@@ -49,6 +67,7 @@ class People:
         self._outsider, self._own_matter, self._helping, self._in_care = (
             re.compile(each, re.VERBOSE) for each in (say.outsider, say.own_matter, say.helping, say.in_care)
         )
+        self._going_on = re.compile(say.going_on, re.VERBOSE)
         self._comes_to_me = re.compile(say.comes_to_me, re.VERBOSE)
         self._tells_on = re.compile(say.tells_on, re.VERBOSE)
         self._took_before, self._took_behind = (re.compile(each, re.VERBOSE) for each in (say.took_before, say.took_behind))
@@ -105,12 +124,10 @@ class People:
 
     def _named(self, text: str, blank_before: frozenset[int]) -> list[Hit[PersonRow | None]]:
         """The words for persons, by the table or told by where they are from: 楼下卖菜大哥."""
-        known = list(self._finder.find(text, blank_before))
+        known: list[Hit[PersonRow | None]] = list(self._finder.find(text, blank_before))
         listed = {(hit.start, hit.end) for hit in known}
-        apart = [
-            Hit(*match.span(), match[0], self._outside)
-            for match in self._outsider.finditer(text)
-            if match.span() not in listed
+        apart: list[Hit[PersonRow | None]] = [
+            Hit(*match.span(), match[0], self._outside) for match in self._outsider.finditer(text) if match.span() not in listed
         ]
         known = [hit for hit in known if all(hit.end <= other.start or other.end <= hit.start for other in apart)]
         return sorted([*apart, *known], key=lambda hit: hit.start)
@@ -217,8 +234,7 @@ class People:
         last_turn = max(turns, default=-1)
         house = [hit.start for hit in persons if hit.value.person != "self" and _of_the_house(hit.value)]
         asked = [match.start() for match in self._seeking.finditer(text)]
-        own = self._own_matters(text, mentions, persons, whose)
-        helped = [match.start() for match in self._helping.finditer(text)]
+        places = self._turns(text, mentions, persons, whose)
         told = [
             "someone_else"
             if hit is not None
@@ -230,7 +246,7 @@ class People:
                 or self._is_told_of(text, number, mentions, said, whose)
                 or self._only_for_itself(text, number, mentions, whose)
                 or self._denied_of_child(number, mentions, said, whose)
-                or self._is_story(text, one, hit, own, helped)
+                or self._is_story(text, one, hit, places)
                 or self._is_by_the_way(
                     one,
                     hit.value,
@@ -249,39 +265,48 @@ class People:
             and assertion == "hypothetical"
             and hit is not None
             and hit.value.person not in sought
-            and self._is_story(text, one, hit, own, helped)
+            and self._is_story(text, one, hit, places)
             and self._took(text, one, hit)
             else assertion
             for one, assertion, hit in zip(mentions, told, whose, strict=True)
         ]
 
-    def _own_matters(
+    def _turns(
         self,
         text: str,
         mentions: Sequence[Candidate],
         persons: Sequence[Hit[PersonRow]],
         whose: Sequence[Hit[PersonRow] | None],
-    ) -> list[int]:
-        """Where a text speaks of what the shopper, or one of his house, has, takes, wants or asks for himself."""
-        own = [
-            one.start
-            for one, hit in zip(mentions, whose, strict=True)
-            if hit is not None and _of_the_house(hit.value)
-        ]
+    ) -> _Turns:
+        """Where a text turns from somebody to the shopper, or to one of his house, and where help is asked for."""
+        told = [(one, hit) for one, hit in zip(mentions, whose, strict=True) if hit is not None]
         near = (hit for hit in persons if hit.value.person == "self" or _of_the_house(hit.value))
-        own += [hit.start for hit in near if self._own_matter.match(text, hit.end)]
-        own += [match.start() for match in self._comes_to_me.finditer(text)]
-        return sorted(own)
+        return _Turns(
+            complaints=[one.start for one, hit in told if one.name.kind == "finding" and _of_the_house(hit.value)],
+            struck=[match.start() for match in self._comes_to_me.finditer(text)],
+            wants=[hit.start for hit in near if self._own_matter.match(text, hit.end)],
+            helped=[match.start() for match in self._helping.finditer(text)],
+            taking={hit.start for one, hit in told if one.name.kind == "drug"},
+        )
 
-    def _is_story(
-        self, text: str, one: Candidate, hit: Hit[PersonRow], own: Sequence[int], helped: Sequence[int]
-    ) -> bool:
-        """Whether what somebody from outside has is told before one's own matter, or he is cared for, and no help is asked for him."""
-        if _of_the_house(hit.value) or hit.value.refers or self._asked_for(text, hit) or any(place >= hit.start for place in helped):
+    def _is_story(self, text: str, one: Candidate, hit: Hit[PersonRow], turns: _Turns) -> bool:
+        """Whether somebody from outside for whom no help is asked is told of before one's own matter, or is cared for.
+
+        A symptom beside which the shopper only wants something may be what he wants it for, unless a medicine made it.
+        """
+        if _of_the_house(hit.value) or hit.value.refers or self._asked_for(text, hit):
             return False
-        turn = next((place for place in own if place >= one.end), None)
+        if any(place >= hit.start for place in turns.helped):
+            return False
+        if any(place >= one.end for place in (*turns.complaints, *turns.struck)):
+            return True
         cared = self._in_care.search(text, one.end)
-        return turn is not None or (cared is not None and cared.end() < len(text) - _BESIDE)
+        if cared is not None and cared.end() < len(text) - _BESIDE:
+            return True
+        wanted = next((place for place in turns.wants if place >= one.end), None)
+        if wanted is None or self._going_on.search(text, hit.end, wanted):
+            return False
+        return one.name.kind == "drug" or hit.start in turns.taking or one.name.concept in self._diseases
 
     def _took(self, text: str, one: Candidate, hit: Hit[PersonRow]) -> bool:
         """Whether somebody took a medicine, in words of which no cue speaks: 大爷一天一片伟哥."""

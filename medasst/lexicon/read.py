@@ -109,7 +109,7 @@ class Lexicon:
         )
 
     def _taken_with(self, text: str, judged: Sequence[_Judged]) -> list[_Judged]:
-        """A medicine of which nothing is said but in what was done with it, or came of it, was taken: 吃了半瓶安眠药, 喷了还是喘."""
+        """A medicine of which only what was done with it, or came of it, is said was taken: 吃了半瓶安眠药, 喷了还是喘."""
         exposures = [one for one in judged if self._is_exposure(one.candidate.name)]
         came_of_it = {
             one.candidate.start: one

@@ -144,6 +144,7 @@ class Wordings:
     tells_on: Regex
     own_matter: Regex
     comes_to_me: Regex
+    going_on: Regex
     helping: Regex
     in_care: Regex
     took_before: Regex

@@ -253,3 +253,23 @@ def test_assertion(lexicon: Lexicon, text: str, wanted: str) -> None:
     for words, assertion in ((words.replace("_", " "), assertion) for words, assertion in pairs):
         said = [got for name, got in found.items() if words in name]
         assert said == [assertion], (words, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("网上说喝板蓝根会肝炎，我就嗓子疼", ["hypothetical", "hypothetical", "present"]),
+        ("人家说维生素能治脱发", ["hypothetical", "hypothetical"]),
+        ("他说他头疼", ["present"]),
+        ("我流鼻涕，倒没有咳嗽", ["present", "absent"]),
+        ("流鼻涕，咳嗽倒没有就是嗓子疼", ["present", "absent", "present"]),
+        ("哪有什么高血压", ["absent"]),
+        ("打呼噜算病吗", ["hypothetical"]),
+        ("我妈每周吃一片阿仑膦酸钠", ["present"]),
+        ("德巴金才吃半年", ["present"]),
+        ("我不是要买安眠药", ["absent"]),
+        ("要不要买肠虫清", ["hypothetical"]),
+    ],
+)
+def test_general_talk_and_doses_by_rhythm(lexicon: Lexicon, text: str, wanted: list[str]) -> None:
+    assert [mention.assertion for mention in lexicon.read(text).mentions] == wanted

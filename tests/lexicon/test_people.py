@@ -122,3 +122,26 @@ def test_what_is_told_for_anothers_sake(lexicon: Lexicon, text: str, wanted: lis
 )
 def test_of_whom_nothing_is_asked(lexicon: Lexicon, text: str, told: str) -> None:
     assert " ".join(f"{mention.words}:{mention.assertion}" for mention in lexicon.read(text).mentions) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        # One's own matter follows.
+        ("楼下修车大哥中风了，我手也有点麻", ["someone_else", "present"]),
+        ("我们科长吃红霉素吃得肝炎，我能吃红霉素吗", ["someone_else", "someone_else", "hypothetical"]),
+        ("隔壁床的说她有肺炎，不会传染给我吧", ["someone_else"]),
+        ("我姑姑中暑已经送医院了，家里还有点藿香正气水能放几年", ["someone_else", "hypothetical"]),
+        # Help is asked, or it may be.
+        ("楼下修车大哥中风了，怎么办", ["present"]),
+        ("我朋友胸口疼，我有速效救心丸能含吗", ["present", "hypothetical"]),
+        ("隔壁小孩让蛇咬了脚，肿到膝盖了", ["present", "present"]),
+        ("我舅突然胸口疼，我能做点什么", ["present"]),
+        ("工地上老张头晕呕吐，工友让我问你们有没有药", ["present", "present"]),
+        ("喊他他说不出话，我寻思买点药", ["present"]),
+        # What stands before somebody who is only a likeness.
+        ("眼皮跳了一礼拜，我师傅就是这么跳着跳着面瘫了", ["present", "present"]),
+    ],
+)
+def test_a_story_of_somebody_from_outside(lexicon: Lexicon, text: str, wanted: list[str]) -> None:
+    assert [mention.assertion for mention in lexicon.read(text).findings() + lexicon.read(text).drugs()] == wanted
