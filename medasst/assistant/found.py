@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
 
 from medasst.assistant.acts import Act, Answer, Record, Source
 from medasst.assistant.counter import Counsel, Counter
@@ -13,18 +12,17 @@ from medasst.assistant.reactions import Reactions
 from medasst.assistant.request import Request
 from medasst.assistant.said import NOTHING, Said
 from medasst.assistant.shop import Shop, ShopTalk
-from medasst.assistant.vetted import Sought, VettedAnswers
+from medasst.assistant.vetted import Sought, VettedAnswers, topics
 from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
 from medasst.dialogue import Patient
 from medasst.lexicon import Mention
-from medasst.rulebook import QuestionRow, Topic, WarningRow
+from medasst.rulebook import QuestionRow, WarningRow
 from medasst.safety import Alarm, PersonFinding, Rules
 
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
 _ASKED_ABOUT = 3  # products of a turn that are held against the person
 _SHOWN = 4  # products shown that a new fact is held against, the newest
-_TOPICS: Mapping[str, Topic] = {topic: topic for topic in get_args(Topic) if topic != "prescription"}
 _PAIRS = frozenset({"duplicate", "unknown"})
 
 
@@ -140,10 +138,8 @@ class Searcher:
 
     def _written(self, request: Request) -> Answer | None:
         """The vetted answer to what is asked."""
-        keys = (asked.key if asked.kind == "section" else asked.kind for asked in request.asks)
-        topics = [_TOPICS[key] for key in keys if key in _TOPICS]
-        sought = Sought.of(request, self._rules, topics, request.subject)
-        if not topics or (found := self._vetted.nearest(sought)) is None:
+        found = self._vetted.nearest(Sought.of(request, self._rules, topics(request.asks)))
+        if found is None:
             return None
         return Answer((found.row.answer,), found.sources, found.offers)
 

@@ -6,8 +6,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from medasst.assistant.acts import Source
+from medasst.assistant.asked import Asked
 from medasst.assistant.request import Request
 from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient
@@ -19,8 +21,21 @@ from medasst.text import comparison_key
 # Cosine over TF-IDF of characters between a question and the nearest way of asking an answer. What is required of an answer
 # keeps off those to other things; below this a question shares little more than those words with it.
 NEAR = 0.15
+_KNOWLEDGE = frozenset(
+    {"treat", "section", "may_take", "compare", "buy", "expired", "missed_dose", "general", "none"}
+)  # kinds of asks that an answer may be to
 _ANY_MEDICINE = "药物"  # the broadest name; to know of it is to know of none
 _COMPARED = 400  # characters of a question that are compared, its last ones
+
+
+def topics(asks: Iterable[Asked]) -> frozenset[Topic]:
+    """What may answer these: their kinds and sections; and general knowledge, but where a shop matter or a price is asked."""
+    found: set[Topic] = set()
+    for asked in asks:
+        if asked.kind in _KNOWLEDGE:
+            known = {topic for topic in get_args(Topic) if topic in (asked.kind, asked.key)}
+            found |= {*known, "general"}
+    return frozenset(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +59,8 @@ class Sought:
     unread: bool = False
 
     @classmethod
-    def of(cls, request: Request, rules: Rules, asks: Iterable[Topic], products: Sequence[Product]) -> Sought:
-        """For what a request asks of `products`."""
+    def of(cls, request: Request, rules: Rules, asks: Iterable[Topic]) -> Sought:
+        """For what a request asks, of the products that it means."""
         readings = request.told.readings[request.first :]
         told = (one for reading in readings for one in reading.findings() if one.current)
         return cls(
@@ -53,7 +68,7 @@ class Sought:
             last=request.last,
             topic=request.topic,
             patient=request.told.current,
-            products=tuple(products),
+            products=request.subject,
             medicines=frozenset(one.concept for one in rules.lexicon.medicines(request.topic[-_COMPARED:])),
             findings=frozenset().union(*(one.broader for one in told)),
             unread=request.facts.unread,
@@ -95,8 +110,9 @@ class VettedAnswers:
         self._weights = _weights([asking for askings in self._askings for asking in askings])
 
     def _answer(self, row: VettedRow, offers: Sequence[Product]) -> VettedAnswer:
-        text = "。".join([*_askings(row), row.answer, *(one for entry in row.requires.medicines for one in entry.split("|"))])
-        return VettedAnswer(row, tuple(offers), frozenset(one.concept for one in self._lexicon.medicines(text)))
+        texts = [*_askings(row), row.answer, *(one for entry in row.requires.medicines for one in entry.split("|"))]
+        knows = frozenset(one.concept for text in texts for one in self._lexicon.medicines(text))
+        return VettedAnswer(row, tuple(offers), knows)
 
     def nearest(self, sought: Sought) -> VettedAnswer | None:
         """The answer to what is asked that is asked most alike, among those that may be said here; None: there is none."""
@@ -139,7 +155,7 @@ class VettedAnswers:
     def _told(self, sought: Sought) -> Told:
         patient, broad = sought.patient, self._lexicon.broader
         taken = [*sought.medicines, *patient.slot("drugs").what]
-        taken += [concept for product in sought.products for concept in self._concepts(product)]
+        taken += [one.concept for product in sought.products for one in self._lexicon.medicines(product.name)]
         return {
             "person": (patient.stage,) if patient.stage is not None else (),
             "states": frozenset(self._states(patient)),
@@ -159,10 +175,6 @@ class VettedAnswers:
         drinks = self._rules.book.checks.drinking
         if any(said.mention.current and not said.mention.broader.isdisjoint(drinks) for said in patient.said):
             yield "alcohol"
-
-    def _concepts(self, product: Product) -> Iterator[str]:
-        yield from (one.concept for one in self._lexicon.medicines(product.name))
-        yield from (one.name for one in product.contents.substances)
 
 
 def _grams(text: str) -> frozenset[str]:

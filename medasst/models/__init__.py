@@ -80,8 +80,10 @@ def open_model(config: SystemConfig, progress: Progress = silent) -> ChatModel:
     return engines[config.engine](config, progress)
 
 
-def sample_answers(model: Any, renderer: Renderer, conversations: Sequence[Conversation]) -> Iterator[Completion]:
+def sample_answers(
+    model: Any, renderer: Renderer, conversations: Sequence[Conversation], max_new_tokens: int
+) -> Iterator[Completion]:
     """Greedy answers of a transformers model that is in memory, in evaluation mode: what training shows at each validation."""
     from medasst.models.local import LocalModel
 
-    return LocalModel(model, renderer).generate(conversations, Decoding())
+    return LocalModel(model, renderer).generate(conversations, Decoding(max_new_tokens=max_new_tokens))

@@ -27,8 +27,8 @@ def train(
     checkpoint, and ends as if it had never been interrupted.
 
     Args:
-        sample: given model, renderer and conversations, answers them; asked after each validation, answers land in
-            `samples.jsonl`.
+        sample: given model, renderer, conversations and the most tokens of an answer, answers them; asked after each
+            validation, answers land in `samples.jsonl`.
 
     Raises:
         InputError: a base that can't be found, an empty set, a run in `out` that something else decides: the message names it.

@@ -47,6 +47,7 @@ class TrainConfig(Config):
     validate_every: int = Field(50, ge=1, description="steps between validations")
     validation_items: int = Field(100, ge=1, description="validation conversations at most, the first by id")
     sample_items: int = Field(2, ge=0, description="of these, how many are answered at each validation, for a person to read")
+    sample_tokens: int = Field(128, ge=1, description="of such an answer at most; one that is longer counts as not ended")
     keep: Literal["best", "last"] = Field(
         "best", description="which adapter the run ends with: that of the best validation, or the last"
     )

@@ -18,9 +18,9 @@ from medasst.weights import Base
 
 FILE = "settings.json"
 _VERSIONS = ("torch", "transformers", "peft", "medasst")
-# Of the settings: where things lie, how many threads work and how often a checkpoint is written change no outcome;
+# Of the settings: where things lie, how many threads work and how often a checkpoint or a sample is written change no outcome;
 # base, data and precision stand below as what they turned out to be.
-_APART = {"base", "data", "template", "device", "precision", "threads", "checkpoint_every"}
+_APART = {"base", "data", "template", "device", "precision", "threads", "checkpoint_every", "sample_items", "sample_tokens"}
 
 Key = Mapping[str, Any]
 

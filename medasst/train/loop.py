@@ -35,8 +35,8 @@ from medasst.train.report import Answer, Report
 from medasst.train.step import Learner, Losses, NotFiniteError, join, rate_at
 from medasst.weights import Base, find_base, save_adapter
 
-# Answers conversations with the model as it is; handed in, since training knows no engine.
-Sampler = Callable[[Any, Renderer, Sequence[Conversation]], Iterable[Answer]]
+# Answers conversations with the model as it is, in at most so many tokens each; handed in, since training knows no engine.
+Sampler = Callable[[Any, Renderer, Sequence[Conversation], int], Iterable[Answer]]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def run(config: TrainConfig, out: Path, sample: Sampler | None, progress: Progre
     write_key(out, config, key)
     trainer = _Trainer(config, out, model=model, tokens=tokens, steps=steps, validation=validation, progress=progress)
     questions = _questions(config) if sample is not None and config.sample_items else []
-    trainer.train(None if sample is None else lambda: sample(model, renderer, questions), questions)
+    trainer.train(None if sample is None else lambda: sample(model, renderer, questions, config.sample_tokens), questions)
     return trainer.finish(base, renderer, manifest)
 
 
@@ -141,6 +141,7 @@ class _Trainer:
         self.checkpoints = Checkpoints(out / "checkpoints")
         self.report = Report(out, sum(int(tokens.lengths[batch].sum()) for step in steps for batch in step), progress)
         self.tally = _Tally()
+        self.saved_step = 0
         self.best: dict[str, Tensor] = {}  # the adapter of the best validation
 
     @property
@@ -157,10 +158,17 @@ class _Trainer:
             while not self._over and not interruption.asked:
                 self._step()
                 last = self.tally.step == len(self.steps)
-                if last or self.tally.step % self.config.validate_every == 0:
-                    self._look(sample, questions)
-                if self._over or interruption.asked or self.tally.step % self.config.checkpoint_every == 0:
+                looks = last or self.tally.step % self.config.validate_every == 0
+                if looks:
+                    self._look()
+                if self._over or self.tally.step % self.config.checkpoint_every == 0:
                     self._save()
+                if looks and not interruption.asked:
+                    self._answer(sample, questions)
+                if looks:
+                    self.report.draw()
+            if self.tally.step != self.saved_step:
+                self._save()
         if not self._over:
             done = f"step {self.tally.step} of {len(self.steps)}"
             raise Stopped(f"stopped after {done}; it is saved. Run the same command again to go on.")
@@ -181,9 +189,9 @@ class _Trainer:
         tally.loss = result.losses.mean
         self.report.step(tally.step, result, self.tokens, rate=rate, done=tally.tokens, seconds=seconds, spent=tally.seconds)
 
-    def _look(self, sample: Callable[[], Iterable[Answer]] | None, questions: Sequence[Conversation]) -> None:
-        """Measure, note the best, let some questions be answered. Draws no random number of the training's own."""
-        tally, state = self.tally, random_state()
+    def _look(self) -> None:
+        """Measure the validation set, note the best."""
+        tally = self.tally
         tally.validation = self._validate()
         if tally.validation is not None:
             if tally.best is None or tally.validation < tally.best:
@@ -191,12 +199,16 @@ class _Trainer:
                 self.best = {name: value.to("cpu", copy=True) for name, value in self._adapter().items()}
             else:
                 tally.worse += 1
-        if sample is not None and questions:
-            self.progress("answering", 0)
-            self.model.eval()
-            asked = {talk.id: talk.messages[-1].content for talk in questions}
-            self.report.answers(tally.step, tally.tokens, asked, sample())
-        self.report.draw()
+
+    def _answer(self, sample: Callable[[], Iterable[Answer]] | None, questions: Sequence[Conversation]) -> None:
+        """Let some questions be answered; whatever random numbers that draws are none of the training's own."""
+        if sample is None or not questions:
+            return
+        self.progress("answering", 0)
+        self.model.eval()
+        state = random_state()
+        asked = {talk.id: talk.messages[-1].content for talk in questions}
+        self.report.answers(self.tally.step, self.tally.tokens, asked, sample())
         set_random_state(state)
 
     def _validate(self) -> float | None:
@@ -245,6 +257,7 @@ class _Trainer:
             "random": random_state(),
         }
         self.checkpoints.save(self.tally.step, state)
+        self.saved_step = self.tally.step
 
     def _resume(self) -> None:
         state = self.checkpoints.newest()
@@ -255,6 +268,7 @@ class _Trainer:
         self.learner.optimizer.load_state_dict(state["optimizer"])
         set_random_state(state["random"])
         self.tally, self.best = _Tally(**state["tally"]), state["best"]
+        self.saved_step = self.tally.step
 
     def finish(self, base: Base, renderer: Renderer, manifest: str) -> TrainResult:
         """Write the adapter and `run.json`; `run.json` comes last, it marks the run as finished."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from statistics import median
@@ -10,9 +11,13 @@ from typing import get_args
 import pytest
 
 from medasst.assistant import Assistant, request
-from medasst.assistant.vetted import Sought, VettedAnswers
+from medasst.assistant.asked import Asked
+from medasst.assistant.vetted import Sought, VettedAnswers, topics
 from medasst.conversation import Conversation
+from medasst.disk import package_file
 from medasst.rulebook import Topic
+from medasst.safety import Context
+from medasst.text import sentences
 
 SHOP = Assistant.from_samples()
 
@@ -20,7 +25,7 @@ SHOP = Assistant.from_samples()
 def sought(turns: Sequence[str], asks: Sequence[Topic] = get_args(Topic), *, unread: bool = False) -> Sought:
     messages = [message for turn in turns for message in (("user", turn), ("assistant", "好的。"))][:-1]
     asked = request.read(Conversation.of(messages), SHOP.catalogue, SHOP.rules, unread=unread)
-    return Sought.of(asked, SHOP.rules, asks, [match.product for match in asked.named])
+    return Sought.of(asked, SHOP.rules, asks)
 
 
 def found(*turns: str, asks: Sequence[Topic] = get_args(Topic), unread: bool = False) -> str:
@@ -87,6 +92,39 @@ def test_an_answer_that_advises_what_isnt_sold_isnt_given() -> None:
     Bare.over_the_counter.named = lambda text: []  # type: ignore[method-assign,assignment]
     poor = VettedAnswers(Bare, SHOP.rules)  # type: ignore[arg-type]
     assert {answer.row.id for answer in poor.answers} == {row.id for row in SHOP.rules.book.vetted.values() if not row.offers}
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("水银体温计还能买到吗", "mercury-thermometer-ban"),
+        ("请问胰岛素平时放哪里保存", "insulin-storage"),
+        ("风寒感冒和风热怎么分啊", "wind-cold-or-heat"),
+        ("吃药能拿牛奶送吗", "milk-juice-medicine"),
+        ("老妈65了该打什么疫苗", "elder-vaccines"),
+        ("甲类乙类OTC有啥区别", "otc-red-green"),
+    ],
+)
+def test_general_knowledge_is_found_in_other_words(question: str, answer: str) -> None:
+    asked = request.read(Conversation.of([("user", question)]), SHOP.catalogue, SHOP.rules)
+    given = SHOP.vetted.nearest(Sought.of(asked, SHOP.rules, topics(asked.asks)))
+    assert given is not None and given.row.id == answer, asked.asks
+
+
+def test_prices_and_matters_of_the_shop_are_no_knowledge() -> None:
+    assert topics([Asked("price"), Asked("shop", "hours")]) == frozenset()
+    assert topics([Asked("section", "storage")]) == {"storage", "general"}
+
+
+def test_general_answers_are_short_and_pass_the_output_checks() -> None:
+    path = package_file("samples") / "general.jsonl"
+    written = [json.loads(line)["messages"][1]["content"] for line in path.read_text("utf-8").splitlines()]
+    assert len(written) >= 120
+    assert [text for text in written if not 60 <= len(text) <= 170] == []
+    checked = ((one, SHOP.rules.check_sentence(one, Context("person"))) for text in written for one in sentences(text))
+    assert [(one, verdict.rule) for one, verdict in checked if not verdict.ok] == []
+    names = {product.name for product in SHOP.catalogue.over_the_counter.products}
+    assert [(name, text) for text in written for name in names if name in text] == []
 
 
 def test_an_answer_is_found_within_a_millisecond() -> None:

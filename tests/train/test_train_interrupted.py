@@ -23,6 +23,7 @@ from medasst.progress import Progress
 from medasst.train import LoraSettings, TrainConfig, train
 from medasst.train.checkpoints import Checkpoints
 from medasst.train.loop import TrainResult
+from medasst.train.report import Answer
 
 
 class Killed(BaseException):
@@ -251,3 +252,17 @@ def test_a_bad_batch_is_saved_and_the_last_checkpoint_stands(
     (row,) = told["conversations"]
     assert row["id"] in {talk.id for talk in talks()} and told["what"] == "loss"
     assert list((tmp_path / "run/checkpoints").glob("*.pt"))
+
+
+def test_ctrl_c_while_answering_keeps_the_step(settings: TrainConfig, tmp_path: Path) -> None:
+    whole = train(settings, tmp_path / "whole")
+
+    def sample(*_: object) -> list[Answer]:
+        signal.raise_signal(signal.SIGINT)
+        return []
+
+    given = settings.model_copy(update={"checkpoint_every": 100})
+    with pytest.raises(Stopped, match=r"step 2 of .*it is saved"):
+        train(given, tmp_path / "run", sample=sample)
+    assert [path.name[:12] for path in (tmp_path / "run/checkpoints").iterdir()] == ["step-0000002"]
+    assert outcome(train(given, tmp_path / "run")) == outcome(whole)
