@@ -448,7 +448,8 @@ class _Sounds:
             written = text[hit.start : hit.end]
             wrong = [char for char, right in zip(written, word, strict=True) if char != right]
             # Two of three characters may sound alike by chance (没胸痛 for 美雄酮); half of them must be right. A number is no
-            # slip of the pen (口腔溃疡三周 for 口腔溃疡散), and 要 is none for 药 (头痛要不要紧), 加 none for 钾 (阿莫西林加左氧氟沙星).
+            # slip of the pen (口腔溃疡三周 for 口腔溃疡散), 要 is none for 药 (头痛要不要紧),
+            # and 加 none for 钾 (阿莫西林加左氧氟沙星).
             if 2 * len(wrong) <= len(word) and not any(char in _NO_SLIPS for char in wrong):
                 yield Candidate(hit.start, hit.end, name, hit.end - hit.start)
         yield from self._in_pinyin(script)
