@@ -23,10 +23,11 @@ from peft.tuners.lora import Linear as PeftLinear
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from medasst.train import LoraSettings, TrainConfig
-from medasst.train.batches import Step, TokenSet, schedule
+from medasst.train.batches import Step, schedule
 from medasst.train.launch import build
 from medasst.train.lora import FusedLinear
 from medasst.train.step import Batch, Learner
+from medasst.train.tokens import TokenSet
 from medasst.weights import Base
 
 T_95 = {4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}  # two-sided, by the number of pairs

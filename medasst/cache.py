@@ -21,13 +21,15 @@ def cache_dir() -> Path:
 
 
 @contextmanager
-def building(target: Path, size: int = 0) -> Iterator[Path | None]:
+def building(target: Path, size: int = 0, *, resumable: bool = False) -> Iterator[Path | None]:
     """Yield an empty folder to fill; it becomes `target` when the block ends well. None where `target` already exists.
 
-    An interrupted block leaves nothing; a second process waits for the first.
+    An interrupted block leaves nothing, but for one that is resumable: it finds what it has left. A second process waits for
+    the first.
 
     Args:
         size: bytes that the block will write; checked against the free space first.
+        resumable: the folder isn't empty after an interruption, and the block goes on.
 
     Raises:
         MedasstError: not enough disk space, or the place can't be written.
@@ -46,8 +48,8 @@ def building(target: Path, size: int = 0) -> Iterator[Path | None]:
             yield None
             return
         check_space(target.parent, size)
-        with written_whole(target) as unfinished:
-            unfinished.mkdir()
+        with written_whole(target, resumable=resumable) as unfinished:
+            unfinished.mkdir(exist_ok=resumable)
             yield unfinished
     except OSError as error:
         if error.errno == errno.ENOSPC:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from tokenizers import AddedToken, Tokenizer
 
 _PRIVATE = range(0x100000, 0x10FFFE)  # a plane for private use
+_ANY_PRIVATE = re.compile(f"[{chr(_PRIVATE.start)}-{chr(_PRIVATE.stop)}]")
 _BRACKETED = re.compile(r"<.+>|\[.+\]|\{.+\}", re.DOTALL)  # many vocabularies don't call <tool_call> special
 
 
@@ -63,13 +64,33 @@ class ControlTokens:
         Args:
             continued: the text goes on from another, so that no blank is put before it as many vocabularies do at the start.
         """
-        if not self._name.search(text):
-            encoder = self._continued if continued else self._whole
-            ids, offsets = encoder.encode(text)
-            # More of them than the text has: the tokenizer's normaliser made some of look-alikes.
-            if sum(i in self._commands for i in ids) <= len(self._control.findall(text)):
-                return Encoded(ids, offsets)
+        if not self._hides(text):
+            found = self._encoder_of(continued=continued).encode(text)
+            if self._faithful(text, found.ids):
+                return found
         return self._spelled_out(text, continued=continued)
+
+    def encode_all(self, texts: Sequence[str], *, continued: bool = False) -> list[list[int]]:
+        """The ids that `encode` gives for each of many texts; several are encoded at a time."""
+        plain = [place for place, text in enumerate(texts) if not self._hides(text)]
+        found = dict(zip(plain, self._encoder_of(continued=continued).encode_all([texts[i] for i in plain]), strict=True))
+        return [
+            ids
+            if (ids := found.get(place)) is not None and self._faithful(text, ids)
+            else self._spelled_out(text, continued=continued).ids
+            for place, text in enumerate(texts)
+        ]
+
+    def _hides(self, text: str) -> bool:
+        """Whether something hidden is in it. The names are hundreds: most texts are told by one look for their plane."""
+        return _ANY_PRIVATE.search(text) is not None and self._name.search(text) is not None
+
+    def _faithful(self, text: str, ids: Sequence[int]) -> bool:
+        """Whether all control tokens are the text's own; if there are more, the normaliser made some of look-alikes."""
+        return self._commands.isdisjoint(ids) or sum(map(self._commands.__contains__, ids)) <= len(self._control.findall(text))
+
+    def _encoder_of(self, *, continued: bool) -> _Encoder:
+        return self._continued if continued else self._whole
 
     def _spelled_out(self, text: str, *, continued: bool = False) -> Encoded:
         encoder = self._continued_renamed if continued else self._renamed
@@ -137,8 +158,15 @@ class _Encoder(NamedTuple):
     def encode(self, text: str) -> Encoded:
         """Ids as the tokenizer that it stands for has them."""
         encoding = self.tokenizer.encode(text, add_special_tokens=False)
-        ids = [self.added.get(i, i) for i in encoding.ids] if self.added else encoding.ids
-        return Encoded(ids, encoding.offsets)
+        return Encoded(self._real(encoding.ids), encoding.offsets)
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each of many texts."""
+        found = self.tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [self._real(encoding.ids) for encoding in found]
+
+    def _real(self, ids: list[int]) -> list[int]:
+        return [self.added.get(i, i) for i in ids] if self.added else ids
 
 
 def _renamed(token: AddedToken, names: Mapping[str, str]) -> AddedToken:

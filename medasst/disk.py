@@ -26,19 +26,21 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def written_whole(target: Path) -> Iterator[Path]:
+def written_whole(target: Path, *, resumable: bool = False) -> Iterator[Path]:
     """Yield a place beside `target` for a file or a folder; it takes the name, and the place of what was there, when the block
-    ends well. A block that fails leaves what was there before."""
+    ends well. A block that fails leaves what was there before; a resumable one also what it has done, for the next."""
     unfinished = target.with_name(f".{target.name}.unfinished")
     target.parent.mkdir(parents=True, exist_ok=True)
-    _remove(unfinished)
+    if not resumable:
+        _remove(unfinished)
     try:
         yield unfinished
         if unfinished.is_dir() and target.exists():
             _remove(target)  # a file is replaced in one step, a folder can't be
         unfinished.replace(target)
     finally:
-        _remove(unfinished)
+        if not resumable:
+            _remove(unfinished)
 
 
 def _remove(path: Path) -> None:

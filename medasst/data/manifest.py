@@ -20,6 +20,7 @@ from medasst.data.fingerprints import VERSION
 from medasst.data.job import Job, settings
 from medasst.data.privacy import mask_name
 from medasst.data.settings import PrepareConfig, Split
+from medasst.data.store import ROW_GROUP
 from medasst.disk import file_sha256, write_json
 from medasst.errors import DataError
 
@@ -86,13 +87,17 @@ def load_split(folder: Path | str, split: Split) -> list[Conversation]:
     return list(iterate_split(folder, split))
 
 
-def iterate_split(folder: Path | str, split: Split) -> Iterator[Conversation]:
-    """`load_split`, one file in memory at a time."""
+def iterate_split(folder: Path | str, split: Split, first: int = 0) -> Iterator[Conversation]:
+    """`load_split` from its conversation number `first` on, a piece of a file in memory at a time."""
     load_manifest(folder)
     pattern = "train-*.parquet" if split == "train" else f"{split}.parquet"
     for path in sorted(Path(folder).glob(pattern)):
-        for row in pl.read_parquet(path).iter_rows(named=True):
-            yield Conversation.from_json(row)
+        rows = pl.scan_parquet(path)
+        count = rows.select(pl.len()).collect().item()
+        for start in range(first, count, ROW_GROUP):
+            for row in rows.slice(start, ROW_GROUP).collect().iter_rows(named=True):
+                yield Conversation.from_json(row)
+        first = max(first - count, 0)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -43,6 +44,14 @@ class Choice(NamedTuple):
 
     ids: list[int]
     start: int
+
+
+class _Lesson(NamedTuple):
+    """What a conversation teaches: fitted messages, places of the answers that are learnt, and the runs that hold them."""
+
+    messages: Sequence[Message]
+    learnt: Collection[int]
+    runs: Sequence[Sequence[_Piece]]
 
 
 class _Piece(NamedTuple):
@@ -162,7 +171,8 @@ class Renderer:
         """
         messages = self._fitted(conversation).messages
         *_, run = [[], *self._runs(messages)]
-        return self._encode(self._extended(run, self._prompt(messages)))[0]
+        pieces = self._ids(self._extended(run, self._prompt(messages)))
+        return [i for piece in pieces for i in piece]
 
     def choice(self, prefix: Conversation | str, option: str) -> Choice:
         """`option` after `prefix`: as the answer to a conversation, or as the rest of a text.
@@ -189,6 +199,35 @@ class Renderer:
             Refused: the chat template can't take this conversation, nothing in it is to be learnt, or nothing fits.
             ModelError: the template's answers don't follow its prompts, so that no conversation can be learnt.
         """
+        (found,) = self.train_batch([conversation], cutoff)
+        if isinstance(found, Refused):
+            raise found
+        return found
+
+    def train_batch(self, conversations: Sequence[Conversation], cutoff: int) -> list[list[Rendered] | Refused]:
+        """`train` of many, which are encoded several at a time; a refusal takes the place of its conversation.
+
+        Raises:
+            ModelError: the template's answers don't follow its prompts, so that no conversation can be learnt.
+        """
+        lessons = [self._lesson(conversation) for conversation in conversations]
+        runs = [run for lesson in lessons if isinstance(lesson, _Lesson) for run in lesson.runs]
+        prompts = iter(self.control.encode_all([run[0].text for run in runs]))
+        later = iter(self.control.encode_all([piece.text for run in runs for piece in run[1:]], continued=True))
+        return [
+            lesson
+            if isinstance(lesson, Refused)
+            else self._learnt(lesson, [[next(prompts), *islice(later, len(run) - 1)] for run in lesson.runs], cutoff)
+            for lesson in lessons
+        ]
+
+    def _lesson(self, conversation: Conversation) -> _Lesson | Refused:
+        try:
+            return self._planned(conversation)
+        except Refused as refusal:
+            return refusal
+
+    def _planned(self, conversation: Conversation) -> _Lesson:
         messages, unlearnt = self._fitted(conversation)
         answers = {i for i, m in enumerate(messages) if m.role == "assistant" and m.content.strip()}
         if not (learnt := answers - unlearnt):
@@ -199,10 +238,13 @@ class Renderer:
                 "the chat template's answers don't follow the prompt that it gives a model, so what would be learnt isn't what "
                 'is asked for; template = "plain" does without it'
             )
-        found = [self._within(cutoff, messages, run, learnt) for run in self._runs(messages)]
-        if not (rendered := [sequence for sequence in found if any(sequence.mask)]):
-            raise Refused(f"the last exchange is longer than cutoff = {cutoff} tokens")
-        return rendered
+        return _Lesson(messages, learnt, list(self._runs(messages)))
+
+    def _learnt(self, lesson: _Lesson, ids: Sequence[Sequence[list[int]]], cutoff: int) -> list[Rendered] | Refused:
+        """The sequences of a lesson; `ids` are those of each piece of its runs."""
+        found = [self._within(cutoff, lesson, run, of_run) for run, of_run in zip(lesson.runs, ids, strict=True)]
+        rendered = [sequence for sequence in found if any(sequence.mask)]
+        return rendered or Refused(f"the last exchange is longer than cutoff = {cutoff} tokens")
 
     def _fitted(self, conversation: Conversation) -> Fitted:
         hidden = [replace(m, content=self.control.hide(m.content)) for m in conversation.messages]
@@ -236,27 +278,23 @@ class Renderer:
         before = "".join(piece.text for piece in run)
         return [*run, _Piece(prompt.removeprefix(before))] if run and prompt.startswith(before) else [_Piece(prompt)]
 
-    def _within(self, cutoff: int, messages: Sequence[Message], run: list[_Piece], learnt: Collection[int]) -> Rendered:
+    def _within(self, cutoff: int, lesson: _Lesson, run: Sequence[_Piece], ids: Sequence[list[int]]) -> Rendered:
         """A run's ids and mask, without the oldest turns that make it longer than `cutoff`; nothing is learnt if none fits."""
-        places = {piece.place for piece in run if piece.place in learnt}
+        messages = lesson.messages
+        places = {piece.place for piece in run if piece.place in lesson.learnt}
         head = int(messages[0].role == "system")
         last = max(piece.place for piece in run if piece.place is not None)
-        rendered = self._encode(run, places)
+        rendered = _joined(run, ids, places)
         for first in (i for i in range(head + 1, last) if messages[i].role == "user"):
             if len(rendered.ids) <= cutoff:
                 break
             *_, run = self._runs([*messages[:head], *messages[first : last + 1]])
-            rendered = self._encode(run, {place - first + head for place in places if place is not None and place > first})
+            left = {place - first + head for place in places if place is not None and place > first}
+            rendered = _joined(run, self._ids(run), left)
         return rendered if len(rendered.ids) <= cutoff else Rendered([], [])
 
-    def _encode(self, run: Sequence[_Piece], learnt: Collection[int | None] = ()) -> Rendered:
-        ids: list[int] = []
-        mask: list[bool] = []
-        for number, piece in enumerate(run):
-            found = self.control.encode(piece.text, continued=number > 0).ids
-            ids += found
-            mask += [piece.place is not None and piece.place in learnt] * len(found)
-        return Rendered(ids, mask)
+    def _ids(self, run: Sequence[_Piece]) -> list[list[int]]:
+        return [self.control.encode(piece.text, continued=number > 0).ids for number, piece in enumerate(run)]
 
     def _with_bos(self, text: str) -> str:
         return text if text.startswith(self.bos) else self.bos + text
@@ -277,6 +315,15 @@ class Renderer:
 
     def _knows_its_end(self) -> bool:
         return self._written_end == self.eos or self.tokenizer.token_to_id(self._written_end) in self.ends
+
+
+def _joined(run: Sequence[_Piece], ids: Sequence[list[int]], learnt: Collection[int | None]) -> Rendered:
+    """A run as one sequence; `ids` are those of its pieces, `learnt` the places of the answers to be learnt."""
+    rendered = Rendered([], [])
+    for piece, found in zip(run, ids, strict=True):
+        rendered.ids.extend(found)
+        rendered.mask.extend([piece.place is not None and piece.place in learnt] * len(found))
+    return rendered
 
 
 def _configured_ends(folder: Path) -> Iterator[int]:

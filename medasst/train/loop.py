@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -20,12 +21,12 @@ from peft import PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
 from torch import Tensor
 
 from medasst.conversation import Conversation
-from medasst.data import iterate_split
+from medasst.data import iterate_split, load_manifest
 from medasst.disk import write_json
 from medasst.errors import ConfigError, DataError, ModelError, Stopped
 from medasst.progress import Progress
 from medasst.render import Renderer
-from medasst.train.batches import Dropped, Step, TokenSet, as_dropped, bucketed, check_template, schedule, tokenise
+from medasst.train.batches import Schedule, bucketed, schedule
 from medasst.train.checkpoints import Checkpoints, random_state, set_random_state
 from medasst.train.config import TrainConfig
 from medasst.train.interruption import Interruption
@@ -33,6 +34,7 @@ from medasst.train.key import check_key, manifest_sha256, run_key, write_key
 from medasst.train.launch import build, check_vocabulary, find_device, find_precision
 from medasst.train.report import Answer, Report
 from medasst.train.step import Learner, Losses, NotFiniteError, join, rate_at
+from medasst.train.tokens import Dropped, TokenSet, as_dropped, check_template, tokenise
 from medasst.weights import Base, find_base, save_adapter
 
 # Answers conversations with the model as it is, in at most so many tokens each; handed in, since training knows no engine.
@@ -106,9 +108,9 @@ def run(config: TrainConfig, out: Path, sample: Sampler | None, progress: Progre
         return _finished(out)
     check_vocabulary(base, renderer, base.config.get("vocab_size"))
     progress("tokenising", 0)
-    tokens = _tokens(config, "train", manifest, renderer)
+    tokens = _tokens(config, "train", manifest, renderer, progress)
     steps = _steps(config, tokens)
-    validation = _tokens(config, "validation", manifest, renderer)
+    validation = _tokens(config, "validation", manifest, renderer, progress)
     model = build(config, base, device, precision)
     check_vocabulary(base, renderer, model.get_input_embeddings().weight.shape[0])
     out.mkdir(parents=True, exist_ok=True)
@@ -129,17 +131,17 @@ class _Trainer:
         *,
         model: PeftModel,
         tokens: TokenSet,
-        steps: list[Step],
+        steps: Schedule,
         validation: TokenSet,
         progress: Progress,
     ) -> None:
         self.config, self.out, self.model, self.progress = config, out, model, progress
         self.tokens, self.steps, self.validation = tokens, steps, validation
         first = range(min(len(validation), config.validation_items))
-        self.validation_batches = list(bucketed(first, validation.lengths, config.micro_tokens or config.batch_tokens))
+        self.validation_batches = bucketed(first, validation.lengths, config.micro_tokens or config.batch_tokens)
         self.learner = Learner(model, config)
         self.checkpoints = Checkpoints(out / "checkpoints")
-        self.report = Report(out, sum(int(tokens.lengths[batch].sum()) for step in steps for batch in step), progress)
+        self.report = Report(out, steps.tokens, progress)
         self.tally = _Tally()
         self.saved_step = 0
         self.best: dict[str, Tensor] = {}  # the adapter of the best validation
@@ -302,11 +304,15 @@ class _Trainer:
         return result
 
 
-def _tokens(config: TrainConfig, split: Literal["train", "validation"], manifest: str, renderer: Renderer) -> TokenSet:
-    return tokenise(iterate_split(config.data, split), renderer, config.cutoff, f"{manifest}/{split}")
+def _tokens(
+    config: TrainConfig, split: Literal["train", "validation"], manifest: str, renderer: Renderer, progress: Progress
+) -> TokenSet:
+    total = load_manifest(config.data)["splits"][split]["records"]
+    source = partial(iterate_split, config.data, split)
+    return tokenise(source, renderer, config.cutoff, f"{manifest}/{split}", total=total, progress=progress)
 
 
-def _steps(config: TrainConfig, tokens: TokenSet) -> list[Step]:
+def _steps(config: TrainConfig, tokens: TokenSet) -> Schedule:
     """Every step of the run. Raises InputError where there is nothing to train on."""
     check_template(tokens.dropped, len(tokens) + sum(d.count for d in tokens.dropped))
     if not len(tokens):

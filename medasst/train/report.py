@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from medasst.disk import write_text
 from medasst.progress import Progress
-from medasst.train.batches import TokenSet
 from medasst.train.curves import write_curves
 from medasst.train.step import Losses, StepResult, shown
+from medasst.train.tokens import TokenSet
 from medasst.train.watch import Watch
 
 

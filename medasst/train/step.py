@@ -18,9 +18,9 @@ import torch
 from peft import PeftModel
 from torch import Tensor
 
-from medasst.train.batches import TokenSet
 from medasst.train.config import TrainConfig
 from medasst.train.loss import answer_losses
+from medasst.train.tokens import TokenSet
 
 
 class NotFiniteError(ArithmeticError):

@@ -15,10 +15,10 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 
 from medasst.train import TrainConfig
-from medasst.train.batches import TokenSet
 from medasst.train.launch import build
 from medasst.train.lora import FusedLinear, fuse
 from medasst.train.step import Batch, Learner, NotFiniteError
+from medasst.train.tokens import TokenSet
 from medasst.weights import Base
 
 LENGTHS = (7, 30, 12, 21, 30, 9)
