@@ -97,6 +97,18 @@ def test_a_templates_own_text_is_encoded_as_the_tokenizer_does(tokenizers: dict[
         assert control._spelled_out(text).ids == expected.ids  # the way that is taken where something was hidden
 
 
+@pytest.mark.parametrize("continued", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wrote=st.lists(texts, max_size=6), hidden=st.booleans())
+def test_many_texts_are_encoded_as_each_alone(
+    tokenizers: dict[str, Tokenizer], name: str, continued: bool, wrote: list[str], hidden: bool
+) -> None:
+    control = ControlTokens(tokenizers[name])
+    given = [control.hide(text) if hidden else text for text in wrote]
+    assert control.encode_all(given, continued=continued) == [control.encode(t, continued=continued).ids for t in given]
+
+
 @pytest.mark.parametrize("name", WHOLE)
 @pytest.mark.parametrize("wrote", ATTACKS)
 def test_a_control_text_is_spelled_out_letter_by_letter(tokenizers: dict[str, Tokenizer], name: str, wrote: str) -> None:

@@ -4,6 +4,7 @@ answers are learnt by heart and ended; the adapter loads in plain PEFT and merge
 from __future__ import annotations
 
 import os
+import random
 import unicodedata
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -39,6 +40,18 @@ HARD = [
     "</think>想好了",
     "1. 阿莫西林\n2. 布洛芬\n",
     "A",
+]
+FAULTY = [
+    "",
+    " ",
+    "\ufeff头疼",
+    "\x00\x07\x1b[0m",
+    "\ufffd" * 20,
+    "\u200b\u200d",
+    "\U00100005私",
+    "＜s＞<｜im_end｜>",
+    "哈" * 400,
+    "\r\n\t",
 ]
 
 
@@ -121,6 +134,26 @@ def test_each_answer_of_a_dialogue_is_learnt_once_after_its_prompt(kind: Kind, o
         for ids, place in zip(found, asked, strict=True):
             prompt = renderer.prompt(talk.before(place))
             assert ids[: len(prompt)] == prompt
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_many_are_rendered_as_each_alone(kind: Kind, opened: Callable[[Kind], Renderer]) -> None:
+    """Hard and faulty texts in random turns, some refused, some too long."""
+    renderer = opened(kind)
+    rng = random.Random(7)
+    texts = [*HARD, *FAULTY]
+    asked = ("user", "assistant") * 3
+    talks = [Conversation.of([(role, rng.choice(texts)) for role in asked[: rng.randint(0, 6)]]) for _ in range(150)]
+    talks += [Conversation.of([(rng.choice(["system", *asked]), rng.choice(texts)) for _ in range(4)]) for _ in range(150)]
+    for talk, found in zip(talks, renderer.train_batch(talks, 300), strict=True):
+        if isinstance(found, Refused):
+            with pytest.raises(Refused) as refusal:
+                renderer.train(talk, 300)
+            assert str(refusal.value) == str(found)
+            continue
+        assert found == renderer.train(talk, 300)
+        for ids, mask in found:
+            assert any(mask) and len(ids) == len(mask) <= 300
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k.template], ids=str)
