@@ -143,8 +143,8 @@ def test_many_are_rendered_as_each_alone(kind: Kind, opened: Callable[[Kind], Re
     rng = random.Random(7)
     texts = [*HARD, *FAULTY]
     asked = ("user", "assistant") * 3
-    talks = [Conversation.of([(role, rng.choice(texts)) for role in asked[: rng.randint(0, 6)]]) for _ in range(150)]
-    talks += [Conversation.of([(rng.choice(["system", *asked]), rng.choice(texts)) for _ in range(4)]) for _ in range(150)]
+    talks = [Conversation.of([(role, rng.choice(texts)) for role in asked[: rng.randint(0, 6)]]) for _ in range(40)]
+    talks += [Conversation.of([(rng.choice(["system", *asked]), rng.choice(texts)) for _ in range(4)]) for _ in range(40)]
     for talk, found in zip(talks, renderer.train_batch(talks, 300), strict=True):
         if isinstance(found, Refused):
             with pytest.raises(Refused) as refusal:
