@@ -38,14 +38,16 @@ from medasst.train.tokens import TokenSet, tokenise
 from medasst.weights import find_base
 
 SHARD = 100_000
-SCHEMA = {
-    "id": pl.String,
-    "source": pl.String,
-    "department": pl.String,
-    "licence": pl.String,
-    "messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
-    "meta": pl.String,
-}
+SCHEMA = pl.Schema(
+    {
+        "id": pl.String,
+        "source": pl.String,
+        "department": pl.String,
+        "licence": pl.String,
+        "messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
+        "meta": pl.String,
+    }
+)
 
 
 def main() -> None:
