@@ -107,6 +107,7 @@ class Searcher:
         complains = request.complaints or any(one.current for reading in readings for one in reading.findings())
         wanted = [act for act in request.acts if act.want != "ask"]
         gated = next(iter(wanted or (request.acts if not request.named else ())), None)
+        answers = tuple(self._products.answer(request))
         return Found(
             said=said,
             alarms=alarms,
@@ -121,9 +122,9 @@ class Searcher:
             ),
             changed=self._changed(request, said),
             reaction=self._reactions.told(request),
-            answers=tuple(self._products.answer(request)),
+            answers=answers,
             shop=tuple(self._talk.answer(request)),
-            vetted=self._written(request),
+            vetted=None if any(isinstance(act, Answer) for act in answers) else self._written(request),
             complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
             counsel=self._counter.counsel(request) if complains else None,
             only_prescribed=self._only_prescribed(request),

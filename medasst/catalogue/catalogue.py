@@ -43,7 +43,7 @@ _LOOKED_AT = 60  # products by wording or by sound that are looked through for t
 _FOUND = 15  # of these kinds
 _POSTINGS = 4_000  # places that a search may touch: rare words first, what is everywhere tells nothing
 _KEPT = 30 * 24 * 3600  # seconds that an index stays in the cache without being opened
-_DECODED = 300  # products kept in memory, and names with those that bear them
+_DECODED = 2_000  # products kept in memory, and names with those that bear them
 
 
 class Catalogue:
