@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medasst import __version__
+from medasst.commands import compare, rate
 from medasst.commands.common import add_command, bar, lines, out_folder, say, stderr
 from medasst.config import load, load_defaults
 from medasst.errors import ConfigError, DataError, MedasstError
@@ -37,6 +38,8 @@ examples:
   medasst train configs/real/train.toml --set lora.r=8
   medasst evaluate configs/real/evaluate.toml      base against tuned, in runs/real/evaluate
   medasst evaluate configs/dialogue/evaluate.toml  what the assistant's replies tell, on vignettes
+  medasst compare runs/a/evaluate runs/b/evaluate  two reports: by how much they differ, and why
+  medasst rate runs/real/evaluate                  a blind sheet of answers for pharmacists to judge
   medasst score predictions.jsonl                  BLEU-4 and ROUGE of any file with predict and label
   medasst fetch qwen2.5-coder-1.5b                 an embedded base, to use without a network later
   medasst read "我妈没发烧，就是咳嗽三天"              how a message is read, and which rules hold
@@ -111,6 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     add_command(commands, "evaluate", _evaluate, "systems × tasks (qa, choice, dialogue) → predictions, scores, a report")
     score = add_command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
     score.add_argument("file", type=Path, metavar="FILE", help="JSON, JSONL, CSV, … with predict and label, id if there is one")
+    compare.add(commands)
+    rate.add(commands)
     fetch = add_command(
         commands, "fetch", _fetch, "an embedded base ahead of time, so that later work needs no network", config=None, out=False
     )

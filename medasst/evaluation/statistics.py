@@ -80,22 +80,12 @@ def wilson(hits: float, n: float) -> Interval:
 
 
 def clustered_wilson(hits: Sequence[bool], clusters: Sequence[str]) -> Interval:
-    """Wilson's interval over as many independent items as these are worth: n over the design effect (Kish 1965, chapter 8).
-
-    That is the variance between clusters over the one of independent items, at least 1. Where all or none are hit it can't
-    be estimated, and each cluster counts once.
-    """
+    """Wilson's interval over as many independent items as these are worth."""
     values = np.asarray(hits, dtype=float)
-    (sums, sizes), n = _by_cluster([values, np.ones(values.size)], clusters).T, values.size
-    groups, found = sums.size, int(values.sum())
-    if groups == n:
-        return wilson(found, n)
-    share = found / n
-    if found in (0, n):
-        return wilson(share * groups, groups)
-    between = groups / max(groups - 1, 1) * float(((sums - share * sizes) ** 2).sum()) / n**2
-    worth = n / max(1.0, between / (share * (1 - share) / n))
-    return wilson(share * worth, worth)
+    if not values.size:
+        return wilson(0, 0)
+    worth = _worth(values, clusters)
+    return wilson(float(values.mean()) * worth, worth)
 
 
 def bootstrap_ratio(above: ArrayLike, below: ArrayLike, clusters: Sequence[str], how: Bootstrap) -> Interval:
@@ -151,21 +141,21 @@ def paired_mean(ours: ArrayLike, theirs: ArrayLike, clusters: Sequence[str], how
 def paired_share(ours: Sequence[bool], theirs: Sequence[bool], clusters: Sequence[str], how: Bootstrap) -> Difference:
     """The difference of two shares over the same items.
 
-    Where each item is a cluster of its own: McNemar's exact test, and the interval of Bonett & Price (2012,
-    doi:10.3102/1076998611411915), which adds one discordant pair to each side and so has a width where no pair is discordant.
-    Else the test asks for what isn't so, and the difference is `paired_mean`'s.
+    The interval is that of Bonett & Price (2012, doi:10.3102/1076998611411915), which adds one discordant pair to each side and
+    so has a width where no pair is discordant; over as many independent items as these are worth. The test is McNemar's exact
+    one where each item is a cluster of its own, else the bootstrap's.
     """
     hits, others = np.asarray(ours, dtype=bool), np.asarray(theirs, dtype=bool)
     n = hits.size
-    if len(set(clusters)) < n:
-        return paired_mean(hits, others, clusters, how)
     if not n:
         return NO_DIFFERENCE
     more, less = int((hits & ~others).sum()), int((others & ~hits).sum())
-    gain, loss = (more + 1) / (n + 2), (less + 1) / (n + 2)
-    error = math.sqrt((gain + loss - (gain - loss) ** 2) / (n + 2))
+    worth = _worth(hits.astype(float) - others, clusters)
+    gain, loss = ((count * worth / n + 1) / (worth + 2) for count in (more, less))
+    error = math.sqrt((gain + loss - (gain - loss) ** 2) / (worth + 2))
     low, high = (max(-1.0, min(1.0, gain - loss + side * _Z * error)) for side in (-1, 1))
-    return Difference((more - less) / n, low, high, mcnemar(more, less), (_Z + _Z_POWER) * error)
+    p = mcnemar(more, less) if len(set(clusters)) == n else paired_mean(hits, others, clusters, how).p
+    return Difference((more - less) / n, low, high, p, (_Z + _Z_POWER) * error)
 
 
 def mcnemar(more: int, less: int) -> float:
@@ -248,6 +238,22 @@ def krippendorff_alpha(ratings: ArrayLike, *, ordinal: bool = False) -> float:
     apart = (places[:, None] - places) ** 2 if ordinal else (values[:, None] != values).astype(float)
     expected = float((np.outer(said, said) * apart).sum())
     return 1.0 - (float(said.sum()) - 1.0) * float((met * apart).sum()) / expected if expected else math.nan
+
+
+def _worth(values: Floats, clusters: Sequence[str]) -> float:
+    """How many independent items these are worth: their number over the design effect (Kish 1965, chapter 8).
+
+    That is the variance between clusters over the one of independent items, at least 1. Where all values are equal it can't be
+    estimated, and each cluster counts once.
+    """
+    (sums, sizes), n = _by_cluster([values, np.ones(values.size)], clusters).T, values.size
+    groups, within = sums.size, float(values.var()) / n
+    if groups == n:
+        return n
+    if not within:
+        return groups
+    between = groups / max(groups - 1, 1) * float(((sums - values.mean() * sizes) ** 2).sum()) / n**2
+    return n / max(1.0, between / within)
 
 
 def _by_cluster(columns: Sequence[ArrayLike], clusters: Sequence[str]) -> Floats:
