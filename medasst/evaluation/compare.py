@@ -267,7 +267,8 @@ class _Match:
             yield Reason("extraction", "how answers are read and scored", a["scoring"], b["scoring"], one)
         ours, theirs = self.a.depends_on(self.systems[0], self.task), self.b.depends_on(self.systems[1], self.task)
         if not (ours and theirs):
-            yield Reason("model", "what the answers depended on", *("noted" if x else "not noted" for x in (ours, theirs)), one)
+            noted, other = ("noted" if side else "not noted" for side in (ours, theirs))
+            yield Reason("model", "what the answers depended on", noted, other, one)
             return
         for key, x, y in _changed(ours, theirs):
             top = key.partition(".")[0]

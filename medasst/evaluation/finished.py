@@ -81,7 +81,7 @@ class Finished:
         for row in _lines(scored):
             record = records.get(row["id"])
             try:
-                scores = kept(**{name: row[name] for name in kept._fields})  # type: ignore[attr-defined]
+                scores = kept(**{name: row[name] for name in kept._fields})
                 cluster = row["cluster"]
             except KeyError as error:
                 raise DataError(f"has no {error}; {_AGAIN}", scored) from None

@@ -314,8 +314,8 @@ def _asked(ratings: Sequence[Rating]) -> Iterator[_Asked]:
             for (system, question), mark in rating.marks.items()
             if question == name
         ]
-        yes = ([rating.marks[system, name] == "yes" for rating in both] for system in (0, 1))
-        yield _Asked(name, *yes, [rating.row.cluster for rating in both], codes)
+        first, second = ([rating.marks[system, name] == "yes" for rating in both] for system in (0, 1))
+        yield _Asked(name, first, second, [rating.row.cluster for rating in both], codes)
 
 
 def _questions(ratings: Sequence[Rating], how: Bootstrap) -> Iterator[Question]:

@@ -248,10 +248,8 @@ def _worth(values: Floats, clusters: Sequence[str]) -> float:
     """
     (sums, sizes), n = _by_cluster([values, np.ones(values.size)], clusters).T, values.size
     groups, within = sums.size, float(values.var()) / n
-    if groups == n:
-        return n
-    if not within:
-        return groups
+    if groups == n or not within:
+        return float(groups)
     between = groups / max(groups - 1, 1) * float(((sums - values.mean() * sizes) ** 2).sum()) / n**2
     return n / max(1.0, between / within)
 
