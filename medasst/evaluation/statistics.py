@@ -251,7 +251,7 @@ def _worth(values: Floats, clusters: Sequence[str]) -> float:
     if groups == n or not within:
         return float(groups)
     between = groups / max(groups - 1, 1) * float(((sums - values.mean() * sizes) ** 2).sum()) / n**2
-    return n / max(1.0, between / within)
+    return float(n / max(1.0, between / within))
 
 
 def _by_cluster(columns: Sequence[ArrayLike], clusters: Sequence[str]) -> Floats:
