@@ -2,7 +2,7 @@
 
 from medasst.cache import cache_dir
 from medasst.weights.adapter import AdapterInfo, check_adapter, check_rendering, read_adapter, save_adapter
-from medasst.weights.bases import EMBEDDED, Base, find_base, fingerprint, is_embedded, is_here, terms_notice
+from medasst.weights.bases import EMBEDDED, Base, find_base, fingerprint, is_embedded, is_here, terms_notice, tokenizer_folder
 from medasst.weights.llama_cpp import adapter_to_gguf, base_to_gguf
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "read_adapter",
     "save_adapter",
     "terms_notice",
+    "tokenizer_folder",
 ]

@@ -27,6 +27,8 @@ from medasst.weights.fetch import Source, fetch, is_listed
 EMBEDDED = "qwen2.5-coder-0.5b"
 GGUF_FILE = "model.gguf"
 ORIGIN_FILE = "origin.json"
+_ID = re.compile(r"[\w.-]+/[\w.-]+")  # of a model on the hub
+_DESCRIPTION = ["*.json", "*.jinja", "*.model", "*.txt"]  # files of a model that hold no weights
 
 
 @dataclass(frozen=True)
@@ -103,12 +105,26 @@ def find_base(name: str, progress: Progress = silent, *, weights: bool = True) -
         return _from_file(path, progress, weights=weights)
     if path.is_dir():
         return _from_folder(path.resolve(), str(path.resolve()))
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+    if _ID.fullmatch(name):
         return _from_folder(_download(name, progress), name)
     hint = did_you_mean(name, ["embedded", *embedded()])
     raise ModelError(
         f"no base model {name!r}{hint}; a base is one of those, a local folder, or a Hugging Face id like Qwen/Qwen2-7B"
     )
+
+
+def tokenizer_folder(name: str, progress: Progress = silent) -> Path:
+    """Where a base's tokenizer and settings lie, named as for `find_base`. No weights are fetched from the hub, or read.
+
+    Raises:
+        ModelError: nothing of that name, or it can't be had; the message says what to do.
+    """
+    if not is_embedded(name):
+        if (path := Path(name).expanduser()).is_dir():
+            return path.resolve()
+        if _ID.fullmatch(name):
+            return _download(name, progress, weights=False)
+    return find_base(name, progress, weights=False).folder
 
 
 def _place(name: str) -> Path:
@@ -177,12 +193,12 @@ def _from_file(path: Path, progress: Progress, *, weights: bool) -> Base:
     return _embedded(name, progress, weights=weights, file=path)
 
 
-def _download(name: str, progress: Progress) -> Path:
+def _download(name: str, progress: Progress, *, weights: bool = True) -> Path:
     from huggingface_hub import snapshot_download
 
     progress(f"fetching {name} from the hub", 0)
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]))
+        return Path(snapshot_download(name, allow_patterns=[*_DESCRIPTION, "*.safetensors"] if weights else _DESCRIPTION))
     except Exception as error:  # the hub client raises many kinds; each means that the model can't be had
         raise ModelError(
             f"{name}: can't be had from the model hub ({type(error).__name__}); check the name, the network and "
