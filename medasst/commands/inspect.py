@@ -31,8 +31,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = add_command(commands, "inspect", run, about)
     parser.description = (
         "A prepared set as a model sees it: conversations by prompt, ⟦learnt⟧ and control tokens, lengths against the cutoff, "
-        "what would be dropped and why, padding, and what looks wrong. CONFIG.toml is that of medasst train, or the folder of a "
-        "prepared set with --base. No weights are read."
+        "what would be dropped and why, padding, and what looks wrong. CONFIG.toml is that of medasst train, or a prepared "
+        "set's folder with --base. No weights are read."
     )
     parser.add_argument("--base", metavar="BASE", help="the base; needed where CONFIG.toml is a prepared set")
     parser.add_argument("--split", choices=("train", "validation"), default="train", help="train unless told")
@@ -108,9 +108,11 @@ def _marked(pieces: tuple[Piece, ...], *, ids: bool) -> Iterator[tuple[str, str]
         if piece.learnt != learning:
             yield ("⟦" if piece.learnt else "⟧"), "bold green"
             learning = piece.learnt
-        yield visible(piece.text).replace("\n", "↵\n"), _style(piece)
         if ids:
-            yield f"·{'+'.join(map(str, piece.ids))} ", "dim"
+            yield visible(piece.text).replace("\n", "↵"), _style(piece)
+            yield f"·{'+'.join(map(str, piece.ids))}{chr(10) if piece.text.endswith(chr(10)) else ' '}", "dim"
+        else:
+            yield visible(piece.text).replace("\n", "↵\n"), _style(piece)
     if learning:
         yield "⟧", "bold green"
 

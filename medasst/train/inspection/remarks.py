@@ -34,37 +34,22 @@ class Remark(NamedTuple):
 
 # What is told of a set, by what was found in some of its conversations.
 OF_SETS: dict[str, tuple[Literal["warning", "note"], str]] = {
-    "doubled BOS": ("warning", "doubled BOS: {count:,} conversations begin with it twice; take it out of the template"),
-    "answers that never end": (
-        "warning",
-        "answers that never end: in {count:,} conversations an answer's last token ends no answer",
-    ),
-    "answers cut off": (
-        "warning",
-        "{count:,} conversations have an answer that ends in a comma or colon: cut off by its source?",
-    ),
-    "empty system text": ("note", "empty system turn: {count:,} conversations have a blank system text; it is left out"),
+    "doubled BOS": ("warning", "doubled BOS: {counted} with it twice at the start; take it out of the template"),
+    "answers that never end": ("warning", "answers that never end: {counted} with an answer whose last token ends no answer"),
+    "answers cut off": ("warning", "{counted} with an answer that ends in a comma or colon: cut off by its source?"),
+    "empty system text": ("note", "empty system turn: {counted} with a blank system text; it is left out"),
     "system text without a turn": (
         "note",
-        "{count:,} conversations have a system text, for which this template has no turn; it goes before the first question",
+        "{counted} with a system text, for which this template has no turn; it goes before the first question",
     ),
-    "control tokens as text": (
-        "note",
-        "{count:,} conversations hold a control token as text; it is spelled out and commands nothing",
-    ),
+    "control tokens as text": ("note", "{counted} with a control token as text; it is spelled out and commands nothing"),
     "several sequences": (
         "note",
-        "{count:,} conversations are learnt in several sequences, since the template writes an earlier answer otherwise than "
-        "when it was asked for; what stands before is read anew each time",
+        "{counted} in several sequences, since the template writes an earlier answer otherwise than when it was asked for; "
+        "what stands before is read anew each time",
     ),
-    "unseen characters": (
-        "note",
-        "{count:,} conversations hold characters that can't be seen (zero-width, control, private use)",
-    ),
-    "broken characters": (
-        "note",
-        "{count:,} conversations hold U+FFFD, which stands for what an earlier reader couldn't decode",
-    ),
+    "unseen characters": ("note", "{counted} with characters that can't be seen (zero-width, control, private use)"),
+    "broken characters": ("note", "{counted} with U+FFFD, which stands for what an earlier reader couldn't decode"),
 }
 
 

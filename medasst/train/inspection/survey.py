@@ -26,7 +26,9 @@ from medasst.train.inspection.sequences import Reader
 from medasst.weights import tokenizer_folder
 
 _UNCUT = 1 << 40  # a cutoff that nothing reaches
-_FIRST = 5  # ids that are named of each kind
+_FIRST = 5  # ids that are named of each kind, reasons that have an example
+_ORDER = ("drawn", "the longest", "the shortest")  # examples that come first
+_DROPPED = "dropped: "
 _TOLD_EVERY = 500
 _OVER, _FRAGMENTS = 0.05, 0.1  # shares from which something is told
 _PERCENTILES = (50, 90, 95, 99)
@@ -202,19 +204,15 @@ class _Survey:
 
     def examples(self) -> Iterator[Shown]:
         """What was kept, the drawn first and the dropped last; each conversation once."""
-        last = {f"dropped: {reason}" for reason in self.dropped}
-        order = [
-            "drawn",
-            "the longest",
-            "the shortest",
-            *sorted(set(self._chosen) - {"drawn", "the longest", "the shortest"} - last),
-        ]
+        by_count = sorted(self.dropped.values(), key=lambda reason: -reason.count)
+        dropped = [f"{_DROPPED}{reason.reason}" for reason in by_count]
+        others = sorted(why for why in self._chosen if why not in _ORDER and not why.startswith(_DROPPED))
         told: set[str] = set()
-        for why in [*order, *sorted(last)]:
+        for why in [*_ORDER, *others, *dropped[:_FIRST]]:
             for conversation in self._chosen.of(why):
                 if conversation.id not in told:
                     told.add(conversation.id)
-                    said = "dropped" if why in last else why
+                    said = "dropped" if why.startswith(_DROPPED) else why
                     yield _shown(conversation, said, self.renderer, self.reader, self.config.cutoff)
 
     def lengths(self) -> Lengths:
@@ -250,7 +248,7 @@ class _Survey:
         for what, (level, said) in OF_SETS.items():
             if what in self._found:
                 found = self._found[what]
-                yield Remark(level, said.format(count=found.count), tuple(found.ids))
+                yield Remark(level, said.format(counted=_counted(found.count)), tuple(found.ids))
         if self._tokens and self._fragments > _FRAGMENTS * self._tokens:
             share = self._fragments / self._tokens
             yield Remark(
@@ -296,7 +294,7 @@ class _Survey:
         reason = str(refusal)
         before = self.dropped.get(reason, Dropped(reason, refusal.by_template, 0, ()))
         self.dropped[reason] = replace(before, count=before.count + 1, ids=(*before.ids, conversation.id)[:_FIRST])
-        self._chosen.offer(f"dropped: {reason}", conversation, 0)
+        self._chosen.offer(f"{_DROPPED}{reason}", conversation, 0)
 
 
 def _open(config: TrainConfig, progress: Progress) -> tuple[Renderer, list[str]]:
@@ -324,6 +322,10 @@ def _shown(conversation: Conversation, why: str, renderer: Renderer, reader: Rea
         not dropped and whole > cutoff,
         conversation.messages,
     )
+
+
+def _counted(conversations: int) -> str:
+    return f"{conversations:,} conversation{'s' if conversations != 1 else ''}"
 
 
 def _ends(sequence: Rendered) -> Iterator[int]:
