@@ -11,6 +11,7 @@ _HALF_WIDTH = {wide: wide - 0xFEE0 for wide in (*range(0xFF10, 0xFF1A), *range(0
 _WIDE = re.compile("[０-９Ａ-Ｚａ-ｚ]")
 _NOT_WORD = re.compile(r"[\W_]+")
 _SENTENCE = re.compile(r"[^。！？!?；;\n]*(?:[。！？!?；;]+[”’」』）)]*|\n+|$)")
+_UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}  # control, format, private use, unassigned, separators of lines
 
 
 def normalise(text: str) -> str:
@@ -42,3 +43,10 @@ def bucket_of_key(key: str) -> int:
 def sentences(text: str) -> list[str]:
     """The text cut after 。！？；, their half-width forms, and line breaks; joined again it is the text."""
     return [part for part in _SENTENCE.findall(text) if part]
+
+
+def visible(text: str) -> str:
+    """A text with what can't be seen, or would command a terminal, as its code: `⟨U+200B⟩`. Line breaks and tabs stay."""
+    return "".join(
+        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in _UNSEEN and char not in "\n\t" else char for char in text
+    )

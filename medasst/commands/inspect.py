@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -16,8 +17,11 @@ from rich.text import Text
 from medasst.commands.common import add_command, bar, out_folder
 from medasst.config import load, load_defaults
 from medasst.errors import ConfigError
-from medasst.train import TrainConfig
-from medasst.train.inspection import Inspection, Lengths, Piece, Shown, find_shown, inspect, visible, write_page
+from medasst.text import visible
+
+if TYPE_CHECKING:
+    from medasst.train import TrainConfig
+    from medasst.train.inspection import Inspection, Lengths, Piece, Shown
 
 _WIDE = 128  # columns where stdout is a file
 _PIECES = 400  # tokens of a conversation that the terminal shows; the page has all
@@ -45,6 +49,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> Path | None:
     """Show it; returns the page, or nothing where single conversations were asked for."""
+    from medasst.train.inspection import find_shown, inspect, write_page
+
     config = _config(arguments)
     for name, least in (("samples", 0), ("limit", 1)):
         if (given := getattr(arguments, name)) is not None and given < least:
@@ -75,6 +81,8 @@ def run(arguments: argparse.Namespace) -> Path | None:
 
 
 def _config(arguments: argparse.Namespace) -> TrainConfig:
+    from medasst.train import TrainConfig
+
     based = [f"base={arguments.base}"] if arguments.base else []
     if not arguments.config.is_dir():
         return load(TrainConfig, arguments.config, [*based, *arguments.set])

@@ -3,7 +3,7 @@
 from medasst.train.inspection.page import write_page
 from medasst.train.inspection.remarks import Remark
 from medasst.train.inspection.result import Inspection, Lengths, Shown, Source, Split
-from medasst.train.inspection.sequences import Piece, visible
+from medasst.train.inspection.sequences import Piece
 from medasst.train.inspection.survey import find_shown, inspect
 
 __all__ = [

@@ -7,8 +7,8 @@ from pathlib import Path
 import jinja2
 
 from medasst.disk import package_file, write_text
+from medasst.text import visible
 from medasst.train.inspection.result import Inspection
-from medasst.train.inspection.sequences import visible
 
 _CLIPPED = 500  # characters of a turn that is not learnt
 

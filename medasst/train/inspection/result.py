@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from medasst.conversation import Message
-from medasst.train.batches import Dropped
 from medasst.train.inspection.remarks import Remark
 from medasst.train.inspection.sequences import Piece
+from medasst.train.tokens import Dropped
 
 Split = Literal["train", "validation"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
@@ -15,7 +14,6 @@ from medasst.render import Rendered, Renderer
 
 _BROKEN = "\ufffd"  # what decoding gives for bytes that are no whole character
 _LONGEST = 8  # tokens that one character is looked for in; none has more than four bytes of its own
-_UNSEEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}  # control, format, private use, unassigned, separators of lines
 
 
 class Piece(NamedTuple):
@@ -72,10 +70,3 @@ class Reader:
 
     def _decoded(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode([*self._anchor, *ids], skip_special_tokens=False))
-
-
-def visible(text: str) -> str:
-    """A text with what can't be seen, or would command a terminal, as its code: `⟨U+200B⟩`. Line breaks and tabs stay."""
-    return "".join(
-        f"⟨U+{ord(char):04X}⟩" if unicodedata.category(char) in _UNSEEN and char not in "\n\t" else char for char in text
-    )

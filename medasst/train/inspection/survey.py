@@ -18,18 +18,19 @@ from medasst.data import iterate_split, load_manifest
 from medasst.errors import DataError, ModelError, Refused
 from medasst.progress import Progress, silent
 from medasst.render import Rendered, Renderer
-from medasst.train.batches import Dropped, check_template, schedule
+from medasst.train.batches import schedule
 from medasst.train.config import TrainConfig
 from medasst.train.inspection.remarks import CUT_OFF, ODD, OF_SETS, Remark, of_template
 from medasst.train.inspection.result import Inspection, Lengths, Shown, Source, Split
 from medasst.train.inspection.sequences import Reader
+from medasst.train.tokens import Dropped, check_template
 from medasst.weights import tokenizer_folder
 
 _UNCUT = 1 << 40  # a cutoff that nothing reaches
 _FIRST = 5  # ids that are named of each kind, reasons that have an example
 _ORDER = ("drawn", "the longest", "the shortest")  # examples that come first
 _DROPPED = "dropped: "
-_TOLD_EVERY = 500
+_TOGETHER = 500  # conversations that are rendered at one time
 _OVER, _FRAGMENTS = 0.05, 0.1  # shares from which something is told
 _PERCENTILES = (50, 90, 95, 99)
 
@@ -102,10 +103,10 @@ def inspect(
     renderer, warned = _open(config, progress)
     survey = _Survey(config, renderer, samples)
     every = iterate_split(config.data, split)
-    for conversation in islice(every, limit):
-        survey.look(conversation)
-        if survey.seen % _TOLD_EVERY == 0:
-            progress("looking", survey.seen, min(total or limit or 0, limit or total or 0) or None)
+    looked = islice(every, limit)
+    while some := list(islice(looked, _TOGETHER)):
+        survey.look(some)
+        progress("looking", survey.seen, total if limit is None else limit)
     if not survey.seen:
         raise DataError(f"no conversation in {split}; prepare a larger set", config.data)
     complete = limit is None or next(every, None) is None
@@ -173,24 +174,28 @@ class _Survey:
         self._chosen = _Chosen()
         self._bos = renderer.tokenizer.token_to_id(renderer.special.get("bos_token", ""))
 
-    def look(self, conversation: Conversation) -> None:
-        """Count one, and keep it if it is worth showing."""
+    def look(self, conversations: Sequence[Conversation]) -> None:
+        """Count some, and keep those that are worth showing."""
+        for conversation, whole in zip(conversations, self.renderer.train_batch(conversations, _UNCUT), strict=True):
+            self._look_at_texts(conversation)
+            self._look_at(conversation, whole)
+
+    def _look_at(self, conversation: Conversation, whole: list[Rendered] | Refused) -> None:
         self.seen += 1
         tally = self._sources.setdefault(conversation.source, _SourceTally())
         tally.conversations += 1
-        self._look_at_texts(conversation)
-        try:
-            whole = self.renderer.train(conversation, _UNCUT)
+        used, over = whole, False
+        if not isinstance(whole, Refused):
             length = max(len(sequence.ids) for sequence in whole)
             self._whole.append(length)
             tally.lengths.append(length)
-            over = length > self.config.cutoff
-            self.over += over
-            tally.over += over
-            used = self.renderer.train(conversation, self.config.cutoff) if over else whole
-        except Refused as refusal:
+            if over := length > self.config.cutoff:
+                self.over += 1
+                tally.over += 1
+                (used,) = self.renderer.train_batch([conversation], self.config.cutoff)
+        if isinstance(used, Refused):
             tally.dropped += 1
-            self._drop(conversation, refusal)
+            self._drop(conversation, used)
             return
         if over:
             self.shortened += 1
@@ -361,6 +366,7 @@ def _schedule(config: TrainConfig, lengths: npt.NDArray[np.int64]) -> tuple[int,
         max_tokens=config.max_tokens,
         seed=config.seed,
     )
-    batches = [lengths[batch] for step in steps for batch in step]
-    padded = sum(int(batch.max()) * len(batch) for batch in batches)
-    return len(steps), 1 - sum(int(batch.sum()) for batch in batches) / (padded or 1)
+    batches = steps.batches[: steps.steps[-1] + 1]  # those of the last pass may go beyond the last step
+    longest = [int(lengths[steps.places[start:end]].max()) for start, end in pairwise(batches)]
+    padded = int((np.array(longest) * np.diff(batches)).sum())
+    return len(steps), 1 - steps.tokens / (padded or 1)
