@@ -91,8 +91,8 @@ def test_figures_are_those_of_training(qwen2_tokenizer: Path, prepared: Path) ->
     assert found.cutoff + 1 in {low for low, *_ in found.lengths.bars}
     assert 0 <= found.padding < 1 and found.steps > 0
     assert [(s.name, s.conversations, s.dropped) for s in found.sources] == [("counter", 12, 0), ("odd", 4, 2), ("", 1, 0)]
-    assert inspect(job, limit=5).seen == 5 and not inspect(job, limit=5).complete
-    assert inspect(job) == found
+    fewer = inspect(job, limit=5)
+    assert fewer.seen == 5 and not fewer.complete
 
 
 def test_examples_are_of_every_kind_and_whole(qwen2_tokenizer: Path, prepared: Path) -> None:

@@ -37,7 +37,7 @@ class Reader:
         self._tokenizer = renderer.tokenizer
         self._control = frozenset(renderer.control.ids.values())
         # Decoders take the blank from a first token, so each text is read after this one.
-        self._anchor = [next(i for i in sorted(self._tokenizer.get_vocab().values()) if i not in self._control)]
+        self._anchor = self._tokenizer.encode("a", add_special_tokens=False).ids
         self._before = self._decoded([])
 
     def pieces(self, rendered: Rendered) -> list[Piece]:
