@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def told(found: Inspection) -> str:
 
 
 @pytest.fixture
-def other_template(qwen2_tokenizer: Path, tmp_path: Path):
+def other_template(qwen2_tokenizer: Path, tmp_path: Path) -> Callable[..., Path]:
     """Makes a tokenizer's folder with another template; no weights lie there."""
 
     def make(template: str, **about: object) -> Path:
@@ -160,12 +161,12 @@ def test_what_is_odd_is_told_with_its_ids(qwen2_tokenizer: Path, prepared: Path)
     ],
     ids=["empty-system", "block", "doubled-bos", "base-model", "no-system"],
 )
-def test_templates_are_judged(template: str, words: str, other_template, prepared: Path) -> None:
+def test_templates_are_judged(template: str, words: str, other_template: Callable[..., Path], prepared: Path) -> None:
     base = other_template(template, bos_token="<|endoftext|>", add_bos_token=False)
     assert words in told(inspect(config(base, prepared)))
 
 
-def test_an_end_that_is_no_token_of_its_own_is_told(other_template, prepared: Path) -> None:
+def test_an_end_that_is_no_token_of_its_own_is_told(other_template: Callable[..., Path], prepared: Path) -> None:
     base = other_template("", eos_token="Ġthe", chat_template=None)  # how the vocabulary spells " the", not an added token
     said = told(inspect(config(base, prepared, template="plain")))
     assert "warning: no end token: an answer ends with 'Ġthe'" in said
@@ -179,7 +180,7 @@ def test_bytes_of_characters_are_told_of_a_vocabulary_without_chinese(tiny_llama
         assert not any("\ufffd" in piece.text for sequence in one.sequences for piece in sequence)
 
 
-def test_a_run_that_would_not_start_is_told(other_template, prepared: Path, qwen2_tokenizer: Path) -> None:
+def test_a_run_that_would_not_start_is_told(other_template: Callable[..., Path], prepared: Path, qwen2_tokenizer: Path) -> None:
     assert "warning: training won't start: nothing is left" in told(inspect(config(qwen2_tokenizer, prepared, cutoff=8)))
     refusing = (
         "{% for m in messages %}{% if '头疼' in m.content %}{{ raise_exception('no heads') }}{% endif %}"
@@ -262,7 +263,7 @@ def test_the_command_prints_and_writes(
         assert message in capsys.readouterr().err.replace("\n", " ")
 
 
-def test_a_template_that_cannot_be_learnt_says_so(other_template, prepared: Path) -> None:
+def test_a_template_that_cannot_be_learnt_says_so(other_template: Callable[..., Path], prepared: Path) -> None:
     base = other_template(
         "{% for m in messages %}{{ m.role }} {{ m.content }}{% endfor %}{% if add_generation_prompt %}?{% endif %}"
     )
