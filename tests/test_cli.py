@@ -106,6 +106,7 @@ def test_read_tells_what_was_read_by_what_and_which_rules_hold(capsys: pytest.Ca
 
 
 def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    from medasst.assistant.shop import Shop
     from medasst.config import load
     from medasst.data import PrepareConfig
     from medasst.evaluation import EvaluateConfig
@@ -116,7 +117,7 @@ def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MEDASST_DATA", "/data")
     monkeypatch.setenv("MEDASST_CORPUS", "/corpus")
     kinds = {"prepare": PrepareConfig, "train": TrainConfig, "evaluate": EvaluateConfig, "serve": ServeConfig}
-    kinds["catalogue"] = CatalogueMapping
+    kinds |= {"catalogue": CatalogueMapping, "shop": Shop}
     files = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
     assert len(files) >= 16
     for file in files:
