@@ -40,12 +40,12 @@ from medasst.weights import find_base
 SHARD = 100_000
 SCHEMA = pl.Schema(
     {
-        "id": pl.String,
-        "source": pl.String,
-        "department": pl.String,
-        "licence": pl.String,
-        "messages": pl.List(pl.Struct({"role": pl.String, "content": pl.String})),
-        "meta": pl.String,
+        "id": pl.String(),
+        "source": pl.String(),
+        "department": pl.String(),
+        "licence": pl.String(),
+        "messages": pl.List(pl.Struct({"role": pl.String(), "content": pl.String()})),
+        "meta": pl.String(),
     }
 )
 
