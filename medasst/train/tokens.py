@@ -186,7 +186,7 @@ def _render(folder: Path, source: Source, renderer: Renderer, cutoff: int, progr
         batches = 0
         while batch := list(islice(conversations, _BATCH)):
             _append(files, about, batch, renderer.train_batch(batch, cutoff))
-            if about.seen <= _BATCH:
+            if about.seen == _BATCH:  # a smaller set decides nothing here
                 check_template(about.dropped.values(), about.seen)
             batches += 1
             if batches % _KEPT == 0:
