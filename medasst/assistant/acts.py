@@ -83,7 +83,7 @@ class Answer:
 
     Attributes:
         products: those to show beside it.
-        brief: what is said where all of `sentences` stand in an earlier reply; "" for nothing.
+        brief: what is said where most of `sentences` stands in an earlier reply; "" for nothing.
     """
 
     sentences: tuple[str, ...]

@@ -51,6 +51,7 @@ class AskReader:
             for row in table.ask
         ]
         self._question = re.compile(table.question, re.VERBOSE)
+        self._things = re.compile(table.things, re.VERBOSE)
         self._traits = [(row, re.compile(row.pattern, re.VERBOSE), re.compile(row.form)) for row in table.trait]
 
     def read(self, bare: str) -> list[Asked]:
@@ -75,6 +76,10 @@ class AskReader:
     def asks_something(self, bare: str) -> bool:
         """Whether a text is a question at all."""
         return self._question.search(bare[-_LONGEST:]) is not None
+
+    def names_a_thing(self, bare: str) -> bool:
+        """Whether a text names something that is no medicine and of which the shop has no record."""
+        return self._things.search(bare) is not None
 
     def trait(self, bare: str) -> tuple[TraitRow, re.Pattern[str]] | None:
         """The trait by which a text picks a product, with what a record of it holds where it is a form."""

@@ -12,6 +12,8 @@ from medasst.catalogue import Product, Section
 from medasst.safety import Rules
 from medasst.text import comparison_key, sentences
 
+_LEFT = 0.4  # the share of an answer that must be new; of less its brief form is said
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -104,7 +106,9 @@ class _Writer:
             self.body.append(Finding(act.rule, act.severity, text, act.version))
 
     def _answer(self, act: Answer) -> None:
-        news = self._text(act.sentences) or (act.brief != "" and self._text([act.brief]))
+        whole = sum(map(len, act.sentences))
+        left = act.brief and sum(map(len, self._new(act.sentences))) < _LEFT * whole
+        news = self._text([act.brief] if left else act.sentences)
         if news:
             self.body += [Citation(source.document, source.section) for source in act.sources]
         for product in act.products:

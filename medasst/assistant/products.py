@@ -6,18 +6,19 @@ Facts come from the record and the leaflet alone, sentences from `asks.toml`. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 
-from medasst.assistant.acts import Act, Answer, Inquire, Source, Warn
+from medasst.assistant.acts import Act, Answer, Inquire, Refer, Source, Warn
 from medasst.assistant.asked import Asked, reader
 from medasst.assistant.dosage import how
-from medasst.assistant.request import Request
+from medasst.assistant.request import Request, of_brand
 from medasst.catalogue import Catalogue, Product, Section
 from medasst.formulary import Contents
 from medasst.lexicon import Mention, plain
+from medasst.lexicon.values import number
 from medasst.rulebook import AskKind, AskRow
 from medasst.safety import PersonFinding, Rules
 from medasst.text import sentences
@@ -30,13 +31,34 @@ _CHILD_AGE = "child_age"  # the question
 _KEPT = 8192  # sections that are kept as they were cut
 # Rows whose answer tells whether one may, too: 过期的还能用吗.
 _TELLS_WHETHER = frozenset(
-    {"opened", "expired", "how_taken", "meals", "food", "together", "time_of_day", "too_much", "interval"}
+    {
+        "opened",
+        "expired",
+        "how_taken",
+        "meals",
+        "food",
+        "together",
+        "taken_together",
+        "time_of_day",
+        "too_much",
+        "took_too_much",
+        "interval",
+    }
 )
+_TELLS_DOSE = frozenset({"too_much", "took_too_much"})  # rows whose answer tells the dose, too
 _STEROID = "糖皮质激素"
 _SHARED = frozenset({"解热镇痛药", "非甾体抗炎药", "抗组胺药"})  # groups that many compounds hold
 _THIS = "本品"  # how a leaflet calls its own product
 _NOTHING_KNOWN = ("尚不明确", "如与其他药物同时使用可能会发生")
 _AMOUNT = re.compile(r"\d+(?:\.\d+)?")
+_SIZES = re.compile(r"\d|合算|划算|实惠|[大小](?:盒|瓶|包|支|的)")  # what compares packs of one product
+_TWO = re.compile(r"和|跟|与|还是")  # what names another beside the one that is known
+_SINCE = re.compile(
+    r"(?:过|吃|喝|喂|用|服|隔)了?(?:还?没|还?不)?到?(?P<hours>\d+(?:\.\d+)?|[一二两三四五六七八九十])个?(?:多|半)?(?:小时|钟头)"
+)
+_APART = re.compile(r"间隔(?P<hours>\d+)(?:[～~至到-]\d+)?小时")
+_OF_FORM = re.compile(r"(?:片|丸|胶囊|颗粒|散|膏|液|贴|栓|糖浆|口服液)$")  # a product's name, no substance's
+_CLAUSE = re.compile(r"[^,。;?!]+")
 
 
 class ProductAnswers:
@@ -52,7 +74,11 @@ class ProductAnswers:
         self._say = table.says
         self._rows = reader(rules.lexicon).rows
         self._looks = {row.id: re.compile(row.sentence, re.VERBOSE) for row in table.ask if row.sentence}
+        self._instead = {row.id: re.compile(row.instead, re.VERBOSE) for row in table.ask if row.instead}
         self._not_general = re.compile(table.not_general)
+        self._seeks = re.compile(table.seeks, re.VERBOSE)
+        self._things = re.compile(table.things, re.VERBOSE)
+        self._known_for = table.known_for
         self._drowsy = self._looks["drowsy"]
         self._answers: Mapping[AskKind, Callable[[Request, Asked], Iterable[Act]]] = {
             "section": self._section,
@@ -76,8 +102,12 @@ class ProductAnswers:
         """
         acts: list[Act] = []
         asks = [asked for asked in request.asks if asked.kind in self._answers]
-        if any(asked.row in _TELLS_WHETHER for asked in asks):
+        rows = {asked.row for asked in asks}
+        if rows & _TELLS_WHETHER:
             asks = [asked for asked in asks if asked.kind != "may_take"]
+        if rows & _TELLS_DOSE:
+            asks = [asked for asked in asks if asked.row != "dosage"]
+        acts += self._untraded(request)
         if asks and request.unnamed:
             acts += self._unnamed(request)
         for asked in asks:
@@ -91,6 +121,9 @@ class ProductAnswers:
         if row.id == "together":
             yield from self._together(request)
             return
+        if row.id == "taken_together":
+            yield self._common(row)
+            return
         if row.id == "dosage" and request.facts.child and request.facts.child_months is None and not self._asked_age(request):
             yield Inquire(self._rules.questions[_CHILD_AGE])
         warned = frozenset(self._warned_of_food(request)) if row.id == "food" else frozenset()
@@ -100,21 +133,39 @@ class ProductAnswers:
             if any(finding.medicine == product.short_name for finding in warned):
                 continue
             dose = self._dose(product, request) if row.key == "dosage" else None
-            told = dose if row.id == "dosage" else self._told(product, row, self._looks.get(row.id))
-            if told is not None:
+            told = dose if row.id == "dosage" else self._told(product, row, self._sought(row, request))
+            if told is not None and row.id == "drowsy":
+                yield replace(told, sentences=(self._say["drowsy"].format(product=product.short_name),))
+            elif told is not None:
                 answered = True
+                if row.id == "interval" and (soon := self._too_soon(request, told)):
+                    yield Answer((soon,))
                 yield told
             else:
                 text = self._say["no_dose"] if row.id == "dosage" and product.section("dosage") else row.untold
                 said = text.format(product=product.short_name)
-                # What it leaves open is still answered best by how it is taken.
-                yield (
-                    Answer((said, *dose.sentences), dose.sources, (product,)) if dose else Answer((said,), products=(product,))
-                )
+                # What it leaves open is still answered best by what else helps, or by how it is taken.
+                instead = self._told(product, row, self._instead[row.id]) if row.id in self._instead else dose
+                said_besides = (said, *instead.sentences) if instead else (said,)
+                yield Answer(said_besides, instead.sources if instead else (), (product,))
         if row.adds:
             yield Answer((row.adds,))
         if row.general and not answered:
             yield self._common(row)
+
+    def _sought(self, row: AskRow, request: Request) -> re.Pattern[str] | None:
+        """What a sentence holds that answers; of an effect that is told (吃了尿黄正常吗) that effect."""
+        found = request.told.readings[request.asked_at].findings() if row.id == "adverse" else ()
+        felt = tuple(word for one in found for word in (one.concept, plain(one.words).text))
+        return _any(felt) if felt else self._looks.get(row.id)
+
+    def _too_soon(self, request: Request, told: Answer) -> str:
+        """That the leaflet's interval isn't over, where the turn tells how long ago the last dose was."""
+        since = _SINCE.search(request.told.readings[request.asked_at].plain)
+        apart = _APART.search("".join(told.sentences))
+        if since is None or apart is None or float(number(since["hours"])) >= float(apart["hours"]):
+            return ""
+        return self._say["too_soon"].format(hours=apart["hours"])
 
     def _asked_age(self, request: Request) -> bool:
         return any(asked.question.id == _CHILD_AGE for asked in request.told.asked)
@@ -133,7 +184,7 @@ class ProductAnswers:
         text = how(product, request.told.current)
         if section is None or not text:
             return None
-        told = self._quote(product, section, text)
+        told = replace(self._quote(product, section, text), brief=self._say["as_before"].format(product=product.short_name))
         parts = [one.substance for one in product.contents.substances if not _SHARED.isdisjoint(one.groups)]
         if len(product.contents.substances) < 2 or not parts:
             return told
@@ -150,17 +201,18 @@ class ProductAnswers:
     def _together(self, request: Request) -> Iterator[Act]:
         """Whether medicines go together: what the tables say, else the leaflets, else that neither says anything."""
         products = request.subject[:_SPOKEN]
-        own = [product.contents for product in products]
+        drugs = request.told.readings[request.asked_at].drugs()
+        own = [replace(product.contents, name=_called(product, drugs)) for product in products]
         others = [
-            self._rules.formulary.contents(drug.concept)
-            for drug in request.told.readings[request.asked_at].drugs()
-            if not any(drug.words in name or name in drug.words for product in products for name in product.names)
+            replace(self._rules.formulary.contents(drug.concept), name=drug.words)
+            for drug in drugs
+            if not _is_called(products, drug)
         ]
         found = self._rules.person_checks.together([*own, *others])
         yield from map(_warning, found)
         told = False
         for product in products:
-            names = [name for one in (*own, *others) if one is not product.contents for name in _names(one)]
+            names = [name for one in (*own, *others) if one.names != product.contents.names for name in _names(one)]
             section = product.section("interactions")
             if section is None:
                 continue
@@ -193,7 +245,7 @@ class ProductAnswers:
             elif (stopped := self._told_off(product, findings)) is not None:
                 yield stopped
             else:
-                yield self._may(product, request)
+                yield self._may(product, request, findings)
 
     def _told_off(self, product: Product, findings: Sequence[PersonFinding]) -> Answer | None:
         """What follows where something stops it; nothing where nothing does."""
@@ -201,8 +253,12 @@ class ProductAnswers:
         key = "forbid" if "forbid" in severities else "ask"
         return Answer((self._say[key].format(product=product.short_name),)) if severities else None
 
-    def _may(self, product: Product, request: Request) -> Answer:
-        """That nothing told speaks against it, what the leaflet says of such persons, and how it is taken."""
+    def _may(self, product: Product, request: Request, findings: Sequence[PersonFinding]) -> Answer:
+        """That nothing told speaks against it, what the leaflet says of such persons, and what was shown that it replaces.
+
+        Args:
+            findings: what is told of it besides.
+        """
         name, person = product.short_name, request.told.current
         unsaid = self._rules.person_checks.silent(product.contents, person, product.leaflet)
         said, sources = [], []
@@ -221,10 +277,24 @@ class ProductAnswers:
             section = product.section(key)
             if section is not None and (key in keys or not person.slot("conditions").what):
                 text = _picked(section.text, None)
+                if any(text[:-1] in finding.sentence for finding in findings):
+                    continue
                 form = "not_if" if key == "contraindications" else "leaflet"
                 said.append(self._say[form].format(product=name, text=text))
                 sources.append(section)
+        if others := self._replaces(product, request):
+            said.append(self._say["one_of"].format(product=name, others="、".join(others)))
         return Answer(tuple(said), tuple(_source(section) for section in sources), () if unsaid else (product,))
+
+    def _replaces(self, product: Product, request: Request) -> list[str]:
+        """What was shown last that isn't taken beside it."""
+        last = max((one.turn for one in request.told.shown), default=0)
+        shown = [one for name in request.told.shown if name.turn == last for one in self._shelf.of_name(name.name)[:1]]
+        return [
+            one.short_name
+            for one in shown
+            if one.sku != product.sku and self._rules.person_checks.together([product.contents, one.contents])
+        ]
 
     def _for_child(self, product: Product, request: Request) -> Iterator[Act]:
         """What the leaflet says of children, and how old this one is."""
@@ -241,7 +311,9 @@ class ProductAnswers:
         complaints = {
             concept: words
             for concept, words in request.complaints.items()
-            if treated.isdisjoint(self._rules.lexicon.broader(concept)) and concept not in treated
+            if treated.isdisjoint(self._rules.lexicon.broader(concept))
+            and concept not in treated
+            and not any(concept in self._rules.lexicon.broader(one) for one in treated)
         }
         return "、".join(complaints.values()) if treated and len(complaints) == len(request.complaints) else ""
 
@@ -385,14 +457,16 @@ class ProductAnswers:
 
     # Which of two
 
-    def _compare(self, request: Request, asked: Asked) -> Iterator[Act]:
+    def _compare(self, request: Request, _: Asked) -> Iterator[Act]:
         """What differs by record and leaflet; which is better is nobody's to say here."""
         products = request.subject[:3]
         if len(products) < 2:
-            for product in products:
-                yield self._packs(product)
-            if not request.unnamed and not _AMOUNT.search(asked.words):
-                yield Answer((self._say["compare_alone"],))
+            turn = request.told.readings[request.asked_at]
+            if _SIZES.search(turn.plain):
+                yield from map(self._packs, products)
+            elif not request.unnamed:
+                yield from (told for product in products if (told := self._told(product, self._rows["indications"], None)))
+                yield Answer((self._say["compare_unknown" if _TWO.search(turn.plain) else "compare_alone"],))
             return
         made_of = [tuple(sorted(one.substance for one in product.contents.substances)) for product in products]
         same = len(set(made_of)) == 1
@@ -465,28 +539,45 @@ class ProductAnswers:
 
     def _unnamed(self, request: Request) -> Iterator[Act]:
         for mention in request.unnamed[:_SPOKEN]:
-            told = any(asked.kind in ("price", "buy", "stock") for asked in request.asks)
-            said = [self._say["unnamed"].format(words=mention.words)]
             contents = self._rules.formulary.contents(mention.concept)
-            parts = [one.substance for one in contents.substances]
-            if contents.resolved and (len(parts) > 1 or not _alike(parts[0], mention.words)):
-                said.append(self._say["unnamed_made"].format(words=mention.words, substances="、".join(dict.fromkeys(parts))))
+            parts = list(dict.fromkeys(one.substance for one in contents.substances))
+            made = self._known_for(plain(mention.words).text)
+            consists = ""
+            if made:
+                consists = self._say["unnamed_brand"].format(words=mention.words, made=made)
+            elif contents.resolved and not _is_called_so(parts, mention) and not any(map(_OF_FORM.search, parts)):
+                consists = self._say["unnamed_made"].format(words=mention.words, substances="、".join(parts))
             same = self._same(mention, request)
             if same is None:
-                said.append(self._say["unnamed_none"])
-            else:
-                form = "unnamed_same_short" if told and same in request.subject else "unnamed_same"
-                about, price = _about(same, with_form=True), f"{same.price:g}"
-                said.append(self._say[form].format(product=same.short_name, about=about, price=price))
-            if same is not None and any(asked.kind == "section" for asked in request.asks):
+                key = "unnamed_none" if consists else "unnamed"
+                yield Refer("not_sold", tuple(filter(None, (self._say[key].format(words=mention.words), consists))), "decline")
+                continue
+            said = [self._say["unnamed"].format(words=mention.words), consists]
+            told = any(asked.kind in ("price", "buy", "stock") for asked in request.asks)
+            form = "unnamed_same_short" if told and same in request.subject else "unnamed_same"
+            said.append(
+                self._say[form].format(product=same.short_name, about=_about(same, with_form=True), price=f"{same.price:g}")
+            )
+            if any(asked.kind == "compare" for asked in request.asks) and same in request.subject:
+                said.append(self._say["one_of"].format(product=mention.words, others=same.short_name))
+            if any(asked.kind == "section" for asked in request.asks):
                 said.append(self._say["unnamed_leaflet"].format(words=mention.words))
-            yield Answer(tuple(said), products=(same,) if same is not None and not self._stopped(same, request) else ())
+            yield Answer(tuple(filter(None, said)), products=() if self._stopped(same, request) else (same,))
 
     def _same(self, mention: Mention, request: Request) -> Product | None:
-        """What the shop has of the same substances, that of the subject first."""
+        """What the shop has of the same substances, that of the subject first, and what the brand is known for."""
         contents = self._rules.formulary.contents(mention.concept)
-        found = [*request.subject, *self._shelf.of_medicine(mention.concept)]
+        known_for = self._known_for(plain(mention.words).text)
+        found = of_brand([*request.subject, *self._shelf.of_medicine(mention.concept)], known_for)
         return next((one for one in found if contents.substances and one.contents.names == contents.names), None)
+
+    def _untraded(self, request: Request) -> Iterator[Act]:
+        """That no record tells of a thing that is looked for and is no medicine: a blood pressure monitor, masks."""
+        said = request.told.readings[request.asked_at]
+        clauses = [] if request.subject else [one for one in _CLAUSE.findall(said.plain) if self._seeks.search(one)]
+        things = dict.fromkeys(match[0] for clause in clauses for match in self._things.finditer(clause))
+        if things and not self._shelf.named(said.text):
+            yield Refer("not_sold", (self._say["untraded"].format(words="、".join(things)),), "decline")
 
 
 # Pieces
@@ -498,7 +589,8 @@ def _told_once(acts: Iterable[Act]) -> Iterator[Act]:
     for act in acts:
         if isinstance(act, Answer):
             said = tuple(one for one in act.sentences if one.split("：", 1)[-1] not in told)
-            told.update(one.split("：", 1)[-1] for one in said)
+            said = tuple(_without_lead(one, told) for one in said)
+            told.update(piece for one in said for piece in one.split("：", 1))
             if said:
                 yield replace(act, sentences=said)
         elif isinstance(act, Warn) and act.text in told:
@@ -506,6 +598,12 @@ def _told_once(acts: Iterable[Act]) -> Iterator[Act]:
         else:
             told.add(act.text if isinstance(act, Warn) else "")
             yield act
+
+
+def _without_lead(sentence: str, told: Collection[str]) -> str:
+    """A leaflet's sentence without whose it is, where that was just said."""
+    lead, mark, rest = sentence.partition("：")
+    return rest if mark and lead.endswith("说明书写着") and lead in told else sentence
 
 
 def _picked(text: str, looks: re.Pattern[str] | None, most: int = _SHORT) -> str:
@@ -550,6 +648,22 @@ def _treats(product: Product, rules: Rules) -> frozenset[str]:
 def _age_alone(findings: Iterable[PersonFinding]) -> bool:
     """Whether nothing stops it but that the age must be known."""
     return all(finding.kind == "age" and finding.severity == "ask" for finding in findings if finding.stops)
+
+
+def _is_called(products: Iterable[Product], drug: Mention) -> bool:
+    """Whether one of the products goes by that name."""
+    return any(drug.words in name or name in drug.words for product in products for name in product.names)
+
+
+def _called(product: Product, drugs: Iterable[Mention]) -> str:
+    """How the shopper calls a product; its own name where no medicine of the turn is it."""
+    named = (drug.words for drug in drugs if _is_called([product], drug))
+    return next(named, product.contents.name)
+
+
+def _is_called_so(parts: Sequence[str], mention: Mention) -> bool:
+    """Whether it is but one substance and called by its name: what it is made of needs no word."""
+    return len(parts) == 1 and _alike(parts[0], mention.words)
 
 
 def _alike(one: str, other: str) -> bool:

@@ -15,7 +15,7 @@ from medasst.conversation import Conversation
 from medasst.dialogue import DialogueState
 from medasst.errors import DataError
 from medasst.lexicon import Lexicon, Mention, Reading, plain
-from medasst.rulebook import AskKind
+from medasst.rulebook import AskKind, Trait, TraitRow
 from medasst.safety import Act, Facts, Rules
 from medasst.safety.gate import GATED
 from medasst.text import comparison_key, says_nothing
@@ -49,6 +49,7 @@ ABOUT_PRODUCTS: frozenset[AskKind] = frozenset(
 _FITS_ALL: frozenset[AskKind] = frozenset({"expired", "missed_dose"})  # answered without a product, too
 _PASSING: frozenset[AskKind] = frozenset({"shop", "photo", "thanks", "greeting"})  # that nothing later goes on with
 _TALK: Mapping[str, AskKind] = {"greeting": "greeting", "thanks": "thanks", "goodbye": "thanks", "photo": "photo"}
+_DONE = frozenset({"took_too_much", "taken_together"})  # rows that ask what to do now: 吃多了怎么办 looks for no medicine
 _MOST = 5  # products that one turn can mean
 _TOPIC = 2000  # characters after which no earlier turn is looked at any more
 
@@ -208,6 +209,8 @@ class _Meant:
         about = any(asked.kind in ABOUT_PRODUCTS for asked in self.asks)
         self.subject = tuple(self._subject(place)[:_MOST]) if about else ()
         self.unnamed = tuple(self._unnamed(told.readings[place]))
+        if self.unnamed and not self._named(told.readings[place]):
+            self.subject = ()  # 那褪黑素行不 asks nothing of what was shown
         if about and not self.subject and not self.unnamed:
             self.asks = tuple(dict.fromkeys(map(self._without_product, self.asks)))
         if any(asked.kind == "shop" for asked in self.asks):
@@ -219,6 +222,8 @@ class _Meant:
         bare = self._bare(reading)
         found = self._reader.read(bare)
         found += [Asked(_TALK.get(matter, "shop"), matter) for matter in matters(self._rules.lexicon).find(reading)]
+        if any(asked.row in _DONE for asked in found):
+            found = [asked for asked in found if asked.kind != "treat"]
         if found:
             return tuple(found)
         if self._shelf.complaints(reading):
@@ -256,9 +261,14 @@ class _Meant:
         reading = self._told.readings[place]
         if named := self._named(reading):
             return named
+        if self._reader.names_a_thing(reading.plain):
+            return []
         spoken = self._spoken_of(place)
-        trait = self._reader.trait(self._bare(reading))
-        if trait is not None and len(spoken) > 1 and (meant := picked(spoken, trait[0].trait, trait[1])):
+        kinds = {asked.kind for asked in self.asks}
+        trait = None if "compare" in kinds else self._reader.trait(self._bare(reading))
+        if trait is not None and trait[0].trait == "form" and kinds == {"may_take"} and not picked(spoken, *_by(trait)):
+            return []  # 能贴膏药吗 asks of none of the creams that were shown
+        if trait is not None and len(spoken) > 1 and (meant := picked(spoken, *_by(trait))):
             spoken = meant
             # 要那个便宜的 picks one, and asks for no other.
             asks = [asked for asked in self.asks if asked.kind not in ("cheaper", "another")]
@@ -286,12 +296,15 @@ class _Meant:
             drug = next((drug for words, drug in drugs if match.words in words or words in match.words), None)
             if drug is not None and self._is_another(match.product, drug):
                 continue
-            if match.words not in kinds or match.words in map(name_key, match.product.names):
-                found.append((reading.plain.find(match.words), match.words, match.product, drug))
+            product = match.product
+            if drug is not None and (known_for := self._rules.book.asks.known_for(match.words)):
+                product = of_brand([product, *self._same(drug.concept)], known_for)[0]
+            if match.words not in kinds or match.words in map(name_key, product.names):
+                found.append((reading.plain.find(match.words), match.words, product, drug))
         covered = {drug for *_, drug in found if drug is not None}
         for words, drug in drugs:
             if drug not in covered:
-                same = self._same(drug.concept)
+                same = of_brand(self._same(drug.concept), self._rules.book.asks.known_for(words))
                 found += [(reading.plain.find(words), words, product, drug) for product in same[:1]]
         return ((words, product, drug) for _, words, product, drug in sorted(found, key=lambda one: one[0]))
 
@@ -343,8 +356,19 @@ class _Meant:
                 continue
             if any(word in name_key(mention.words) for word in called) or name_key(mention.words) in sold:
                 continue
+            if mention.words.isascii() and self.subject:
+                continue  # pinyin of what is sold
             if not self._rules.lexicon.status(mention.concept):
                 continue
             if self._rules.gate.status(mention.concept, mention.words, reading.text) in GATED:
                 continue
             yield mention
+
+
+def of_brand(products: list[Product], known_for: str) -> list[Product]:
+    """Products of one medicine, those first that are what a brand of it is known for; "" is known for nothing."""
+    return sorted(products, key=lambda one: known_for not in one.name)
+
+
+def _by(trait: tuple[TraitRow, re.Pattern[str]]) -> tuple[Trait, re.Pattern[str]]:
+    return trait[0].trait, trait[1]

@@ -43,6 +43,7 @@ class AskRow(Config):
         unless: what stands in the same clause where it isn't asked.
         sections: leaflet sections that may answer, best first.
         sentence: what a sentence of those sections holds that answers; "": any.
+        instead: what a sentence holds that helps where none answers, said behind `untold`; "": none does.
         untold: what is said where no sentence does; holds {product}.
         adds: what is said besides, whatever a leaflet tells; "" for nothing.
         general: what is true of every medicine and may be said besides, short; "" where nothing is.
@@ -56,6 +57,7 @@ class AskRow(Config):
     unless: Regex = ""
     sections: Words = ()
     sentence: Regex = ""
+    instead: Regex = ""
     untold: str = ""
     adds: str = ""
     general: str = ""
@@ -87,15 +89,25 @@ class Asks(Config):
     Attributes:
         question: what a turn holds that asks anything at all.
         not_general: medicines of which the general rule on missed doses isn't true.
+        things: what shoppers look for in a pharmacy that is no medicine (血压计); no record of it tells price or stock.
+        seeks: what a clause holds that looks for something in the shop.
+        brand: brands with the medicine and form that they are known for (美林: 布洛芬混悬液).
         says: the sentences of the answers by name.
     """
 
     version: str
     question: Regex
     not_general: Regex
+    things: Regex
+    seeks: Regex
+    brand: Mapping[str, str]
     ask: tuple[AskRow, ...]
     trait: tuple[TraitRow, ...]
     says: Mapping[str, str]
+
+    def known_for(self, words: str) -> str:
+        """The medicine and form that a brand is known for; "" where the words name no brand of the table."""
+        return next((made for brand, made in self.brand.items() if brand in words), "")
 
     @model_validator(mode="after")
     def _once(self) -> Asks:
