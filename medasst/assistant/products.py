@@ -554,11 +554,12 @@ class ProductAnswers:
                 continue
             said = [self._say["unnamed"].format(words=mention.words), consists]
             told = any(asked.kind in ("price", "buy", "stock") for asked in request.asks)
-            form = "unnamed_same_short" if told and same in request.subject else "unnamed_same"
+            near = not made and any(map(_OF_FORM.search, parts))  # a plant, and the only thing called like it is a compound
+            form = "unnamed_near" if near else "unnamed_same_short" if told and same in request.subject else "unnamed_same"
             said.append(
                 self._say[form].format(product=same.short_name, about=_about(same, with_form=True), price=f"{same.price:g}")
             )
-            if any(asked.kind == "compare" for asked in request.asks) and same in request.subject:
+            if not near and any(asked.kind == "compare" for asked in request.asks) and same in request.subject:
                 said.append(self._say["one_of"].format(product=mention.words, others=same.short_name))
             if any(asked.kind == "section" for asked in request.asks):
                 said.append(self._say["unnamed_leaflet"].format(words=mention.words))
