@@ -95,6 +95,7 @@ class Searcher:
         self._counter, self._products = Counter(catalogue, rules), ProductAnswers(catalogue, rules)
         self._talk = ShopTalk(rules, shop or Shop())
         self._reactions = Reactions(rules, self._talk.reach)
+        self._asks = {row.id: row for row in rules.book.asks.ask}
 
     def find(self, request: Request, messages: Sequence[Message]) -> Found:
         """What there is to say; beside an emergency of the last turn nothing else is looked for."""
@@ -139,7 +140,7 @@ class Searcher:
 
     def _written(self, request: Request) -> Answer | None:
         """The vetted answer to what is asked."""
-        found = self._vetted.nearest(Sought.of(request, self._rules, topics(request.asks)))
+        found = self._vetted.nearest(Sought.of(request, self._rules, topics(request.asks, self._asks)))
         if found is None:
             return None
         return Answer((found.row.answer,), found.sources, found.offers)

@@ -1,4 +1,4 @@
-"""Answers that people wrote, found by what they answer and by the circumstances that they need; likeness only ranks."""
+"""Answers that people wrote, found by what they answer, by the circumstances that they need and by likeness."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from medasst.assistant.asked import Asked
 from medasst.assistant.request import Request
 from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient
-from medasst.rulebook import Topic, VettedRow
+from medasst.rulebook import AskRow, Topic, VettedRow
 from medasst.rulebook.vetted import State, Told
 from medasst.safety import Rules
 from medasst.text import comparison_key
@@ -21,20 +21,30 @@ from medasst.text import comparison_key
 # Cosine over TF-IDF of characters between a question and the nearest way of asking an answer. What is required of an answer
 # keeps off those to other things; below this a question shares little more than those words with it.
 NEAR = 0.15
+# What one of the wordings by which an answer is mostly asked (`aspects`) adds to that likeness.
+ASPECT = 0.1
 _KNOWLEDGE = frozenset(
     {"treat", "section", "may_take", "compare", "buy", "expired", "missed_dose", "general", "none"}
 )  # kinds of asks that an answer may be to
+_WANTS = frozenset({"price", "stock", "cheaper", "another", "photo", "buy"})  # kinds that want a thing, no knowledge
 _ANY_MEDICINE = "药物"  # the broadest name; to know of it is to know of none
 _COMPARED = 400  # characters of a question that are compared, its last ones
 
 
-def topics(asks: Iterable[Asked]) -> frozenset[Topic]:
-    """What may answer these: their kinds and sections; and general knowledge, but where a shop matter or a price is asked."""
+def topics(asks: Iterable[Asked], rows: Mapping[str, AskRow]) -> frozenset[Topic]:
+    """What may answer these: their kinds and sections; and general knowledge, but where a shop matter or a thing is wanted.
+
+    Args:
+        rows: those of `asks.toml` by their ids. What is asked of no product is general, but its row tells what it was;
+            a bare name, which no row reads, may be asked about anyhow.
+    """
     found: set[Topic] = set()
     for asked in asks:
-        if asked.kind in _KNOWLEDGE:
-            known = {topic for topic in get_args(Topic) if topic in (asked.kind, asked.key)}
-            found |= {*known, "general"}
+        row = rows.get(asked.row)
+        kind = row.kind if row is not None and row.kind in _WANTS and asked.kind == "general" else asked.kind
+        if kind in _KNOWLEDGE:
+            found |= {topic for topic in get_args(Topic) if topic in (kind, asked.key)}
+            found |= {"general"} if kind != "buy" or not asked.row else set()
     return frozenset(found)
 
 
@@ -122,7 +132,7 @@ class VettedAnswers:
         if not fitting:
             return None
         questions = [_grams(text[-_COMPARED:]) for text in dict.fromkeys((sought.last, sought.topic))]
-        ranked = sorted(((self._likeness(place, questions), -place) for place in fitting), reverse=True)
+        ranked = sorted(((self._nearness(place, questions, last), -place) for place in fitting), reverse=True)
         return next(
             (
                 self.answers[-place]
@@ -135,6 +145,11 @@ class VettedAnswers:
     def _likeness(self, place: int, questions: Sequence[frozenset[str]]) -> float:
         """How near (cosine over TF-IDF of characters, 0-1) an answer's nearest way of asking is to one of `questions`."""
         return max(_cosine(asking, question, self._weights) for asking in self._askings[place] for question in questions)
+
+    def _nearness(self, place: int, questions: Sequence[frozenset[str]], last: str) -> float:
+        """How near an answer is, and nearer where its side of the subject is asked in so many words."""
+        told = any(aspect in last for aspect in self.answers[place].row.aspects)
+        return self._likeness(place, questions) + (ASPECT if told else 0.0)
 
     def _fits(self, answer: VettedAnswer, sought: Sought, told: Told, last: str) -> bool:
         row = answer.row
