@@ -81,7 +81,7 @@ class VettedRow(Row):
         id: its name. turns: the user turns that it was written for; asked: other ways of asking the same.
         answers: what it answers.
         requires: what must all be told, or it isn't said. At least a medicine, a finding, a disease or a word is named.
-        aspects: wordings by which what it tells of its subject is mostly asked; without one a question must be asked more alike.
+        aspects: wordings by which what it tells of its subject is mostly asked; a question without one must be more alike.
         forbids: what it isn't said with, as far as is told.
         offers: names of products that it advises to use; it is said only where the shop has them and the person may.
         documents: the documents it stands on, each with its section.

@@ -104,12 +104,36 @@ def test_an_answer_that_advises_what_isnt_sold_isnt_given() -> None:
         ("吃药能拿牛奶送吗", "milk-juice-medicine"),
         ("老妈65了该打什么疫苗", "elder-vaccines"),
         ("甲类乙类OTC有啥区别", "otc-red-green"),
+        ("给我妈量血压，三次三个数，该信哪一个", "bp-readings-differ"),
+        ("水银的那种体温计要夹多长时间，夹几分钟", "mercury-thermometer-how"),
+        ("滴眼药水的时候老眨眼，滴不进去", "eye-drops-how"),
+        ("被我家猫挠破点皮，还要去打针吗，没怎么被抓深", "cat-dog-bite"),
+        ("水痘几天才能去上学", "chickenpox-isolation"),
     ],
 )
 def test_general_knowledge_is_found_in_other_words(question: str, answer: str) -> None:
     asked = request.read(Conversation.of([("user", question)]), SHOP.catalogue, SHOP.rules)
     given = SHOP.vetted.nearest(Sought.of(asked, SHOP.rules, topics(asked.asks, ASKS)))
     assert given is not None and given.row.id == answer, asked.asks
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "不憋气，晚上能平躺，血压130/80",
+        "我血糖仪测空腹7.8，是糖尿病吗，没啥感觉",
+        "氧氟沙星滴耳液，老公耳朵流水",
+        "口罩多少钱一包",
+        "想买验孕棒",
+    ],
+)
+def test_what_merely_shares_a_subject_isnt_answered(question: str) -> None:
+    asked = request.read(Conversation.of([("user", question)]), SHOP.catalogue, SHOP.rules)
+    assert SHOP.vetted.nearest(Sought.of(asked, SHOP.rules, topics(asked.asks, ASKS))) is None
+
+
+def test_a_question_that_goes_on_is_answered_by_what_it_asks_of_the_subject() -> None:
+    assert found("想给我爸买个血压计", "臂式还是腕式好", asks=["general"]) == "bp-wrist-or-arm"
 
 
 def test_prices_and_matters_of_the_shop_are_no_knowledge() -> None:
@@ -122,7 +146,7 @@ def test_prices_and_matters_of_the_shop_are_no_knowledge() -> None:
 def test_general_answers_are_short_and_pass_the_output_checks() -> None:
     path = package_file("samples") / "general.jsonl"
     written = [json.loads(line)["messages"][1]["content"] for line in path.read_text("utf-8").splitlines()]
-    assert len(written) >= 120
+    assert len(written) >= 350
     assert [text for text in written if not 60 <= len(text) <= 170] == []
     checked = ((one, SHOP.rules.check_sentence(one, Context("person"))) for text in written for one in sentences(text))
     assert [(one, verdict.rule) for one, verdict in checked if not verdict.ok] == []
