@@ -104,7 +104,7 @@ def test_an_answer_that_advises_what_isnt_sold_isnt_given() -> None:
         ("吃药能拿牛奶送吗", "milk-juice-medicine"),
         ("老妈65了该打什么疫苗", "elder-vaccines"),
         ("甲类乙类OTC有啥区别", "otc-red-green"),
-        ("给我妈量血压，三次三个数，该信哪一个", "bp-readings-differ"),
+        ("我妈量了三次血压，三次都不同，该信哪一个", "bp-readings-differ"),
         ("水银的那种体温计要夹多长时间，夹几分钟", "mercury-thermometer-how"),
         ("滴眼药水的时候老眨眼，滴不进去", "eye-drops-how"),
         ("被我家猫挠破点皮，还要去打针吗，没怎么被抓深", "cat-dog-bite"),
