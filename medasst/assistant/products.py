@@ -6,7 +6,7 @@ Facts come from the record and the leaflet alone, sentences from `asks.toml`. Wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -112,7 +112,7 @@ class ProductAnswers:
             acts += self._unnamed(request)
         for asked in asks:
             acts += self._answers[asked.kind](request, asked)
-        return list(_told_once(acts))
+        return list(_told_once(acts, self._say["leaflet_also"]))
 
     # Leaflets
 
@@ -146,12 +146,17 @@ class ProductAnswers:
                 said = text.format(product=product.short_name)
                 # What it leaves open is still answered best by what else helps, or by how it is taken.
                 instead = self._told(product, row, self._instead[row.id]) if row.id in self._instead else dose
-                said_besides = (said, *instead.sentences) if instead else (said,)
+                said_besides = (said, *self._behind(product, instead)) if instead else (said,)
                 yield Answer(said_besides, instead.sources if instead else (), (product,))
         if row.adds:
             yield Answer((row.adds,))
         if row.general and not answered:
             yield self._common(row)
+
+    def _behind(self, product: Product, told: Answer) -> Iterable[str]:
+        """A leaflet's sentences behind one that names the product already."""
+        lead, shorter = (self._say[key].format(product=product.short_name, text="") for key in ("leaflet", "leaflet_then"))
+        return (sentence.replace(lead, shorter, 1) for sentence in told.sentences)
 
     def _sought(self, row: AskRow, request: Request) -> re.Pattern[str] | None:
         """What a sentence holds that answers; of an effect that is told (吃了尿黄正常吗) that effect."""
@@ -293,7 +298,9 @@ class ProductAnswers:
         return [
             one.short_name
             for one in shown
-            if one.sku != product.sku and self._rules.person_checks.together([product.contents, one.contents])
+            if one.sku != product.sku
+            and not self._stopped(one, request)
+            and self._rules.person_checks.together([product.contents, one.contents])
         ]
 
     def _for_child(self, product: Product, request: Request) -> Iterator[Act]:
@@ -575,7 +582,8 @@ class ProductAnswers:
     def _untraded(self, request: Request) -> Iterator[Act]:
         """That no record tells of a thing that is looked for and is no medicine: a blood pressure monitor, masks."""
         said = request.told.readings[request.asked_at]
-        clauses = [] if request.subject else [one for one in _CLAUSE.findall(said.plain) if self._seeks.search(one)]
+        elsewhere = bool(request.subject) or any(asked.kind == "shop" for asked in request.asks)
+        clauses = [] if elsewhere else [one for one in _CLAUSE.findall(said.plain) if self._seeks.search(one)]
         things = dict.fromkeys(match[0] for clause in clauses for match in self._things.finditer(clause))
         if things and not self._shelf.named(said.text):
             yield Refer("not_sold", (self._say["untraded"].format(words="、".join(things)),), "decline")
@@ -584,27 +592,31 @@ class ProductAnswers:
 # Pieces
 
 
-def _told_once(acts: Iterable[Act]) -> Iterator[Act]:
-    """The acts without what an earlier one of them says already; a leaflet's sentence counts without whose it is."""
+def _told_once(acts: Iterable[Act], also: str) -> Iterator[Act]:
+    """The acts without what an earlier one of them says already; a leaflet's sentence counts without whose it is.
+
+    Args:
+        also: what stands in place of whose leaflet it is where the sentence before was of the same; with {text}.
+    """
     told: set[str] = set()
+    last = ""
     for act in acts:
         if isinstance(act, Answer):
-            said = tuple(one for one in act.sentences if one.split("：", 1)[-1] not in told)
-            said = tuple(_without_lead(one, told) for one in said)
-            told.update(piece for one in said for piece in one.split("：", 1))
+            said: list[str] = []
+            for sentence in act.sentences:
+                lead, mark, rest = sentence.partition("：")
+                if (rest or lead) in told:
+                    continue
+                told.add(rest or lead)
+                said.append(also.format(text=rest) if mark and lead == last and "说明书" in lead else sentence)
+                last = lead if mark else last
             if said:
-                yield replace(act, sentences=said)
+                yield replace(act, sentences=tuple(said))
         elif isinstance(act, Warn) and act.text in told:
             continue
         else:
             told.add(act.text if isinstance(act, Warn) else "")
             yield act
-
-
-def _without_lead(sentence: str, told: Collection[str]) -> str:
-    """A leaflet's sentence without whose it is, where that was just said."""
-    lead, mark, rest = sentence.partition("：")
-    return rest if mark and lead.endswith("说明书写着") and lead in told else sentence
 
 
 def _picked(text: str, looks: re.Pattern[str] | None, most: int = _SHORT) -> str:

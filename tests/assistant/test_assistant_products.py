@@ -165,3 +165,12 @@ def test_once_the_interval_is_over_nobody_is_told_to_wait(answer: Answers) -> No
 def test_a_leaflet_is_named_once(answer: Answers) -> None:
     text = said(answer("氯雷他定片晚上吃行不，要吃多久，一次几片"))
     assert text.count("氯雷他定片的说明书写着：") <= 1
+
+
+def test_what_was_bought_and_is_to_go_back_isnt_looked_for(answer: Answers) -> None:
+    assert "目录里没有" not in said(answer("上周买的制氧机没拆封能退吗"))
+
+
+def test_a_product_shown_and_one_asked_about_arent_waved_through_together(answer: Answers) -> None:
+    text = said(answer("成人发烧吃什么", "【商品】对乙酰氨基酚片 0.5g", "布洛芬片能吃不"))
+    assert "布洛芬片和对乙酰氨基酚片选一种就行" in text
