@@ -84,12 +84,14 @@ class Answer:
     Attributes:
         products: those to show beside it.
         brief: what is said where most of `sentences` stands in an earlier reply; "" for nothing.
+        otherwise: whether it is said only where the reply says nothing else.
     """
 
     sentences: tuple[str, ...]
     sources: tuple[Source, ...] = ()
     products: tuple[Product, ...] = ()
     brief: str = ""
+    otherwise: bool = False
 
 
 @dataclass(frozen=True, slots=True)

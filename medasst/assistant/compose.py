@@ -57,6 +57,7 @@ class _Writer:
     tail: list[Event] = field(default_factory=list)
     now: set[str] = field(default_factory=set)  # keys of the sentences of this reply
     nets: list[str] = field(default_factory=list)  # when to see a doctor
+    otherwise: list[Answer] = field(default_factory=list)  # what is said where nothing else is
     about: bool | None = None  # whether the medicine named last needs a prescription
 
     def write(self, act: Act) -> None:
@@ -69,6 +70,8 @@ class _Writer:
                 self.nets += [act.doctor] if act.doctor else []
             case Offer():
                 self._show(self._offered(act))
+            case Answer(otherwise=True):
+                self.otherwise.append(act)
             case Answer():
                 self._answer(act)
             case Record():
@@ -86,6 +89,9 @@ class _Writer:
         self._text(self.nets[:1])
         asks = [event for event in self.tail if isinstance(event, Ask)]
         self.tail = [*(event for event in self.tail if not isinstance(event, Ask)), *asks]
+        if not self.body and not self.tail:
+            for act in self.otherwise:
+                self._answer(act)
         if not self.body and not self.tail:
             forms = self.rules.replies.again
             self.body.append(Text((self.said.form(forms) or forms[-1]) + "\n"))

@@ -6,6 +6,7 @@ question is asked only where its answer could change what is offered: the checks
 
 from __future__ import annotations
 
+import re
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from medasst.assistant import dosage
 from medasst.assistant.acts import Advise, Offer
 from medasst.assistant.request import Request
 from medasst.catalogue import Catalogue, Product
-from medasst.dialogue import Patient, Slot
+from medasst.dialogue import Patient, Said, Slot
 from medasst.lexicon import Mention
 from medasst.rulebook import Choice, ComplaintRow, QuestionRow, SlotName, Stage
 from medasst.safety import Facts, PersonFinding, Rules
@@ -133,6 +134,7 @@ class Counter:
     def __init__(self, catalogue: Catalogue, rules: Rules) -> None:
         self._shelf, self._all, self._rules = catalogue.over_the_counter, catalogue, rules
         self._formulary, self._texts = rules.formulary, rules.book.counter
+        self._caught = re.compile(self._texts.caught)
         self._stops = lru_cache(_TRIED)(self._tries)  # it doesn't depend on who asks
 
     def counsel(self, request: Request, *, cheapest: bool = False) -> Counsel:
@@ -176,7 +178,9 @@ class Counter:
     def _needs(self, request: Request, patient: Patient) -> list[_Need]:
         """The complaints of the topic, each row once; those that are over, somebody else's or only asked about are none."""
         found: dict[str, _Need] = {}
-        said = [one for one in patient.said if one.mention.kind == "finding" and one.mention.current and one.resolved != "over"]
+        said = _ails(patient)
+        if not said and self._caught.search(request.told.readings[-1].plain):
+            said = [one for other in request.told.patients for one in _ails(other)]
         # A turn that only adds something (38度5) goes on with what was complained of before it.
         topic = [one.mention for one in said if one.turn >= request.first or not request.buys]
         lasting, background = patient.slot("conditions").what, set[str]()
@@ -463,6 +467,11 @@ class Counter:
 
     def _act_locally(self, picked: _Picked) -> bool:
         return all(self._rules.acts_locally(one.product) for one in picked.candidates)
+
+
+def _ails(patient: Patient) -> list[Said]:
+    """The findings that somebody has now."""
+    return [one for one in patient.said if one.mention.kind == "finding" and one.mention.current and one.resolved != "over"]
 
 
 def _advice(needs: Sequence[_Need]) -> Iterator[Advise]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from medasst.assistant.acts import Act, Answer, Record, Source
 from medasst.assistant.counter import Counsel, Counter
+from medasst.assistant.follow import FollowUps
 from medasst.assistant.products import ProductAnswers
 from medasst.assistant.reactions import Reactions
 from medasst.assistant.request import Request
@@ -23,6 +24,8 @@ from medasst.safety import Alarm, PersonFinding, Rules
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
 _ASKED_ABOUT = 3  # products of a turn that are held against the person
 _SHOWN = 4  # products shown that a new fact is held against, the newest
+_DENIED = 3  # signs that are repeated to who denies them
+_SIGNS = frozenset({"symptom", "sign"})
 _PAIRS = frozenset({"duplicate", "unknown"})
 
 
@@ -54,7 +57,9 @@ class Found:
         changed: what a new fact changes, other than that a medicine like those shown is taken; None: nothing was shown before,
             or the turn tells nothing of this person.
         reaction: an adverse reaction that is told.
-        answers: to what is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for it.
+        answers: to what is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for it;
+            `follow`: to what is asked about the complaint that was told.
+        denied: signs that the last turn says this person doesn't have, in words.
         complains: whether the last turn tells of something that ails somebody.
         counsel: for what the topic complains of; None: it complains of nothing.
         only_prescribed: whether everything that is for what the last turn complains of needs a prescription.
@@ -76,6 +81,8 @@ class Found:
     answers: tuple[Act, ...] = ()
     shop: tuple[Act, ...] = ()
     vetted: Answer | None = None
+    follow: tuple[Act, ...] = ()
+    denied: tuple[str, ...] = ()
     complains: bool = False
     counsel: Counsel | None = None
     only_prescribed: bool = False
@@ -96,6 +103,7 @@ class Searcher:
         self._talk = ShopTalk(rules, shop or Shop())
         self._reactions = Reactions(rules, self._talk.reach)
         self._asks = {row.id: row for row in rules.book.asks.ask}
+        self._follow = FollowUps(rules)
 
     def find(self, request: Request, messages: Sequence[Message]) -> Found:
         """What there is to say; beside an emergency of the last turn nothing else is looked for."""
@@ -109,6 +117,7 @@ class Searcher:
         wanted = [act for act in request.acts if act.want != "ask"]
         gated = next(iter(wanted or (request.acts if not request.named else ())), None)
         answers = tuple(self._products.answer(request))
+        counsel = self._counter.counsel(request) if complains else None
         return Found(
             said=said,
             alarms=alarms,
@@ -127,7 +136,9 @@ class Searcher:
             shop=tuple(self._talk.answer(request)),
             vetted=None if any(isinstance(act, Answer) for act in answers) else self._written(request),
             complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
-            counsel=self._counter.counsel(request) if complains else None,
+            counsel=counsel,
+            follow=self._follow.answer(request, counsel, said),
+            denied=self._denied(request),
             only_prescribed=self._only_prescribed(request),
             unread=rules.questions["unread"] if request.facts.unread else None,
             reach=self._talk.reach,
@@ -137,6 +148,16 @@ class Searcher:
         """Whether it is how somebody is (怀孕), nothing to complain of."""
         row = self._rules.book.findings.rows.get(finding.concept)
         return row is not None and row.kind == "state"
+
+    def _denied(self, request: Request) -> tuple[str, ...]:
+        """The signs that the last turn denies, in the shopper's words; of one character in ours."""
+        rows = self._rules.book.findings.rows
+        found = []
+        for one in request.told.readings[-1].findings():
+            row = rows.get(one.concept)
+            if one.assertion == "absent" and (row is None or row.kind in _SIGNS):
+                found.append(one.words if len(one.words) > 1 else one.concept)
+        return tuple(dict.fromkeys(found))[:_DENIED]
 
     def _written(self, request: Request) -> Answer | None:
         """The vetted answer to what is asked."""

@@ -59,14 +59,15 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     answers = list(_answers(request, found))
     acts += answers
     if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers):
-        acts += _counsel(found.counsel, found, say, goes_on=_kinds(request) <= _GOING_ON)
+        goes_on = _kinds(request) <= _GOING_ON or _only_adds(request)
+        acts += _counsel(found.counsel, found, say, goes_on=goes_on, adds=_only_adds(request))
     acts = _limited(acts)
     if found.unread:
         acts = _unread(acts, found, found.unread, say)
     if not acts and found.only_prescribed:
         return (Refer("prescription", (found.said.form(say.prescription_only), *found.reach), "prescription"),)
-    if not acts and _only_tells(request) and (heard := found.said.form(say.heard)):
-        return (Answer((heard,)),)
+    if _only_tells(request):
+        acts += _noted(request, found, say)
     return tuple(acts) or (Refer("unknown", (found.said.form(say.unknown), *found.reach)),)
 
 
@@ -203,16 +204,36 @@ def _kinds(request: Request) -> frozenset[AskKind]:
     return frozenset(asked.kind for asked in request.asks)
 
 
+def _only_adds(request: Request) -> bool:
+    """Whether the turn asks nothing itself, and goes on with what an earlier one asked."""
+    return request.asked_at < request.told.turn
+
+
 def _only_tells(request: Request) -> bool:
     """Whether the turn tells something of somebody, and asks nothing."""
+    if _only_adds(request):
+        return True
     last, slots = request.told.readings[-1], request.told.current.slots.values()
     told = bool(last.mentions or last.values) or any(slot.turn == request.told.turn for slot in slots)
     return told and _kinds(request) == {"none"}
 
 
+def _noted(request: Request, found: Found, say: Replies) -> list[Act]:
+    """That what was only told is taken in, where there is nothing else to say to it."""
+    text = _denied(found, say) or found.said.form(say.noted if _only_adds(request) else say.heard)
+    return [Answer((text,), otherwise=True)] if text else []
+
+
+def _denied(found: Found, say: Replies) -> str:
+    """What it means that signs are denied."""
+    return found.said.form(say.denied, signs="、".join(found.denied)) if found.denied else ""
+
+
 def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
     """Whether it is about a complaint: asked for, told beside a medicine that can't be had, or all there is."""
     beside = bool(_kinds(request) & _WANTING) and {product.sku for product in request.subject} <= found.stopped
+    if answers and tuple(answers) == found.follow:
+        return False
     return "treat" in _kinds(request) or (found.complains and (bool(found.gate) or beside)) or not (answers or found.gate)
 
 
@@ -221,7 +242,11 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
     counsel = found.counsel
     helped = any(isinstance(act, Answer | Offer) for act in found.answers)
     helped |= _kinds(request) <= _GOING_ON and counsel is not None and bool(counsel.advice or counsel.offers or counsel.missing)
-    for act in (*found.answers, *found.shop, *([found.vetted] if found.vetted and not helped else [])):
+    written = [found.vetted] if found.vetted and not helped else []
+    if found.follow and not written and not any(isinstance(act, Answer) for act in (*found.answers, *found.shop)):
+        yield from found.follow
+        return
+    for act in (*found.answers, *found.shop, *written):
         if isinstance(act, Offer) and act.product.sku in found.stopped:
             continue
         if isinstance(act, Answer) and act.products:
@@ -231,15 +256,16 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
             yield act
 
 
-def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool) -> Iterator[Act]:
+def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool, adds: bool) -> Iterator[Act]:
     """Advice, products with why this person gets them or doesn't, questions.
 
     Args:
         goes_on: the turn goes on with the complaint, so that it is an answer that what was shown still fits.
+        adds: it only adds something to what was told.
     """
     said = found.said
     new = [offer for offer in counsel.offers if offer.product.name not in said.cards]
-    shown = [offer.product for offer in counsel.offers if offer.product.name in said.cards]
+    shown = [offer for offer in counsel.offers if offer.product.name in said.cards]
     if counsel.prescription_only:
         yield Refer("prescription", (said.form(say.prescription_only), *found.reach), "prescription")
     refused = [one for one in counsel.refused if not shown or any(one.medicine in name for name in said.cards)]
@@ -251,7 +277,7 @@ def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool) -> 
     yield from _advice(counsel.advice if nothing_else else fresh, said, _BESIDE if new or counsel.missing else _ALONE)
     if shown:
         if goes_on and not (found.changed and found.changed.stopped):
-            yield _told_of(say.still, shown, said)
+            yield from _still(counsel, shown, found, say, adds=adds)
         new = []
     if len(new) > 1 and counsel.either:
         yield Answer((said.form(say.choose_one),))
@@ -261,6 +287,26 @@ def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool) -> 
     if counsel.tentative and counsel.missing:
         yield Answer((said.form(say.tentative, substances="、".join(counsel.tentative)),))
     yield from map(Inquire, counsel.missing)
+
+
+def _still(counsel: Counsel, shown: Sequence[Offer], found: Found, say: Replies, *, adds: bool) -> Iterator[Act]:
+    """What was shown still fits: with what was told now, how it is taken if that is new, what else helps, until when."""
+    said = found.said
+    if adds:
+        yield from filter(None, [_said_plainly(_denied(found, say))])
+        told_before = any(said.holds(sentence) for one in counsel.advice for sentence in one.sentences)
+        yield from _advice([replace(one, doctor="") for one in counsel.advice], said, 1) if told_before else []
+    yield _told_of(say.still, [offer.product for offer in shown], said)
+    for offer in shown:
+        if offer.how and said.new(say.card_how.format(text=offer.how)):
+            yield Answer((say.how_for.format(product=offer.product.short_name, text=offer.how),))
+    if adds:
+        doctor = next((one.doctor for one in counsel.advice if one.doctor and said.new(one.doctor)), "")
+        yield from filter(None, [Advise("", (), doctor) if doctor else _said_plainly(said.form(say.watch))])
+
+
+def _said_plainly(sentence: str) -> Answer | None:
+    return Answer((sentence,)) if sentence else None
 
 
 def _advice(advice: Sequence[Advise], said: Said, most: int) -> list[Act]:

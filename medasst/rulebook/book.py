@@ -43,6 +43,7 @@ from medasst.rulebook.tables import Folder, Source, Table, read_ledger
 from medasst.rulebook.texts import (
     CheckTexts,
     CounterTexts,
+    FollowTexts,
     GateTexts,
     Leaflets,
     OutputTexts,
@@ -61,6 +62,7 @@ _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 _OPEN = {
     "replies.toml": None,
     "reach.toml": None,
+    "follow.toml": frozenset({"follow"}),
     "reactions.toml": frozenset({"stop", "ask_prescriber", "report", "ask", "some_medicine", "reaction"}),
     "gate.toml": frozenset({"answer", "banned", "some_drug", "by_symptom", "document", "section", "warning"}),
     "output.toml": frozenset({"check"}),
@@ -266,6 +268,7 @@ class Rulebook:
     talk: Talk
     replies: Replies
     reach: ReachTexts
+    follow: FollowTexts
     reactions: ReactionTexts
     gate: GateTexts
     output: OutputTexts
@@ -340,6 +343,7 @@ class Rulebook:
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
             replies=_texts(Replies, base, over, "replies.toml", _OPEN["replies.toml"]),
             reach=_texts(ReachTexts, base, over, "reach.toml", _OPEN["reach.toml"]),
+            follow=_texts(FollowTexts, base, over, "follow.toml", _OPEN["follow.toml"]),
             reactions=_texts(ReactionTexts, base, over, "reactions.toml", _OPEN["reactions.toml"]),
             gate=_gate(base, over, ledger),
             checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),

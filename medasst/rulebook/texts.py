@@ -27,6 +27,10 @@ class Replies(Config):
     busy: str
     unknown: Forms
     heard: Forms
+    noted: Forms
+    denied: Forms
+    watch: Forms
+    how_for: str
     prescription_again: Forms
     prescription_only: Forms
     tentative: Forms
@@ -42,6 +46,30 @@ class Replies(Config):
     lead: Mapping[Level, str]
     before: Mapping[Level, Forms]
     begins: Mapping[Level, Regex]
+
+
+class FollowRow(Row):
+    """A question about a complaint that was told, and what is said to it.
+
+    Attributes:
+        pattern: how it is asked, in plain text.
+        complaints: rows of complaints.toml that it is answered for; none: any.
+        sentences: forms of the answer.
+        doctor: whether it goes with when to see a doctor, as the complaint's row says.
+    """
+
+    id: str
+    pattern: Regex
+    complaints: Words = ()
+    sentences: Forms
+    doctor: bool = False
+
+
+class FollowTexts(Config):
+    """What is asked about a complaint once it was told (`follow.toml`)."""
+
+    version: str
+    follow: tuple[FollowRow, ...]
 
 
 class ReachTexts(Config):
@@ -244,6 +272,7 @@ class CounterTexts(Config):
         local: forms that act where they are put.
         apart: groups of which nothing is given along with what is asked for.
         cough: the finding → what is told of a cough that means it.
+        caught: how it is told that somebody has what was complained of for somebody else.
         may_have, may_take, may_be_allergic: what a person of whom nobody knows may have; if any of it changed the offer, it is
             worth asking.
     """
@@ -254,6 +283,7 @@ class CounterTexts(Config):
     local: Words
     apart: Words
     cough: Mapping[str, Words]
+    caught: Regex
     may_have: Words
     may_take: Words
     may_be_allergic: Words

@@ -1,0 +1,56 @@
+"""What a dialogue goes on with: facts added, signs denied, questions about the complaint that was told."""
+
+from __future__ import annotations
+
+import pytest
+
+from medasst.assistant import Assistant
+from medasst.assistant.events import plain_text
+from medasst.conversation import Conversation, Message
+
+SHOP = Assistant.from_samples()
+UNKNOWN = SHOP.rules.replies.unknown
+
+
+def last(*turns: str) -> str:
+    """The reply to the last of these user turns."""
+    said: list[Message] = []
+    for turn in turns:
+        said.append(Message("user", turn))
+        draft = SHOP.draft(Conversation.of(said))
+        said.append(Message("assistant", plain_text([*draft.body, *draft.tail])))
+    return said[-1].content
+
+
+def hands_off(reply: str) -> bool:
+    return any(form in reply for form in UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("turns", "says"),
+    [
+        (("脚气好几年了，趾缝痒脱皮，我40岁", "会传染给我媳妇吗"), "毛巾"),
+        (("湿疹犯了，胳膊痒，我30岁", "这个传染不"), "不传染"),
+        (("感冒流鼻涕，我30岁，没别的病", "不会是肺炎吧"), "医生"),
+        (("牙疼，我30岁，没别的病", "严重吗"), "医院"),
+        (("孩子晚上屁股痒，长了蛔虫，5岁", "我们大人要一起吃吗"), "同住"),
+        (("手烫了一下，红了没起泡，我30岁", "能沾水吗"), "泡水"),
+    ],
+)
+def test_what_is_asked_about_a_complaint_that_was_told_is_answered(turns: tuple[str, ...], says: str) -> None:
+    reply = last(*turns)
+    assert says in reply and not hands_off(reply)
+
+
+def test_a_question_about_a_complaint_without_one_has_no_answer_of_this_kind() -> None:
+    assert hands_off(last("这个会传染吗"))
+
+
+def test_denied_signs_are_taken_in_beside_what_still_fits() -> None:
+    reply = last("胃胀，打嗝，我45岁，没别的病", "没有黑便")
+    assert "黑便" in reply and "【商品】" not in reply
+
+
+@pytest.mark.parametrize("turn", ["现在没啥不舒服", "就是有点累，别的都还好", "刚刚，半小时前"])
+def test_what_is_only_told_gets_no_hand_off(turn: str) -> None:
+    assert not hands_off(last("感冒灵颗粒和泰诺能一起吃么", turn))
