@@ -179,7 +179,7 @@ class Counter:
         """The complaints of the topic, each row once; those that are over, somebody else's or only asked about are none."""
         found: dict[str, _Need] = {}
         said = _ails(patient)
-        if not said and self._caught.search(request.told.readings[-1].plain):
+        if not any(self._row(one.mention) for one in said) and self._caught.search(request.told.readings[-1].plain):
             said = [one for other in request.told.patients for one in _ails(other)]
         # A turn that only adds something (38度5) goes on with what was complained of before it.
         topic = [one.mention for one in said if one.turn >= request.first or not request.buys]

@@ -60,7 +60,7 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     acts += answers
     if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers):
         goes_on = _kinds(request) <= _GOING_ON or _only_adds(request)
-        acts += _counsel(found.counsel, found, say, goes_on=goes_on, adds=_only_adds(request))
+        acts += _counsel(found.counsel, found, say, goes_on=goes_on, adds=_only_tells(request))
     acts = _limited(acts)
     if found.unread:
         acts = _unread(acts, found, found.unread, say)
@@ -210,8 +210,8 @@ def _only_adds(request: Request) -> bool:
 
 
 def _only_tells(request: Request) -> bool:
-    """Whether the turn tells something of somebody, and asks nothing."""
-    if _only_adds(request):
+    """Whether the turn tells something of somebody, and asks nothing; a complaint that is told again is no question."""
+    if _only_adds(request) or all(asked.kind == "treat" and not asked.words for asked in request.asks):
         return True
     last, slots = request.told.readings[-1], request.told.current.slots.values()
     told = bool(last.mentions or last.values) or any(slot.turn == request.told.turn for slot in slots)
