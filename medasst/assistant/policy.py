@@ -211,7 +211,8 @@ def _only_adds(request: Request) -> bool:
 
 def _only_tells(request: Request) -> bool:
     """Whether the turn tells something of somebody, and asks nothing; a complaint that is told again is no question."""
-    if _only_adds(request) or all(asked.kind == "treat" and not asked.words for asked in request.asks):
+    again = request.told.turn > 0 and all(asked.kind == "treat" and not asked.words for asked in request.asks)
+    if again or _only_adds(request):
         return True
     last, slots = request.told.readings[-1], request.told.current.slots.values()
     told = bool(last.mentions or last.values) or any(slot.turn == request.told.turn for slot in slots)
@@ -243,7 +244,9 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
     helped = any(isinstance(act, Answer | Offer) for act in found.answers)
     helped |= _kinds(request) <= _GOING_ON and counsel is not None and bool(counsel.advice or counsel.offers or counsel.missing)
     written = [found.vetted] if found.vetted and not helped else []
-    if found.follow and not written and not any(isinstance(act, Answer) for act in (*found.answers, *found.shop)):
+    offered = counsel is not None and bool(counsel.offers or counsel.missing)
+    seeks = offered and any(asked.kind == "treat" and asked.words for asked in request.asks)
+    if found.follow and not (written or seeks) and not any(isinstance(act, Answer) for act in (*found.answers, *found.shop)):
         yield from found.follow
         return
     for act in (*found.answers, *found.shop, *written):

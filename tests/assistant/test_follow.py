@@ -54,3 +54,8 @@ def test_denied_signs_are_taken_in_beside_what_still_fits() -> None:
 @pytest.mark.parametrize("turn", ["现在没啥不舒服", "就是有点累，别的都还好", "刚刚，半小时前"])
 def test_what_is_only_told_gets_no_hand_off(turn: str) -> None:
     assert not hands_off(last("感冒灵颗粒和泰诺能一起吃么", turn))
+
+
+def test_who_caught_it_has_what_was_complained_of_for_somebody_else() -> None:
+    reply = last("孩子流鼻涕打喷嚏，三岁", "那我自己也被传染了，我在喂奶能吃啥")
+    assert not hands_off(reply) and ("鼻" in reply or "喂奶" in reply)
