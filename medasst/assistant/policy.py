@@ -244,8 +244,7 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
     helped = any(isinstance(act, Answer | Offer) for act in found.answers)
     helped |= _kinds(request) <= _GOING_ON and counsel is not None and bool(counsel.advice or counsel.offers or counsel.missing)
     written = [found.vetted] if found.vetted and not helped else []
-    offered = counsel is not None and bool(counsel.offers or counsel.missing)
-    seeks = offered and any(asked.kind == "treat" and asked.words for asked in request.asks)
+    seeks = any(asked.kind == "treat" and asked.words for asked in request.asks)
     if found.follow and not (written or seeks) and not any(isinstance(act, Answer) for act in (*found.answers, *found.shop)):
         yield from found.follow
         return
