@@ -150,13 +150,14 @@ class Searcher:
         return row is not None and row.kind == "state"
 
     def _denied(self, request: Request) -> tuple[str, ...]:
-        """The signs that the last turn denies, in the shopper's words; of one character in ours."""
+        """The signs that the last turn denies, in the shopper's words; of one character, or in pinyin, in ours."""
         rows = self._rules.book.findings.rows
         found = []
         for one in request.told.readings[-1].findings():
             row = rows.get(one.concept)
             if one.assertion == "absent" and (row is None or row.kind in _SIGNS):
-                found.append(one.words if len(one.words) > 1 else one.concept)
+                words = one.words.removeprefix("有")
+                found.append(words if len(words) > 1 and not words.isascii() else one.concept)
         return tuple(dict.fromkeys(found))[:_DENIED]
 
     def _written(self, request: Request) -> Answer | None:
