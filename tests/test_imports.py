@@ -34,6 +34,8 @@ HEAVY_FILES = {
     "train/loop.py": {"torch", "peft"},
     "train/lora.py": {"torch", "peft"},
     "train/loss.py": {"torch"},
+    "train/planning.py": {"torch"},
+    "train/simulation.py": {"torch", "transformers"},
     "train/step.py": {"torch", "peft"},
     "models/local.py": {"torch", "transformers", "peft"},
     "weights/adapter.py": {"torch", "peft", "safetensors"},

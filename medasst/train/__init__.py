@@ -11,8 +11,9 @@ from medasst.train.config import LoraSettings, TrainConfig
 
 if TYPE_CHECKING:
     from medasst.train.loop import Sampler, TrainResult
+    from medasst.train.planning import Plan
 
-__all__ = ["LoraSettings", "TrainConfig", "train"]
+__all__ = ["LoraSettings", "TrainConfig", "plan", "train"]
 
 
 def train(
@@ -40,3 +41,29 @@ def train(
     except ModuleNotFoundError as error:
         raise DependencyError(error.name or "torch", "train") from error
     return run(config, out, sample, progress)
+
+
+def plan(
+    config: TrainConfig,
+    *,
+    gpu_bytes: int | None = None,
+    tflops: float | None = None,
+    probe: bool = False,
+    progress: Progress = silent,
+) -> Plan:
+    """What a run would take, before a byte of weights is loaded (but for `probe`).
+
+    Args:
+        gpu_bytes: plan for a GPU of this memory that needn't be here; otherwise for the device that the settings come to.
+        tflops: what the device sustains, in 10¹² floating-point operations a second, to reckon the time.
+        probe: load the base and measure the time on some steps.
+
+    Raises:
+        InputError: a base whose configuration can't be had or planned; settings that don't go together. A job that
+            doesn't fit is a plan whose `check` raises.
+    """
+    try:
+        from medasst.train.planning import make_plan
+    except ModuleNotFoundError as error:
+        raise DependencyError(error.name or "torch", "train") from error
+    return make_plan(config, gpu_bytes=gpu_bytes, tflops=tflops, probe=probe, progress=progress)

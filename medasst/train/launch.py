@@ -6,7 +6,7 @@ import ctypes
 import random
 import sys
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -72,6 +72,15 @@ def build(config: TrainConfig, base: Base, device: torch.device, precision: Prec
         model = AutoModelForCausalLM.from_pretrained(base.folder, dtype=getattr(torch, precision), device_map={"": device})
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelError(f"{base.folder}: transformers can't load this model ({error})") from error
+    return adapt(model, config, precision)
+
+
+def adapt(model: Any, config: TrainConfig, precision: Precision) -> PeftModel:
+    """A causal model of transformers with LoRA layers in float32, ready to learn; on the meta device too.
+
+    Raises:
+        ConfigError: `lora.targets` that it doesn't have, or activations that can't be computed again.
+    """
     targets = config.lora.targets if isinstance(config.lora.targets, str) else list(config.lora.targets)
     lora = LoraConfig(
         r=config.lora.r,

@@ -108,9 +108,9 @@ def run(config: TrainConfig, out: Path, sample: Sampler | None, progress: Progre
         return _finished(out)
     check_vocabulary(base, renderer, base.config.get("vocab_size"))
     progress("tokenising", 0)
-    tokens = _tokens(config, "train", manifest, renderer, progress)
-    steps = _steps(config, tokens)
-    validation = _tokens(config, "validation", manifest, renderer, progress)
+    tokens = split_tokens(config, "train", manifest, renderer, progress)
+    steps = all_steps(config, tokens)
+    validation = split_tokens(config, "validation", manifest, renderer, progress)
     model = build(config, base, device, precision)
     check_vocabulary(base, renderer, model.get_input_embeddings().weight.shape[0])
     out.mkdir(parents=True, exist_ok=True)
@@ -304,15 +304,16 @@ class _Trainer:
         return result
 
 
-def _tokens(
+def split_tokens(
     config: TrainConfig, split: Literal["train", "validation"], manifest: str, renderer: Renderer, progress: Progress
 ) -> TokenSet:
+    """A split as token ids, from the cache where they are there already; `manifest` is the sha256 of the set's manifest."""
     total = load_manifest(config.data)["splits"][split]["records"]
     source = partial(iterate_split, config.data, split)
     return tokenise(source, renderer, config.cutoff, f"{manifest}/{split}", total=total, progress=progress)
 
 
-def _steps(config: TrainConfig, tokens: TokenSet) -> Schedule:
+def all_steps(config: TrainConfig, tokens: TokenSet) -> Schedule:
     """Every step of the run. Raises InputError where there is nothing to train on."""
     check_template(tokens.dropped, len(tokens) + sum(d.count for d in tokens.dropped))
     if not len(tokens):

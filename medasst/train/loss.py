@@ -56,7 +56,11 @@ def answer_losses(model: Any, ids: Tensor, attention: Tensor | None, answers: Te
     body = getattr(model, model.base_model_prefix)
     hidden = body(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state
     learnt = answers[:, 1:]
-    hidden, targets = hidden[:, :-1][learnt], ids[:, 1:][learnt]
+    return losses_at(model, hidden[:, :-1][learnt], ids[:, 1:][learnt], chunk)
+
+
+def losses_at(model: Any, hidden: Tensor, targets: Tensor, chunk: int) -> Tensor:
+    """The same where the positions are picked already: last hidden states (answer tokens, width), the tokens after them."""
     head = model.get_output_embeddings()
     softcap = getattr(model.config, "final_logit_softcapping", None)
     if type(head) is nn.Linear and head.bias is None and not head.weight.requires_grad and not softcap:

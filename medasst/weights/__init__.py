@@ -2,6 +2,7 @@
 
 from medasst.cache import cache_dir
 from medasst.weights.adapter import AdapterInfo, check_adapter, check_rendering, read_adapter, save_adapter
+from medasst.weights.architecture import architecture
 from medasst.weights.bases import EMBEDDED, Base, find_base, fingerprint, is_embedded, is_here, terms_notice, tokenizer_folder
 from medasst.weights.llama_cpp import adapter_to_gguf, base_to_gguf
 
@@ -10,6 +11,7 @@ __all__ = [
     "AdapterInfo",
     "Base",
     "adapter_to_gguf",
+    "architecture",
     "base_to_gguf",
     "cache_dir",
     "check_adapter",

@@ -70,6 +70,13 @@ def embedded() -> list[str]:
     return [name for name, fact in _facts().items() if "mirror" in fact]
 
 
+def embedded_config(name: str) -> dict[str, Any] | None:
+    """What an embedded base's `config.json` says, without fetching it; None for other names."""
+    fact = _facts().get(EMBEDDED if name == "embedded" else name, {})
+    config: dict[str, Any] | None = fact.get("config")
+    return config
+
+
 def is_embedded(name: str) -> bool:
     """Whether a base is one of the embedded: by its name, its file, its folder in the cache, or its id on the hub."""
     path = Path(name)
