@@ -316,7 +316,7 @@ class Counter:
 
     def _has(self, patient: Patient) -> frozenset[str]:
         """Everything that the person has now, by every broader name."""
-        said = (one.mention for one in patient.said if one.mention.current and one.resolved != "over")
+        said = (one.mention for one in patient.said if one.mention.current and one.resolved not in ("over", "mistaken"))
         names = frozenset().union(*(one.broader | {one.concept} for one in said if one.kind == "finding"))
         told = patient.slot("cough").what
         coughs = {name for name, words in self._texts.cough.items() if not set(words).isdisjoint(told)}
@@ -471,7 +471,11 @@ class Counter:
 
 def _ails(patient: Patient) -> list[Said]:
     """The findings that somebody has now."""
-    return [one for one in patient.said if one.mention.kind == "finding" and one.mention.current and one.resolved != "over"]
+    return [
+        one
+        for one in patient.said
+        if one.mention.kind == "finding" and one.mention.current and one.resolved not in ("over", "mistaken")
+    ]
 
 
 def _advice(needs: Sequence[_Need]) -> Iterator[Advise]:

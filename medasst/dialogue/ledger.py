@@ -254,14 +254,14 @@ class _Open:
             named = [p for found in self._standing.values() for p in found if self._is_of(p, what.parts)] if what.parts else []
             places = named or told_last
         done = [p for p in dict.fromkeys(places) if self._said[p].turn < entry.turn and self._said[p].resolved_by is None]
-        if what.how == "over":  # a fall, a swallowed battery, a wish to die: that it was is not over
+        if what.how != "seen":  # a fall, a swallowed battery, a wish to die: that it was is not over
             done = [p for p in done if self._kind(self._said[p].mention.concept) not in _HAPPENS]
         if not done:
             return
         for place in done:
             one = self._said[place]
             self._said[place] = replace(one, resolved_by=entry.turn, resolved=what.how)
-            for concept in one.mention.broader:
+            for concept in one.mention.broader if what.how != "mistaken" else ():
                 self._resolved.setdefault(concept, []).append(place)
         gone = set(done)
         self._last_resolved, self._last = done, [p for p in self._last if p not in gone]

@@ -16,13 +16,14 @@ class Said:
 
     Attributes:
         resolved_by: the later turn that told that it is over or was seen by a doctor; None: it stands.
-        resolved: "seen": a doctor saw it, and nothing came of it; "over": it is gone, or was taken back.
+        resolved: "seen": a doctor saw it, and nothing came of it; "over": it is gone, or was taken back; "mistaken": it was
+            never meant (打错了，是膝盖疼).
     """
 
     turn: int
     mention: Mention
     resolved_by: int | None = None
-    resolved: Literal["", "over", "seen"] = ""
+    resolved: Literal["", "over", "seen", "mistaken"] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,13 @@ class Resolution:
     """A statement about what was said before.
 
     Attributes:
-        how: "over": it is gone; "seen": a doctor saw it; "again": it is still or again there.
+        how: "over": it is gone; "seen": a doctor saw it; "again": it is still or again there;
+            "mistaken": it was never meant, so that nothing makes it stand again.
         parts: the parts of the body that it names; empty: it speaks of what was told last.
         of: the finding that is over (胸口不痛了), or that is there again; None: no finding is named.
     """
 
-    how: Literal["over", "seen", "again"]
+    how: Literal["over", "seen", "again", "mistaken"]
     parts: tuple[str, ...] = ()
     of: Mention | None = None
 

@@ -156,6 +156,7 @@ class _Fold:
         start = len(self._lines)
         self._settle(turn, answered, number)
         self._swap_part(turn, number)
+        self._take_back(turn, number)
         about = self._state(turn, answered, number)
         self._lines += [_Line(self._current, Entry(number, fact, turn.slip)) for fact in answered.facts]
         self._aged |= {line.person for line in self._lines[start:] if _tells_age(line.entry.what)}
@@ -193,6 +194,15 @@ class _Fold:
                 self._lines.append(_Line(line.person, Entry(number, Resolution("over", of=what))))
                 self._lines += [_Line(line.person, Entry(number, one)) for one in moved]
                 return
+
+    def _take_back(self, turn: Turn, number: int) -> None:
+        """打错了，是膝盖疼: what the turn before complained of was never meant, where this one says what is."""
+        if not (turn.mistyped and turn.complains):
+            return
+        for line in self._lines[self._run :]:
+            what = line.entry.what
+            if isinstance(what, Mention) and what.kind == "finding" and line.entry.turn == number - 1:
+                self._lines.append(_Line(line.person, Entry(number, Resolution("mistaken", of=what))))
 
     def _is_of(self, person: Person, number: int) -> None:
         """All that was said of the current person is this one's."""

@@ -112,7 +112,7 @@ class Turn:
     Attributes:
         plain: the text as it was matched; `clauses`: spans of its clauses.
         myself: whether the shopper speaks of herself in so many words.
-        slip: whether something said before is taken back.
+        slip: whether something said before is taken back; `mistyped`: all that the turn before complained of.
         other_matter: whether it begins with something else (另外…).
         wants: whether it asks for something, and so answers nothing.
         parts: the parts of the body that it names; `swapped`: two of them, where it was the second and not the first.
@@ -125,6 +125,7 @@ class Turn:
     markers: tuple[Marker, ...]
     myself: bool
     slip: bool
+    mistyped: bool
     other_matter: bool
     wants: bool
     parts: tuple[str, ...]
@@ -183,6 +184,7 @@ class TurnReader:
             markers=markers,
             myself=bool(say["myself"].search(said)),
             slip=bool(say["slip"].search(said)),
+            mistyped=bool(say["mistyped"].search(said)),
             other_matter=bool(say["other_matter"].search(said)),
             wants=bool(say["wants"].search(said)),
             parts=self._resolutions.parts(said),

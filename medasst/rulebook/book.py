@@ -196,6 +196,7 @@ class Talk:
     often_before: Regex
     wants: Regex
     slip: Regex
+    mistyped: Regex
     instead: Regex
     not_that: Regex
     less_than: Regex

@@ -348,7 +348,7 @@ class _Case:
         diseases = self._checks.lexicon.book.leaflets.disease
         for concept, one in said.items():
             mention = one.mention
-            if mention.current and one.resolved != "over" and concept not in found:
+            if mention.current and one.resolved not in ("over", "mistaken") and concept not in found:
                 told = Told("said", concept, mention.words, one.turn)
                 lasting = not mention.broader.isdisjoint(diseases)
                 lead = self._write.lead("condition", concept)

@@ -115,13 +115,14 @@ def _raised(rule: _Compiled, patient: Patient, told: frozenset[str]) -> Alarm | 
 
 def _because(condition: Condition, row: TriageRow, patient: Patient) -> tuple[Said, ...] | None:
     """Why a condition holds of mentions that stand, or of one that came after the others were resolved."""
-    resolved = [said for said in patient.said if said.resolved == "seen" or (said.resolved and not row.seen_only)]
-    if not resolved or row.never_resolved or patient.stage == "infant":
+    if row.never_resolved or patient.stage == "infant":
         return condition.of(patient)
-    stand = [said for said in patient.said if said not in resolved]
-    if (because := condition.of(patient, stand)) is not None:
+    meant = [said for said in patient.said if said.resolved != "mistaken"]
+    resolved = [said for said in meant if said.resolved == "seen" or (said.resolved and not row.seen_only)]
+    stand = [said for said in meant if said not in resolved] if resolved else meant
+    if (because := condition.of(patient, stand)) is not None or not resolved:
         return because
-    because = condition.of(patient)
+    because = condition.of(patient, meant)
     if because is None:
         return None
     since = max((said.resolved_by or 0 for said in because if said in resolved), default=0)

@@ -492,3 +492,20 @@ def test_long_conversations_take_time_in_proportion() -> None:
 @pytest.mark.parametrize("text", ["", "😀" * 1000, "胸口疼，" * 2500, "啊" * 100_000, "\ud83d", "他她我妈，" * 5000])
 def test_any_text_will_do(text: str) -> None:
     assert of_turns([text, "没有"], LEXICON).turn == 1
+
+
+@pytest.mark.parametrize("slip", ["打错了，是膝盖疼", "哦打错了 是膝盖疼", "说错了，膝盖疼", "不好意思我打错字了，是膝盖疼"])
+def test_what_was_typed_by_mistake_was_never_meant(slip: str) -> None:
+    told = {said.mention.words: said.resolved for said in talk("胸口疼", slip).current.said}
+    assert told["胸口疼"] == "mistaken" and told["膝盖疼"] == ""
+
+
+def test_a_mistake_takes_back_no_deed_and_nothing_without_something_else_in_its_place() -> None:
+    assert all(said.resolved == "" for said in talk("孩子吞了一颗电池", "打错了，是我头疼").patient("child").said)
+    assert all(said.resolved == "" for said in talk("胸口疼", "打错了").current.said)
+    assert all(said.resolved == "" for said in talk("胸口疼", "胰岛素打错了，心慌").current.said)
+
+
+def test_how_long_it_has_lasted_is_no_age_in_days() -> None:
+    told = talk("孩子发烧", "三岁半", "一天，玩得挺欢，喝水尿尿都正常")
+    assert told.current.values["age_months"] == 42
