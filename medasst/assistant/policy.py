@@ -18,7 +18,7 @@ from medasst.assistant.found import Found, told_since
 from medasst.assistant.request import Request
 from medasst.assistant.said import Said
 from medasst.catalogue import Product
-from medasst.rulebook import URGENCY, AskKind, Level, QuestionRow, Replies, UrgencyRow
+from medasst.rulebook import URGENCY, AskKind, Level, QuestionRow, Replies, UrgencyRow, WarningRow
 from medasst.safety import Alarm, PersonFinding
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     if standing := [alarm for alarm in alarms if _is_still_about(alarm, request)]:
         return _standing(standing, found.said, say, gives=bool(request.told.readings[-1].drugs()))
     first: list[Act] = [*_reminders(alarms, now, found.said, say), *_alarms(now, found.said, say)]
-    first += [Warn("gate.warning", "warning", row.text, row.version) for row in found.warnings]
+    first += [Warn("gate.warning", "warning", _warned(row, found.said, say), row.version) for row in found.warnings]
     if alarms:
         return _beside_an_alarm(request, found, say, first, max((alarm.level for alarm in alarms), key=URGENCY.index))
     first += [_warn(finding) for finding in found.together[:_AGAINST]]
@@ -165,6 +165,11 @@ def _is_still_about(alarm: Alarm, request: Request) -> bool:
 
 def _warn(finding: PersonFinding) -> Warn:
     return Warn(finding.rule, "warning", finding.sentence, finding.version)
+
+
+def _warned(row: WarningRow, said: Said, say: Replies) -> str:
+    """What doesn't go with a medicine; where that was said in full before, that it has now come true."""
+    return said.new(row.text) or said.form(say.warned) or row.text
 
 
 def _against(found: Found) -> list[Act]:

@@ -159,9 +159,15 @@ def _topic(told: DialogueState, shelf: Catalogue, rules: Rules) -> int:
     for place in range(told.turn, -1, -1):
         reading = told.readings[place]
         size += len(reading.text)
-        if size > _TOPIC or _acts(told, place, rules) or shelf.named(reading.text) or shelf.complaints(reading):
+        if size > _TOPIC or _acts(told, place, rules) or shelf.named(reading.text) or _complains(reading, shelf, rules):
             return place
     return 0
+
+
+def _complains(reading: Reading, shelf: Catalogue, rules: Rules) -> bool:
+    """Whether a turn complains of something, or asks for something for how somebody is; to tell that (我怀孕了) goes on."""
+    told = shelf.complaints(reading)
+    return bool(told) and (bool(_BUY.search(reading.plain)) or not all(_is_state(concept, rules) for concept in told))
 
 
 def _is_state(concept: str, rules: Rules) -> bool:

@@ -28,6 +28,7 @@ class Replies(Config):
     unknown: Forms
     heard: Forms
     noted: Forms
+    warned: Forms
     denied: Forms
     watch: Forms
     how_for: str

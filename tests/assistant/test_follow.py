@@ -59,3 +59,13 @@ def test_what_is_only_told_gets_no_hand_off(turn: str) -> None:
 def test_who_caught_it_has_what_was_complained_of_for_somebody_else() -> None:
     reply = last("孩子流鼻涕打喷嚏，三岁", "那我自己也被传染了，我在喂奶能吃啥")
     assert not hands_off(reply) and ("鼻" in reply or "喂奶" in reply)
+
+
+def test_a_warning_that_comes_true_is_said_in_other_words() -> None:
+    then = last("吃了头孢三天了，能喝酒吗", "昨晚喝了一点啤酒")
+    assert "7天内不要喝酒" not in then and "急诊" in then
+
+
+def test_who_only_tells_that_she_is_pregnant_goes_on_with_what_she_complained_of() -> None:
+    told = last("拉肚子，一天五六次，水样", "我自己，没过敏没别的病", "对了我怀孕20周了", "那我怎么办")
+    assert "叶酸" not in told
