@@ -27,6 +27,7 @@ _SHOWN = 4  # products shown that a new fact is held against, the newest
 _DENIED = 3  # signs that are repeated to who denies them
 _SIGNS = frozenset({"symptom", "sign"})
 _PAIRS = frozenset({"duplicate", "unknown"})
+_OF_ILLNESS = frozenset({"contraindication", "kidney", "liver", "driving"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +194,23 @@ class Searcher:
         for product in request.subject[:_ASKED_ABOUT]:
             for finding in self._rules.checks(product, request.told.current, anew=False):
                 if not (finding.other in spoken and finding.kind in _PAIRS):
+                    yield finding
+        if request.told.readings[-1].drugs():
+            yield from self._against_named(request)
+
+    def _against_named(self, request: Request) -> Iterable[PersonFinding]:
+        """What speaks, for this person's illnesses and work, against the medicines that the last turn asks about by name.
+
+        They needn't be sold here: they may be at home already. What a doctor prescribed is the doctor's to weigh, unless it is
+        forbidden.
+        """
+        about = frozenset().union(*(product.contents.names for product in request.subject[:_ASKED_ABOUT]))
+        for mention in request.told.readings[-1].drugs():
+            if mention.assertion not in ("possible", "hypothetical") or mention.concept in about:
+                continue
+            medicine = replace(self._rules.formulary.contents(mention.concept), name=mention.words)
+            for finding in self._rules.person_checks.of(medicine, request.told.current, anew=False):
+                if finding.kind in _OF_ILLNESS and (finding.stops or finding.kind == "driving"):
                     yield finding
 
     def _only_prescribed(self, request: Request) -> bool:

@@ -131,7 +131,8 @@ def _again(forms: Sequence[str], said: Said, rule: UrgencyRow) -> str:
 
 def _beside_an_alarm(request: Request, found: Found, say: Replies, first: list[Act], level: Level) -> tuple[Act, ...]:
     """What may be said besides: no product, and nothing that could keep anybody from going; within days also self-care."""
-    acts = [*first, *_gate(request, found, say), *([found.reaction] if found.reaction else [])]
+    acts = [*first, *map(_warn, found.together[:_AGAINST]), *_against(found)]
+    acts += [*_gate(request, found, say), *([found.reaction] if found.reaction else [])]
     note = found.said.form(say.urgent_note)
     acts += [Answer((note,))] if note and not found.gate else []
     if level == "days":

@@ -212,6 +212,23 @@ def test_for_whom_is_asked_before_anything_is_shown() -> None:
     assert not of(Card, events) and len(of(Ask, events)) == 2 and "对乙酰氨基酚" in plain_text(events)
 
 
+@pytest.mark.parametrize(
+    ("turn", "says"),
+    [
+        ("我高血压，家里的泰诺能吃吗", "升血压"),  # not sold here
+        ("我有甲亢，鼻子堵，白加黑行不行", "甲亢"),
+        ("我爸前列腺增生，感冒了，想买氯苯那敏", "排尿更困难"),
+        ("脚红肿热痛往上扩，我肾不好，布洛芬行不", "进一步伤肾"),  # beside an alarm
+    ],
+)
+def test_a_medicine_asked_for_is_held_against_what_somebody_has(turn: str, says: str) -> None:
+    assert any(says in finding.message for finding in of(Finding, reply(BARE, turn)))
+
+
+def test_a_long_term_medicine_is_never_said_to_be_stopped() -> None:
+    assert "症状好了就可以停" not in plain_text(reply(BARE, "阿托伐他汀一直吃着，能不能吃西柚"))
+
+
 def test_what_does_not_go_with_a_medicine_that_is_taken_is_not_shown() -> None:
     shown = [card.sku for card in of(Card, reply(BARE, "我在吃华法林，脚气用什么药膏"))]
     assert "OTC-022" not in shown  # miconazole, of which its leaflet warns
