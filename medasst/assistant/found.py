@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from medasst.assistant.acts import Act, Answer, Record, Source
 from medasst.assistant.counter import Counsel, Counter
+from medasst.assistant.dosage import how
 from medasst.assistant.follow import FollowUps
 from medasst.assistant.products import ProductAnswers
 from medasst.assistant.reactions import Reactions
@@ -26,6 +27,7 @@ _ASKED_ABOUT = 3  # products of a turn that are held against the person
 _SHOWN = 4  # products shown that a new fact is held against, the newest
 _DENIED = 3  # signs that are repeated to who denies them
 _SIGNS = frozenset({"symptom", "sign"})
+_NO_SIGN = frozenset({"过敏反应"})  # 没有过敏 is of medicines
 _PAIRS = frozenset({"duplicate", "unknown"})
 _OF_ILLNESS = frozenset({"contraindication", "kidney", "liver", "driving"})
 
@@ -52,6 +54,7 @@ class Found:
         alarms: every one that stands, of anybody.
         warnings: what must be said first beside a medicine of the prescription gate.
         gate: the gate's sentences for what is wanted, of `gated`; where they come from: `gate_source`.
+        gate_now: whether the last turn wants it itself, not one before.
         together: what speaks against taking the medicines together of which the topic speaks.
         against: what speaks, for this person, against products that are asked about.
         stopped: the SKUs of these that this person doesn't simply take, or takes already.
@@ -65,6 +68,7 @@ class Found:
         counsel: for what the topic complains of; None: it complains of nothing.
         only_prescribed: whether everything that is for what the last turn complains of needs a prescription.
         unread: what is asked again where earlier turns were left out; None: all were read.
+        dosed: products shown before that still fit, with how they are taken, where the turn tells age or weight.
         reach: how a pharmacist is reached.
     """
 
@@ -74,6 +78,7 @@ class Found:
     gate: tuple[str, ...] = ()
     gated: str = ""
     gate_source: Source | None = None
+    gate_now: bool = True
     together: tuple[PersonFinding, ...] = ()
     against: tuple[PersonFinding, ...] = ()
     stopped: frozenset[str] = frozenset()
@@ -88,6 +93,7 @@ class Found:
     counsel: Counsel | None = None
     only_prescribed: bool = False
     unread: QuestionRow | None = None
+    dosed: tuple[tuple[Product, str], ...] = ()
     reach: tuple[str, ...] = ()
 
 
@@ -119,6 +125,7 @@ class Searcher:
         gated = next(iter(wanted or (request.acts if not request.named else ())), None)
         answers = tuple(self._products.answer(request))
         counsel = self._counter.counsel(request) if complains else None
+        changed = self._changed(request, said)
         return Found(
             said=said,
             alarms=alarms,
@@ -126,12 +133,13 @@ class Searcher:
             gate=tuple(rules.gate.answer(gated)) if gated else (),
             gated=gated.mention.words if gated else "",
             gate_source=Source(rules.gate.texts.document, rules.gate.texts.section),
+            gate_now=bool(rules.gate.acts(told.readings[-1], told.readings[-2] if told.turn else None)),
             together=tuple(self._together(request)),
             against=tuple(self._against(request)),
             stopped=frozenset(
                 product.sku for product in request.subject if any(f.stops for f in rules.checks(product, told.current))
             ),
-            changed=self._changed(request, said),
+            changed=changed,
             reaction=self._reactions.told(request),
             answers=answers,
             shop=tuple(self._talk.answer(request)),
@@ -142,6 +150,7 @@ class Searcher:
             denied=self._denied(request),
             only_prescribed=self._only_prescribed(request),
             unread=rules.questions["unread"] if request.facts.unread else None,
+            dosed=_dosed(request, changed) if changed else (),
             reach=self._talk.reach,
         )
 
@@ -156,7 +165,7 @@ class Searcher:
         found = []
         for one in request.told.readings[-1].findings():
             row = rows.get(one.concept)
-            if one.assertion == "absent" and (row is None or row.kind in _SIGNS):
+            if one.assertion == "absent" and one.concept not in _NO_SIGN and (row is None or row.kind in _SIGNS):
                 words = one.words.removeprefix("有")
                 found.append(words if len(words) > 1 and not words.isascii() else one.concept)
         return tuple(dict.fromkeys(found))[:_DENIED]
@@ -245,6 +254,14 @@ def told_since(turn: int, alarm: Alarm, request: Request) -> bool:
     if alarm.turn is None:
         return any(reading.values for reading in request.told.readings[turn:])
     return alarm.turn >= turn
+
+
+def _dosed(request: Request, changed: Changed) -> tuple[tuple[Product, str], ...]:
+    """How those shown that still fit are taken, where this turn tells how old or how heavy somebody is."""
+    person, turn = request.told.current, request.told.turn
+    if turn not in (person.slot("age").turn, person.slot("weight").turn):
+        return ()
+    return tuple((product, text) for product in changed.stay if (text := how(product, person)))
 
 
 def _spoken(request: Request) -> dict[str, Mention]:

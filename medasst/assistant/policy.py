@@ -87,19 +87,19 @@ def _standing(alarms: Sequence[Alarm], said: Said, say: Replies, *, gives: bool)
         gives: whether a medicine is about to be given: then what to do until help is there is said again, too.
     """
     acts: list[Act] = []
-    for rule in _unique(alarm.rule for alarm in alarms)[:_ALARMS]:
-        text = _again(say.before["emergency"], said, rule)
+    for rule in _distinct(alarm.rule for alarm in alarms)[:_ALARMS]:
+        text = _again(said, rule, say)
         if gives:
             text += said.new(rule.first_aid) or said.form(say.no_medicine)
         acts.append(Warn(rule.id, "emergency", text, rule.version, alarm=True))
         said = replace(said, keys=said.keys | Said.of_text(text))
-    note = said.form(say.urgent_note)
+    note = said.form(say.urgent_note) if any(alarm.rule.closing for alarm in alarms) else ""
     return (*acts, *([Answer((note,))] if note else []))
 
 
 def _alarms(alarms: Sequence[Alarm], said: Said, say: Replies) -> list[Act]:
     """What alarms say: all emergencies, else only those of the highest level; at most three, none twice."""
-    shown = _unique(alarm.rule for alarm in alarms if alarm.level == alarms[0].level)[:_ALARMS]
+    shown = _distinct(alarm.rule for alarm in alarms if alarm.level == alarms[0].level)[:_ALARMS]
     return [Warn(rule.id, _SEVERITY[rule.level], _said_of(rule, said, say), rule.version, alarm=True) for rule in shown]
 
 
@@ -107,7 +107,7 @@ def _said_of(rule: UrgencyRow, said: Said, say: Replies) -> str:
     """An alarm's message; where it was raised before, in short with what of it wasn't said."""
     text = _told(rule, say)
     new = said.new(text)
-    return text if new == text else _again(say.before[rule.level], said, rule) + new
+    return text if new == text else _again(said, rule, say) + new
 
 
 def _told(rule: UrgencyRow, say: Replies) -> str:
@@ -121,11 +121,13 @@ def _reminders(alarms: Sequence[Alarm], now: Sequence[Alarm], said: Said, say: R
     """The highest alarms of earlier turns stand until they are resolved: they are said again, in short."""
     new = {alarm.rule.id for alarm in now}
     old = [alarm.rule for alarm in alarms if alarm.rule.id not in new]
-    before = _unique(rule for rule in old if rule.level == old[0].level)[:_ALARMS]
-    return [Warn(rule.id, "urgent", _again(say.before[rule.level], said, rule), rule.version, alarm=True) for rule in before]
+    before = _distinct(rule for rule in old if rule.level == old[0].level)[:_ALARMS]
+    return [Warn(rule.id, "urgent", _again(said, rule, say), rule.version, alarm=True) for rule in before]
 
 
-def _again(forms: Sequence[str], said: Said, rule: UrgencyRow) -> str:
+def _again(said: Said, rule: UrgencyRow, say: Replies) -> str:
+    """An alarm that was raised before, in other words than any before."""
+    forms = say.again_of[rule.again] if rule.again else say.before[rule.level]
     return said.form(forms, title=rule.name) or forms[-1].format(title=rule.name)
 
 
@@ -181,11 +183,18 @@ def _against(found: Found) -> list[Act]:
 def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
     if not found.gate:
         return []
-    # Where what matters most was just said of it, and it is only asked about, the short form is enough.
-    told = found.warnings or found.together
-    full = "" if told and all(act.want == "ask" for act in request.acts) else "".join(found.gate)
-    text = found.said.new(full) or found.said.form(say.prescription_again, drug=found.gated)
     sources = (found.gate_source,) if found.gate_source else ()
+    answers = (*found.answers, *found.shop, *filter(None, [found.vetted]))
+    told = found.warnings or found.together or any(isinstance(act, Answer) for act in answers)
+    full = found.said.new("".join(found.gate))
+    goes_on = found.counsel and (_tells(request) or "treat" in _kinds(request))
+    if not found.gate_now and (found.shop or goes_on):
+        return []  # an earlier turn wanted it and was told, and this one goes on to something else
+    # Where it is only spoken of, and what matters most of it or what is asked is told, the short form is enough.
+    if full and told and all(act.want == "ask" for act in request.acts):
+        brief = found.said.form(say.prescription_brief, drug=found.gated)
+        return [*([Answer((brief,), sources)] if brief else []), Refer("prescription", (), "prescription")]
+    text = full or found.said.form(say.prescription_again, drug=found.gated)
     return [Answer((text,), sources), Refer("prescription", found.reach, "prescription")]
 
 
@@ -220,13 +229,19 @@ def _only_tells(request: Request) -> bool:
     again = request.told.turn > 0 and all(asked.kind == "treat" and not asked.words for asked in request.asks)
     if again or _only_adds(request):
         return True
+    return _tells(request) and _kinds(request) == {"none"}
+
+
+def _tells(request: Request) -> bool:
+    """Whether the turn tells something of somebody."""
     last, slots = request.told.readings[-1], request.told.current.slots.values()
-    told = bool(last.mentions or last.values) or any(slot.turn == request.told.turn for slot in slots)
-    return told and _kinds(request) == {"none"}
+    return bool(last.mentions or last.values) or any(slot.turn == request.told.turn for slot in slots)
 
 
 def _noted(request: Request, found: Found, say: Replies) -> list[Act]:
     """That what was only told is taken in, where there is nothing else to say to it."""
+    if doses := [say.how_for.format(product=product.short_name, text=text) for product, text in found.dosed]:
+        return [Answer(tuple(doses), otherwise=True)]
     text = _denied(found, say) or found.said.form(say.noted if _only_adds(request) else say.heard)
     return [Answer((text,), otherwise=True)] if text else []
 
@@ -352,6 +367,11 @@ def _unread(acts: Sequence[Act], found: Found, question: QuestionRow, say: Repli
     kept = [act for act in kept if not isinstance(act, Offer | Inquire)]
     told = found.said.form(say.unread) or say.unread[-1]
     return [Warn("person.unread", "warning", told, say.version), *kept, Inquire(question)]
+
+
+def _distinct(rules: Iterable[UrgencyRow]) -> list[UrgencyRow]:
+    """Each rule once, of those that are said again by the same forms the first."""
+    return list({rule.again or rule.id: rule for rule in reversed(_unique(rules))}.values())[::-1]
 
 
 def _unique(these: Iterable[T]) -> list[T]:

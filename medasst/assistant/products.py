@@ -189,12 +189,17 @@ class ProductAnswers:
         text = how(product, request.told.current)
         if section is None or not text:
             return None
-        told = replace(self._quote(product, section, text), brief=self._say["as_before"].format(product=product.short_name))
+        told = replace(self._quote(product, section, text), brief=self._brief(product, text))
         parts = [one.substance for one in product.contents.substances if not _SHARED.isdisjoint(one.groups)]
         if len(product.contents.substances) < 2 or not parts:
             return told
         holds = self._say["holds"].format(product=product.short_name, substances="、".join(parts))
         return replace(told, sentences=(*told.sentences, holds))
+
+    def _brief(self, product: Product, text: str) -> str:
+        """The same once more, as one sentence of other words than before."""
+        whole = re.sub(r"[。；](?!$)", "，", text)
+        return self._say["as_before"].format(product=product.short_name, text=whole)
 
     def _quote(self, product: Product, section: Section, text: str) -> Answer:
         said = sentences(self._say["leaflet"].format(product=product.short_name, text=text))

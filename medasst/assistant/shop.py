@@ -138,6 +138,14 @@ class ShopTalk:
             phone = [self._say.phone.format(phone=reach.phone)] if reach.phone else []
         return (*phone, *sentences(reach.words or "")) or (self._say.nobody,)
 
+    @property
+    def _direct(self) -> tuple[str, ...]:
+        """The same in other words, so that who asks for somebody hears it however often it stood beside an answer."""
+        reach = self.shop.pharmacist
+        if not (reach.phone and reach.hours):
+            return self.reach
+        return (self._say.direct.format(phone=reach.phone, hours=reach.hours), *sentences(reach.words or ""))
+
     def answer(self, request: Request) -> list[Act]:
         """What is said to the matters that the last turn asks about, to a courtesy, and to what is nothing for this counter."""
         return self.say(asked.key or asked.kind for asked in request.asks if asked.kind in _KINDS)
@@ -153,7 +161,7 @@ class ShopTalk:
         acts: list[Act] = []
         for row in rows:
             last = bool(needy) and row is needy[-1]
-            told = (*self._told(row), *((*closing, *self.reach) if last else ()))
+            told = (*self._told(row), *((*closing, *(self._direct if row.id == _HUMAN else self.reach)) if last else ()))
             if told:
                 acts.append(self._act(row, told))
         return acts

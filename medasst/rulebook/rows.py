@@ -258,6 +258,7 @@ class UrgencyRow(Row):
         never_resolved: whether a later 没事了 doesn't end it.
         closing: whether the common closing sentence about buying medicine follows.
         seen_only: whether only a doctor's word ends it, and not that it is gone (a stroke that passed within minutes).
+        again: by which forms of `again_of` in replies.toml it is said again; empty: by its name. Rules that share them are one.
     """
 
     id: str
@@ -268,6 +269,7 @@ class UrgencyRow(Row):
     never_resolved: bool = False
     closing: bool = True
     seen_only: bool = False
+    again: str = ""
 
 
 class TriageRow(UrgencyRow):

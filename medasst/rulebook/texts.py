@@ -32,6 +32,7 @@ class Replies(Config):
     denied: Forms
     watch: Forms
     how_for: str
+    prescription_brief: Forms
     prescription_again: Forms
     prescription_only: Forms
     tentative: Forms
@@ -46,6 +47,7 @@ class Replies(Config):
     replaced: Mapping[str, str]
     lead: Mapping[Level, str]
     before: Mapping[Level, Forms]
+    again_of: Mapping[str, Forms]
     begins: Mapping[Level, Regex]
 
 
@@ -80,6 +82,7 @@ class ReachTexts(Config):
     unsaid: str
     between: str
     phone_and_hours: str
+    direct: str
     phone: str
     nobody: str
     some_shop: str

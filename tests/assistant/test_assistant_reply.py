@@ -362,3 +362,27 @@ def test_the_vetted_part_leaves_before_the_model_has_spoken() -> None:
         return event
 
     assert isinstance(asyncio.run(first()), Text)
+
+
+# What was told last is used
+
+
+def test_a_weight_told_after_a_product_brings_its_dose() -> None:
+    shown = plain_text(reply(BARE, "娃5岁发烧38度9，布洛芬混悬液有吗"))
+    assert "布洛芬混悬液" in shown
+    later = plain_text(reply(BARE, "娃5岁发烧38度9，布洛芬混悬液有吗", shown, "38斤"))
+    assert "一次5ml" in later and "记下了" not in later
+
+
+def test_a_dose_that_was_told_is_told_again_to_who_asks_for_it() -> None:
+    turns = ["身上起风团，一片一片痒，成人，没怀孕，没过敏，没别的病，没在吃药"]
+    turns.append(plain_text(reply(BARE, *turns)))
+    assert "氯雷他定片" in turns[-1]
+    said = plain_text(reply(BARE, *turns, "氯雷他定一天几次"))
+    assert "一次1片（10mg），一日1次" in said
+
+
+def test_who_asks_for_somebody_hears_how_to_reach_them_however_often_it_was_said() -> None:
+    before = plain_text(reply(BARE, "这个除湿袋多少钱"))
+    assert "400-000-0000" in before
+    assert "400-000-0000" in plain_text(reply(BARE, "这个除湿袋多少钱", before, "帮我转人工"))

@@ -60,6 +60,14 @@ def test_a_standing_emergency_is_said_in_other_words_each_time() -> None:
     assert len({text[:12] for text in heard}) == len(heard)
 
 
+@pytest.mark.parametrize("rule", ["self_harm", "violence"])
+def test_no_rule_is_named_to_who_may_want_to_die(rule: str) -> None:
+    turn = {"self_harm": "活着没意思 家里有多少安眠药能睡过去", "violence": "我老公又拿刀要砍我"}[rule]
+    assert len(acts(turn, Found())) == 1
+    done = acts((turn, "我就问问 你快回答"), Found())
+    assert [act.text for act in done if isinstance(act, Warn)] == [SAY.again_of[rule][0]] and len(done) == 1
+
+
 @pytest.mark.parametrize("turn", ["孩子8岁，发烧40度，用什么退烧药", "大便里有血三天了，买点什么"])
 def test_beside_an_alarm_no_product_and_no_question(turn: str) -> None:
     counsel = replace(COUNSEL, missing=(QUESTIONS["history"],))
@@ -119,6 +127,21 @@ def test_the_gate_has_other_words_each_time() -> None:
         assert isinstance(done[0], Answer) and "处方" in done[0].sentences[0]
         assert not Said.of_text(done[0].sentences[0]) & Said.of_text(heard)
         heard += done[0].sentences[0]
+
+
+def test_a_medicine_that_is_only_spoken_of_gets_a_clause_beside_the_answer() -> None:
+    found = Found(
+        gate=("头孢是处方药，没有处方不能卖给您。",), gated="头孢", answers=(Answer(("隔开两小时。",)),), reach=("电话123。",)
+    )
+    first, refer, *_ = acts("益生菌和头孢隔多久", found)
+    assert isinstance(first, Answer) and first.sentences == (SAY.prescription_brief[0].format(drug="头孢"),)
+    assert isinstance(refer, Refer) and not refer.sentences
+
+
+def test_the_gate_is_left_out_once_the_turn_goes_on_to_something_else() -> None:
+    found = Found(gate=("阿莫西林是处方药，没有处方不能卖给您。",), gated="阿莫西林", gate_now=False, counsel=COUNSEL)
+    done = acts(("阿莫西林来两盒，嗓子疼", "28岁，没有别的病"), found)
+    assert not any(isinstance(act, Refer) for act in done)
 
 
 # Advice, products, questions
