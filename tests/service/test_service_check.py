@@ -31,7 +31,7 @@ def test_a_check_over_http(checked: str) -> None:
     answer = httpx.post(f"{checked}/v1/check", json=request)
     assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
     told = answer.json()
-    assert set(told) == {"findings", "covered", "not_told", "unknown_drugs", "not_covered", "drugs", "note"}
+    assert set(told) == {"findings", "covered", "not_told", "unknown_drugs", "not_covered", "drugs", "amounts", "note"}
     assert "神药" in told["unknown_drugs"] and told["covered"] == ["drugs"]
     cards = httpx.post(f"{checked}/v1/check", params={"format": "cds-hooks"}, json=request).json()["cards"]
     assert cards[-1]["source"]["topic"]["code"] == "coverage"
