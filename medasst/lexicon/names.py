@@ -472,10 +472,21 @@ class _Sounds:
         for hit in self._spoken.find("".join(codes)):
             if all(ends[n] == places[n + 1] for n in range(hit.start, hit.end - 1)):
                 start, end = places[hit.start], ends[hit.end - 1]
-                yield Candidate(start, end, hit.value[1], end - start)
+                if not _across(script, start, end):
+                    yield Candidate(start, end, hit.value[1], end - start)
 
     def _coded(self, word: str) -> str:
         return "".join(self._codes.setdefault(sound, chr(_SYLLABLE_CODES + len(self._codes))) for sound in map(_sound, word))
+
+
+def _across(script: Script, start: int, end: int) -> bool:
+    """Whether a stretch goes over a blank, and yet begins or ends within a word (bi liang in guanbi liangbian)."""
+    if not any(place in script.blank_before for place in range(start + 1, end)):
+        return False
+    text = script.text
+    cut_before = start > 0 and start not in script.blank_before and text[start - 1].isascii() and text[start - 1].isalpha()
+    cut_behind = end < len(text) and end not in script.blank_before and text[end].isascii() and text[end].isalpha()
+    return cut_before or cut_behind
 
 
 def _latin_words(script: Script) -> Iterator[tuple[int, int]]:

@@ -232,6 +232,8 @@ def test_a_whole_conversation_of_short_answers() -> None:
         ("severity", "7", "severity", 7),
         ("pregnancy_week", "20", "pregnancy", 20),
         ("age", "38", "age", 456),
+        ("pregnant", "19", "age", 228),
+        ("pregnant", "8周", "pregnancy", 8),
     ],
 )
 def test_numbers_as_answers(question: str, answer: str, slot: SlotName, expected: float) -> None:

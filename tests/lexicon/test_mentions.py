@@ -113,3 +113,8 @@ def test_english_names_what_the_tables_have(lexicon: Lexicon) -> None:
 def test_verbs_name_what_the_tables_have(lexicon: Lexicon) -> None:
     book = lexicon.book
     assert {row.concept for row in book.verbs} <= {*book.findings.rows, *book.composition.senses}
+
+
+def test_pinyin_over_words_begins_and_ends_with_them(lexicon: Lexicon) -> None:
+    """必亮 is not in guanbi liangbian."""
+    assert not [one for one in lexicon.read("jiushi guanbi liangbian zhang").mentions if one.kind == "drug"]
