@@ -14,7 +14,7 @@ from medasst.assistant.reactions import Reactions
 from medasst.assistant.request import Request
 from medasst.assistant.said import NOTHING, Said
 from medasst.assistant.shop import Shop, ShopTalk
-from medasst.assistant.vetted import Sought, VettedAnswers, topics
+from medasst.assistant.vetted import Sought, VettedAnswer, VettedAnswers, topics
 from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
 from medasst.dialogue import Patient
@@ -124,6 +124,12 @@ class Searcher:
         wanted = [act for act in request.acts if act.want != "ask"]
         gated = next(iter(wanted or (request.acts if not request.named else ())), None)
         answers = tuple(self._products.answer(request))
+        written = self._written(request)
+        if any(isinstance(act, Answer) for act in answers):
+            if written is not None and written.row.first:
+                answers = ()
+            else:
+                written = None
         counsel = self._counter.counsel(request) if complains else None
         changed = self._changed(request, said)
         return Found(
@@ -143,7 +149,7 @@ class Searcher:
             reaction=self._reactions.told(request),
             answers=answers,
             shop=tuple(self._talk.answer(request)),
-            vetted=None if any(isinstance(act, Answer) for act in answers) else self._written(request),
+            vetted=Answer((written.row.answer,), written.sources, written.offers) if written is not None else None,
             complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
             counsel=counsel,
             follow=self._follow.answer(request, counsel, said),
@@ -170,12 +176,9 @@ class Searcher:
                 found.append(words if len(words) > 1 and not words.isascii() else one.concept)
         return tuple(dict.fromkeys(found))[:_DENIED]
 
-    def _written(self, request: Request) -> Answer | None:
+    def _written(self, request: Request) -> VettedAnswer | None:
         """The vetted answer to what is asked."""
-        found = self._vetted.nearest(Sought.of(request, self._rules, topics(request.asks, self._asks)))
-        if found is None:
-            return None
-        return Answer((found.row.answer,), found.sources, found.offers)
+        return self._vetted.nearest(Sought.of(request, self._rules, topics(request.asks, self._asks)))
 
     def _together(self, request: Request) -> list[PersonFinding]:
         """What speaks against taking the medicines together of which the topic speaks, one of each pair in the last turn.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ _KNOWLEDGE = frozenset(
 )  # kinds of asks that an answer may be to
 _WANTS = frozenset({"price", "stock", "cheaper", "another", "photo", "buy"})  # kinds that want a thing, no knowledge
 _ANY_MEDICINE = "药物"  # the broadest name; to know of it is to know of none
+# Colloquial forms and what they are compared as; both stand in one answer's ways of asking.
+_PLAIN = {"咋": "怎么", "啥": "什么", "娃": "孩子", "疼": "痛"}
+_COLLOQUIAL = re.compile("|".join(_PLAIN))
 _COMPARED = 400  # characters of a question that are compared, its last ones
 
 
@@ -150,7 +154,8 @@ class VettedAnswers:
     def _nearness(self, place: int, questions: Sequence[frozenset[str]], last: str) -> float:
         """How near an answer is, and nearer where its side of the subject is asked in so many words."""
         aspects = self.answers[place].row.aspects
-        told = not aspects or any(aspect in last for aspect in aspects)
+        plain = _plain(last)
+        told = not aspects or any(_plain(aspect) in plain for aspect in aspects)
         return self._likeness(place, questions) + (ASPECT if told else 0.0)
 
     def _fits(self, answer: VettedAnswer, sought: Sought, told: Told, last: str) -> bool:
@@ -196,8 +201,13 @@ class VettedAnswers:
 
 
 def _grams(text: str) -> frozenset[str]:
-    key = comparison_key(text)
+    key = _plain(comparison_key(text))
     return frozenset(key[start : start + size] for size in (1, 2, 3) for start in range(len(key) - size + 1))
+
+
+def _plain(key: str) -> str:
+    """A key with its colloquial words (咋, 啥, 娃) as they are mostly written."""
+    return _COLLOQUIAL.sub(lambda found: _PLAIN[found[0]], key)
 
 
 def _weights(texts: Sequence[frozenset[str]]) -> dict[str, float]:

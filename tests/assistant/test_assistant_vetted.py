@@ -12,6 +12,7 @@ import pytest
 
 from medasst.assistant import Assistant, request
 from medasst.assistant.asked import Asked
+from medasst.assistant.found import Searcher
 from medasst.assistant.vetted import Sought, VettedAnswers, topics
 from medasst.conversation import Conversation
 from medasst.disk import package_file
@@ -162,3 +163,24 @@ def test_an_answer_is_found_within_a_millisecond() -> None:
         SHOP.vetted.nearest(one)
         spent.append(time.perf_counter() - began)
     assert median(spent) < 0.003  # 0.2 ms where nothing else runs
+
+
+@pytest.mark.parametrize(
+    ("question", "begins"),
+    [
+        ("布洛芬混悬液开封了多久不能喝了", "说明书、瓶身写了开封期限就按它"),
+        ("奥美拉唑胶囊忘记早上吃了，下午补不补", "一天一次的"),
+        ("开塞露用多了会不会依赖", "偶尔用一次不会依赖"),
+    ],
+)
+def test_an_answer_that_comes_first_is_said_in_place_of_the_leaflet(question: str, begins: str) -> None:
+    asked = Conversation.of([("user", question)])
+    found = Searcher(SHOP.catalogue, SHOP.rules, SHOP.vetted).find(
+        request.read(asked, SHOP.catalogue, SHOP.rules), asked.messages
+    )
+    assert found.vetted is not None and found.vetted.sentences[0].startswith(begins) and found.answers == ()
+
+
+def test_colloquial_words_are_compared_as_they_are_mostly_written() -> None:
+    assert found("娃红屁屁咋办，抹啥") == "nappy-rash-broken"
+    assert found("孩子红屁屁怎么办，抹什么") == "nappy-rash-broken"
