@@ -59,7 +59,8 @@ def test_what_isnt_fit_is_named_with_counts_keys_and_remedy() -> None:
     assert "how to reach a pharmacist" in reach and "shop.toml" in reach
     with pytest.raises(ConfigError, match=r"which are samples \(OTC-"):
         open_rulebook(ServeConfig(production=True, catalogue=SAMPLES))
-    assert "151 rule (acute_coronary, aortic_dissection, pulmonary_embolism, …)" in rules and "dose (" in rules
+    rows = len(Rulebook.load().triage)
+    assert f"{rows} rule (acute_coronary, aortic_dissection, pulmonary_embolism, …)" in rules and "dose (" in rules
     assert "medasst rulebook export" in rules
     open_rulebook(config.model_copy(update={"production": False}))
 
