@@ -18,27 +18,8 @@ from medasst.lexicon import Lexicon, Mention, Reading, plain
 from medasst.rulebook import AskKind, Trait, TraitRow
 from medasst.safety import Act, Facts, Rules
 from medasst.safety.gate import GATED
-from medasst.text import comparison_key, says_nothing
+from medasst.text import says_nothing
 
-# The leaflet section that answers, by what is asked; the first that matches counts.
-_INTENTS = (
-    ("pregnancy", r"孕|哺乳|喂奶|母乳"),
-    (
-        "interactions",
-        r"一起(吃|用|喝|服)|同时(吃|用|喝|服)|能(和|跟|与)|(和|跟|与).{1,10}(一起|同时|同服|冲突)|间隔|喝酒|饮酒|牛奶|咖啡",
-    ),
-    ("adverse_reactions", r"副作用|不良反应|伤(胃|肝|肾)|犯困|嗜睡|依赖|吃了会"),
-    ("children", r"宝宝|孩子|小孩|儿童|婴儿|几岁|多大"),
-    ("elderly", r"老人|老年"),
-    (
-        "dosage",
-        r"怎么(吃|用|服|喝|涂|抹|滴|喷|塞)|吃(多少|几)|用(多少|几)|几(片|粒|次|袋|天|包|滴|喷)|用量|剂量|用法|饭前|饭后|多久(吃|用)|一天|一次|疗程",
-    ),
-    ("indications", r"(吃|用|抹|涂|喝)(什么|啥)|什么药|啥药|哪种|哪个"),
-    ("contraindications", r"禁忌|(谁|什么人|哪些人|哪种人)不能|能(不能)?(吃|用|喝|涂|抹)|可以(吃|用|喝|涂|抹)"),
-    ("storage", r"保存|存放|贮藏|冰箱|过期|保质"),
-    ("indications", r"治什么|管什么|干什么|什么用|作用|功效|能治|管用|有用|适应"),
-)
 _BUY = re.compile(
     r"买|有没有|有吗|有卖|多少钱|价格|来(一)?(盒|瓶|支)|拿(一)?(盒|瓶|支)|推荐|吃什么|用什么|什么药|哪种|哪个|抹什么|涂什么|吃啥|用啥|啥药|怎么办|咋办|咋整"
 )
@@ -74,7 +55,6 @@ class Request:
             last.
         unnamed: medicines over the counter that the turn, or the one it goes on from, names and this shop doesn't have by
             that name; `subject` may hold what it has of the same substance.
-        section: the leaflet section that would answer, or None.
         buys: whether a product is looked for.
     """
 
@@ -90,16 +70,7 @@ class Request:
     asked_at: int
     subject: tuple[Product, ...]
     unnamed: tuple[Mention, ...]
-    section: str | None
     buys: bool
-
-    @property
-    def wants_another(self) -> bool:
-        """Whether the named products are only told of as taken, and something is asked for (吃了布洛芬，头还痛，吃什么)."""
-        named = {match.words for match in self.named}
-        drugs = [m for reading in self.told.readings[self.first :] for m in reading.drugs() if plain(m.words).text in named]
-        taken = bool(drugs) and all(mention.assertion in ("present", "historical") for mention in drugs)
-        return taken and self.buys and bool(self.complaints) and self.section in (None, "indications")
 
     @property
     def last(self) -> str:
@@ -148,7 +119,6 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
         asked_at=meant.place,
         subject=meant.subject,
         unnamed=meant.unnamed,
-        section=section_asked(turns[-1], named),
         buys=buys,
     )
 
@@ -178,14 +148,6 @@ def _is_state(concept: str, rules: Rules) -> bool:
 
 def _acts(told: DialogueState, place: int, rules: Rules) -> list[Act]:
     return rules.gate.acts(told.readings[place], told.readings[place - 1] if place else None)
-
-
-def section_asked(turn: str, named: Iterable[Match]) -> str | None:
-    """The leaflet section that answers a turn, read without the names in it: 左炔诺孕酮 asks nothing about 孕."""
-    text = plain(comparison_key(turn)).text
-    for match in named:
-        text = text.replace(match.words, "")
-    return next((key for key, pattern in _INTENTS if re.search(pattern, text)), None)
 
 
 @lru_cache(maxsize=8)
