@@ -19,7 +19,7 @@ from medasst.assistant.request import Request
 from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient, Said, Slot
 from medasst.lexicon import Mention
-from medasst.rulebook import Choice, ComplaintRow, QuestionRow, SlotName, Stage
+from medasst.rulebook import Choice, ComplaintRow, MindRow, QuestionRow, SlotName, Stage
 from medasst.safety import Facts, PersonFinding, Rules
 from medasst.text import sentences
 
@@ -60,6 +60,7 @@ class Counsel:
         prescription_only: whether all that the shop has for it needs a prescription.
         not_for: why nothing is offered; empty where no such reason is known.
         out_of_stock: the usual choice that is sold out: names of products.
+        minds: what this person must mind with it, whatever is taken.
     """
 
     complaints: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class Counsel:
     prescription_only: bool = False
     not_for: str = ""
     out_of_stock: tuple[str, ...] = ()
+    minds: tuple[MindRow, ...] = ()
 
 
 class _Need(NamedTuple):
@@ -147,6 +149,11 @@ class Counter:
         needs = self._needs(request, patient)
         if not needs:
             return Counsel()
+        told = self._told_of(patient)
+        minds = self._formulary.minds([need.concept for need in needs], told)
+        return replace(self._counsel(self._apart(needs), patient, request, cheapest=cheapest), minds=tuple(minds))
+
+    def _counsel(self, needs: Sequence[_Need], patient: Patient, request: Request, *, cheapest: bool) -> Counsel:
         complaints = tuple(need.concept for need in needs)
         advice = tuple(_advice(needs))
         picked = self._pick(needs, patient, cheapest=cheapest)
@@ -203,6 +210,29 @@ class Counter:
         ailing = [need for need in needs if need.words not in states]
         with_row = [need for need in ailing if need.row is not None]
         return with_row or ailing or (needs if request.buys else [])
+
+    def _apart(self, needs: Sequence[_Need]) -> list[_Need]:
+        """Those that aren't brought by another (堵得睡不着): what helps that one helps them."""
+        names = {need.concept for need in needs}
+        return [need for need in needs if names.isdisjoint(self._texts.within.get(need.concept, ()))]
+
+    def _told_of(self, patient: Patient) -> frozenset[str]:
+        """What is known of the person by every name that the rows of minds may use."""
+        names: set[str] = set(patient.slot("work").what)
+        for one in patient.said:
+            if one.resolved in ("over", "mistaken"):
+                continue
+            if one.mention.assertion == "present":
+                names |= {one.mention.concept, *one.mention.broader}
+            elif one.mention.assertion == "historical":
+                names.add(f"史:{one.mention.concept}")
+        for condition in patient.slot("conditions").what:
+            names |= {condition, *self._rules.lexicon.broader(condition)}
+        for drug in patient.slot("drugs").what:
+            names |= {drug, *self._formulary.contents(drug).names}
+        names |= {f"{allergen}过敏" for allergen in patient.slot("allergies").what}
+        names |= {slot for slot in ("pregnancy", "lactation") if patient.slot(slot).known == "yes"}
+        return frozenset(names | ({patient.stage} if patient.stage else set()))
 
     def _is_state(self, concept: str) -> bool:
         """Whether it is how somebody is (怀孕), nothing to treat beside a complaint."""

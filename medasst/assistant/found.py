@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from medasst.assistant.acts import Act, Answer, Record, Source
@@ -19,15 +19,15 @@ from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
 from medasst.dialogue import Patient
 from medasst.lexicon import Mention
-from medasst.rulebook import QuestionRow, WarningRow
+from medasst.rulebook import Known, QuestionRow, SlotName, WarningRow
 from medasst.safety import Alarm, PersonFinding, Rules
 
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
 _ASKED_ABOUT = 3  # products of a turn that are held against the person
 _SHOWN = 4  # products shown that a new fact is held against, the newest
+_YEARS_FROM = 36  # months from which on an age is told in years
 _DENIED = 3  # signs that are repeated to who denies them
 _SIGNS = frozenset({"symptom", "sign"})
-_NO_SIGN = frozenset({"过敏反应"})  # 没有过敏 is of medicines
 _PAIRS = frozenset({"duplicate", "unknown"})
 _OF_ILLNESS = frozenset({"contraindication", "kidney", "liver", "driving"})
 
@@ -68,7 +68,8 @@ class Found:
         counsel: for what the topic complains of; None: it complains of nothing.
         only_prescribed: whether everything that is for what the last turn complains of needs a prescription.
         unread: what is asked again where earlier turns were left out; None: all were read.
-        dosed: products shown before that still fit, with how they are taken, where the turn tells age or weight.
+        dosed: products shown before that still fit, with how this person takes them, where the turn tells of the person.
+        facts: what the turn tells of the person, in words; `conflicts`: whether any of it might speak against a medicine.
         reach: how a pharmacist is reached.
     """
 
@@ -94,6 +95,8 @@ class Found:
     only_prescribed: bool = False
     unread: QuestionRow | None = None
     dosed: tuple[tuple[Product, str], ...] = ()
+    facts: tuple[str, ...] = ()
+    conflicts: bool = False
     reach: tuple[str, ...] = ()
 
 
@@ -153,10 +156,12 @@ class Searcher:
             complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
             counsel=counsel,
             follow=self._follow.answer(request, counsel, said),
-            denied=self._denied(request),
+            denied=self._denied(request, counsel),
             only_prescribed=self._only_prescribed(request),
             unread=rules.questions["unread"] if request.facts.unread else None,
             dosed=_dosed(request, changed) if changed else (),
+            facts=tuple(self._facts(request)),
+            conflicts=any(_told_now(request, slot) == "yes" for slot in ("conditions", "drugs", "allergies")),
             reach=self._talk.reach,
         )
 
@@ -165,16 +170,36 @@ class Searcher:
         row = self._rules.book.findings.rows.get(finding.concept)
         return row is not None and row.kind == "state"
 
-    def _denied(self, request: Request) -> tuple[str, ...]:
-        """The signs that the last turn denies, in the shopper's words; of one character, or in pinyin, in ours."""
-        rows = self._rules.book.findings.rows
-        found = []
+    def _denied(self, request: Request, counsel: Counsel | None) -> tuple[str, ...]:
+        """The signs with which one would go to a doctor that the last turn denies, as our advice calls them."""
+        warned = "".join(one.doctor for one in counsel.advice) if counsel is not None else ""
+        found: list[str] = []
         for one in request.told.readings[-1].findings():
-            row = rows.get(one.concept)
-            if one.assertion == "absent" and one.concept not in _NO_SIGN and (row is None or row.kind in _SIGNS):
-                words = one.words.removeprefix("有")
-                found.append(words if len(words) > 1 and not words.isascii() else one.concept)
+            names = (one.words.removeprefix("有"), one.concept, *one.broader)
+            row = self._rules.book.findings.rows.get(one.concept)
+            if one.assertion == "absent" and (row is None or row.kind in _SIGNS):
+                found += [name for name in names if len(name) > 1 and name in warned][:1]
         return tuple(dict.fromkeys(found))[:_DENIED]
+
+    def _facts(self, request: Request) -> Iterator[str]:
+        """What the last turn tells of the person, in words."""
+        person, say, said = request.told.current, self._rules.replies.facts, request.told.readings[-1].plain
+        for slot in ("age", "weight"):
+            number = person.slot(slot).number
+            if number is not None and _told_now(request, slot) == "yes":
+                years = slot == "age" and number >= _YEARS_FROM
+                name = "years" if years else "months" if slot == "age" else slot
+                yield say[name].format(what=f"{number / 12 if years else number:g}")
+        for slot in ("conditions", "drugs", "allergies"):
+            what = "、".join(person.slot(slot).what)
+            if what and _told_now(request, slot) == "yes":
+                yield say[slot].format(what=what)
+        for slot in ("allergies", "conditions", "drugs"):
+            if _told_now(request, slot) == "no":
+                yield say[f"no_{slot}"]
+        for slot, word in (("pregnancy", "孕"), ("lactation", "奶")):
+            if _told_now(request, slot) == "no" and word in said:
+                yield say[f"no_{slot}"]
 
     def _written(self, request: Request) -> VettedAnswer | None:
         """The vetted answer to what is asked."""
@@ -259,12 +284,15 @@ def told_since(turn: int, alarm: Alarm, request: Request) -> bool:
     return alarm.turn >= turn
 
 
+def _told_now(request: Request, slot: SlotName) -> Known:
+    """What the last turn tells of one thing about the person; "unknown" where it tells nothing of it."""
+    told = request.told.current.slot(slot)
+    return told.known if told.turn == request.told.turn else "unknown"
+
+
 def _dosed(request: Request, changed: Changed) -> tuple[tuple[Product, str], ...]:
-    """How those shown that still fit are taken, where this turn tells how old or how heavy somebody is."""
-    person, turn = request.told.current, request.told.turn
-    if turn not in (person.slot("age").turn, person.slot("weight").turn):
-        return ()
-    return tuple((product, text) for product in changed.stay if (text := how(product, person)))
+    """How this person takes those shown that still fit."""
+    return tuple((product, text) for product in changed.stay if (text := how(product, request.told.current)))
 
 
 def _spoken(request: Request) -> dict[str, Mention]:

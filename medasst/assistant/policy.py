@@ -26,9 +26,11 @@ _ALARMS = 3  # alarms of one reply
 _STANDS = 3  # turns for which an alarm that is no emergency stands while nothing else is told
 _AGAINST = 2  # findings of one kind against medicines
 _WARNINGS = 3  # such findings of one reply
+_MINDS = 2  # sentences on what this person must mind
 _QUESTIONS = 2
 _OFFERED = 2  # products of one reply
 _BESIDE, _ALONE = 2, 4  # sentences of advice beside products or questions, and without
+_PAIRS = frozenset({"duplicate", "unknown"})  # kinds of findings: of two medicines
 _GOING_ON: frozenset[AskKind] = frozenset({"treat", "none"})
 _COURTESIES: frozenset[AskKind] = frozenset({"shop", "thanks", "greeting"})
 # Who asks these looks for a product; who asks of a leaflet's section has it.
@@ -58,7 +60,7 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     acts += [*_gate(request, found, say), *([found.reaction] if found.reaction else [])]
     answers = list(_answers(request, found))
     acts += answers
-    if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers):
+    if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers, say):
         goes_on = _kinds(request) <= _GOING_ON or _only_adds(request)
         acts += _counsel(found.counsel, found, say, goes_on=goes_on, adds=_only_tells(request))
     acts = _limited(acts)
@@ -66,8 +68,7 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
         acts = _unread(acts, found, found.unread, say)
     if not acts and found.only_prescribed:
         return (Refer("prescription", (found.said.form(say.prescription_only), *found.reach), "prescription"),)
-    if _only_tells(request):
-        acts += _noted(request, found, say)
+    acts += _noted(request, found, say) if _only_tells(request) else _verdict(request, found, say)
     return tuple(acts) or (Refer("unknown", (found.said.form(say.unknown), *found.reach)),)
 
 
@@ -188,7 +189,10 @@ def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
     told = found.warnings or found.together or any(isinstance(act, Answer) for act in answers)
     full = found.said.new("".join(found.gate))
     goes_on = found.counsel and (_tells(request) or "treat" in _kinds(request))
-    if not found.gate_now and (found.shop or goes_on):
+    elsewhere = found.shop or goes_on
+    if found.counsel and _wants_free(request, say):
+        return []
+    if not found.gate_now and elsewhere:
         return []  # an earlier turn wanted it and was told, and this one goes on to something else
     # Where it is only spoken of, and what matters most of it or what is asked is told, the short form is enough.
     if full and told and all(act.want == "ask" for act in request.acts):
@@ -196,6 +200,11 @@ def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
         return [*([Answer((brief,), sources)] if brief else []), Refer("prescription", (), "prescription")]
     text = full or found.said.form(say.prescription_again, drug=found.gated)
     return [Answer((text,), sources), Refer("prescription", found.reach, "prescription")]
+
+
+def _wants_free(request: Request, say: Replies) -> bool:
+    """Whether something is asked for that needs no prescription (那有啥不要处方的)."""
+    return bool(re.search(say.without_prescription, request.told.readings[-1].plain))
 
 
 def _changed(found: Found, say: Replies) -> list[Act]:
@@ -240,9 +249,32 @@ def _tells(request: Request) -> bool:
 
 def _noted(request: Request, found: Found, say: Replies) -> list[Act]:
     """That what was only told is taken in, where there is nothing else to say to it."""
-    if doses := [say.how_for.format(product=product.short_name, text=text) for product, text in found.dosed]:
-        return [Answer(tuple(doses), otherwise=True)]
-    text = _denied(found, say) or found.said.form(say.noted if _only_adds(request) else say.heard)
+    if found.changed and found.changed.stay and not found.changed.stopped:
+        doses = [say.how_for.format(product=product.short_name, text=text) for product, text in found.dosed[:_OFFERED]]
+        return [Answer((_fits(found.changed.stay[:_OFFERED], found, say), *doses), otherwise=True)]
+    heard = found.said.form(say.noted if _only_adds(request) else say.heard)
+    unchanged = found.said.form(say.unchanged, facts="、".join(found.facts)) if found.facts and _only_adds(request) else ""
+    text = _denied(found, say) or unchanged or heard
+    return [Answer((text,), otherwise=True)] if text else []
+
+
+def _fits(products: Sequence[Product], found: Found, say: Replies) -> str:
+    """That products which were shown fit this person, by what the turn tells of it."""
+    names = "、".join(dict.fromkeys(product.short_name for product in products))
+    if not found.facts:
+        return found.said.form(say.still, products=names)
+    forms = say.no_conflict if found.conflicts else say.still_told
+    return found.said.form(forms, products=names, facts="、".join(found.facts))
+
+
+def _verdict(request: Request, found: Found, say: Replies) -> list[Act]:
+    """That what was spoken against stays so where every reason was given, or that what is told changes nothing."""
+    names = [one.short_name for one in request.subject if one.sku in found.stopped]
+    if not names and found.counsel and not found.counsel.offers:
+        names = [one.medicine for one in found.counsel.refused]
+    text = found.said.form(say.still_not, products="、".join(dict.fromkeys(names))) if names else ""
+    if not text and found.facts:
+        text = found.said.form(say.unchanged, facts="、".join(found.facts))
     return [Answer((text,), otherwise=True)] if text else []
 
 
@@ -251,11 +283,13 @@ def _denied(found: Found, say: Replies) -> str:
     return found.said.form(say.denied, signs="、".join(found.denied)) if found.denied else ""
 
 
-def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
+def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act], say: Replies) -> bool:
     """Whether it is about a complaint: asked for, told beside a medicine that can't be had, or all there is."""
     beside = bool(_kinds(request) & _WANTING) and {product.sku for product in request.subject} <= found.stopped
     if answers and tuple(answers) == found.follow:
         return False
+    if _wants_free(request, say):
+        return True
     return "treat" in _kinds(request) or (found.complains and (bool(found.gate) or beside)) or not (answers or found.gate)
 
 
@@ -291,13 +325,17 @@ def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool, add
     shown = [offer for offer in counsel.offers if offer.product.name in said.cards]
     if counsel.prescription_only:
         yield Refer("prescription", (said.form(say.prescription_only), *found.reach), "prescription")
+    yield from _minds(counsel, said)
     refused = [one for one in counsel.refused if not shown or any(one.medicine in name for name in said.cards)]
+    if counsel.minds:  # they tell of what the person has; what is taken twice they don't
+        refused = [one for one in refused if one.kind in _PAIRS or not counsel.offers]
     yield from (_warn(finding) for finding in refused[: _AGAINST if not new else 1])
     if counsel.not_for:
         yield Answer((counsel.not_for,))
     fresh = [one for one in counsel.advice if not any(map(said.holds, one.sentences))]
     nothing_else = goes_on and not (fresh or new or shown or counsel.missing)
-    yield from _advice(counsel.advice if nothing_else else fresh, said, _BESIDE if new or counsel.missing else _ALONE)
+    beside = new or counsel.missing or counsel.minds or refused
+    yield from _advice(counsel.advice if nothing_else else fresh, said, _BESIDE if beside else _ALONE)
     if shown:
         if goes_on and not (found.changed and found.changed.stopped):
             yield from _still(counsel, shown, found, say, adds=adds)
@@ -312,6 +350,12 @@ def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool, add
     yield from map(Inquire, counsel.missing)
 
 
+def _minds(counsel: Counsel, said: Said) -> list[Act]:
+    """What this person must mind with it, of which nothing was said yet."""
+    new = [row for row in counsel.minds if not said.holds(row.sentence)]
+    return [Warn(f"mind.{row.id}", "warning", row.sentence, row.version) for row in new[:_MINDS]]
+
+
 def _still(counsel: Counsel, shown: Sequence[Offer], found: Found, say: Replies, *, adds: bool) -> Iterator[Act]:
     """What was shown still fits: with what was told now, how it is taken if that is new, what else helps, until when."""
     said = found.said
@@ -319,7 +363,7 @@ def _still(counsel: Counsel, shown: Sequence[Offer], found: Found, say: Replies,
         yield from filter(None, [_said_plainly(_denied(found, say))])
         told_before = any(said.holds(sentence) for one in counsel.advice for sentence in one.sentences)
         yield from _advice([replace(one, doctor="") for one in counsel.advice], said, 1) if told_before else []
-    yield _told_of(say.still, [offer.product for offer in shown], said)
+    yield from filter(None, [_said_plainly(_fits([offer.product for offer in shown], found, say))])
     for offer in shown:
         if offer.how and said.new(say.card_how.format(text=offer.how)):
             yield Answer((say.how_for.format(product=offer.product.short_name, text=offer.how),))

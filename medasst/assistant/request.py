@@ -129,7 +129,7 @@ def _topic(told: DialogueState, shelf: Catalogue, rules: Rules) -> int:
     for place in range(told.turn, -1, -1):
         reading = told.readings[place]
         size += len(reading.text)
-        if size > _TOPIC or _acts(told, place, rules) or shelf.named(reading.text) or _complains(reading, shelf, rules):
+        if size > _TOPIC or rules.gate.acts(reading) or shelf.named(reading.text) or _complains(reading, shelf, rules):
             return place
     return 0
 

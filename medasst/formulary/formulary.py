@@ -15,6 +15,7 @@ from medasst.rulebook import (
     DoseRow,
     GroupRow,
     InteractionRow,
+    MindRow,
     PopulationRow,
     Row,
     Rulebook,
@@ -59,6 +60,7 @@ class Formulary:
         self._twice = {group.name: group for group in tables.groups if group.twice}
         self._doses = _by(tables.doses, lambda row: (row.ingredient,))
         self._allergies = _by(tables.allergies, lambda row: row.allergens)
+        self._minds = tuple(tables.minds)
         self._complaints = {name: row for row in reversed(tuple(tables.complaints)) for name in (*row.also, row.name)}
 
     def interactions(self, one: Contents, other: Contents) -> list[Interaction]:
@@ -113,6 +115,19 @@ class Formulary:
         """
         inside = [name for name in self._allergies if (allergen.endswith(name) if len(name) == 1 else name in allergen)]
         return self._allergies[max(inside, key=len)] if inside else []
+
+    def minds(self, complaints: Collection[str], told: Collection[str]) -> list[MindRow]:
+        """What somebody must mind with complaints, in the order of the table.
+
+        Args:
+            complaints: names of rows of complaints.
+            told: what is known of the person, by every name that the rows may use.
+        """
+        return [
+            row
+            for row in self._minds
+            if not (row.complaints and set(complaints).isdisjoint(row.complaints)) and not set(told).isdisjoint(row.told)
+        ]
 
     def complaint(self, finding: str, broader: Collection[str] = ()) -> ComplaintRow | None:
         """What a counter does about a finding: the row of its own name, else that of the broader one that tells most.

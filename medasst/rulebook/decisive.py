@@ -40,6 +40,7 @@ def decisive(book: Rulebook) -> Iterator[Decisive]:
         "dose": medicines.doses.rows,
         "allergy": medicines.allergies.rows,
         "complaint": medicines.complaints.rows,
+        "mind": medicines.minds.rows,
         "group": medicines.groups.rows,
         "ingredient": medicines.ingredients.rows,
         "content": medicines.contents.rows,

@@ -14,6 +14,7 @@ from medasst.rulebook.medicines import (
     GroupRow,
     IngredientRow,
     InteractionRow,
+    MindRow,
     PopulationRow,
 )
 from medasst.rulebook.tables import Place, Source, Table
@@ -33,6 +34,7 @@ class Medicines:
     doses: Table[DoseRow]
     allergies: Table[AllergyRow]
     complaints: Table[ComplaintRow]
+    minds: Table[MindRow]
 
     @classmethod
     def read(cls, source: Source) -> Medicines:
@@ -47,6 +49,7 @@ class Medicines:
             doses=source.table(DoseRow, "dose", "id", ["doses.toml"]),
             allergies=source.table(AllergyRow, "allergy", "id", ["allergies.toml"]),
             complaints=source.table(ComplaintRow, "complaint", "name", ["complaints.toml"]),
+            minds=source.table(MindRow, "mind", "id", ["minds.toml"]),
         )
         for place, name in medicines._unknown():
             raise ConfigError(f"{place}: there is no ingredient or group {name!r}; see ingredients.toml and groups.toml")
@@ -73,5 +76,7 @@ class Medicines:
             yield from missing(self.doses.places[name], [dose.ingredient], self.ingredients.rows)
         for name, allergy in self.allergies.rows.items():
             yield from missing(self.allergies.places[name], allergy.to)
+        for name, mind in self.minds.rows.items():
+            yield from missing(self.minds.places[name], mind.complaints, self.complaints.rows)
         for name, complaint in self.complaints.rows.items():
             yield from missing(self.complaints.places[name], (one for choice in complaint.choices for one in choice.any_of))

@@ -209,6 +209,22 @@ class Choice(Config):
     caution: str = ""
 
 
+class MindRow(Row):
+    """What somebody of whom something is told must mind with a complaint, whatever is offered; it only restricts or says how.
+
+    Attributes:
+        told: findings, diseases, medicines and groups of them, works (开车), stages and circumstances (child, pregnancy), of
+            which one is there; behind 史: it was there once.
+        complaints: rows of complaints.toml that it is for; none: any.
+        sentence: to a shopper: what not to use, why, and the way on.
+    """
+
+    id: str
+    told: Words = Field(min_length=1)
+    complaints: Words = ()
+    sentence: str
+
+
 class ComplaintRow(Row):
     """What a good counter does about a complaint.
 

@@ -21,6 +21,7 @@ from medasst.rulebook.medicines import (
     DoseRow,
     IngredientRow,
     InteractionRow,
+    MindRow,
     PopulationRow,
 )
 from medasst.rulebook.rows import STRICTNESS, ClassRow, DrugRow, Row, StemRow
@@ -40,6 +41,7 @@ Kind = Literal[
     "dose",
     "allergy",
     "complaint",
+    "mind",
     "group",
     "ingredient",
     "content",
@@ -129,8 +131,8 @@ def tightened(row: R, reason: str) -> R | None:
         reason: why, where a row tells one.
     """
     change: dict[str, Any] = {}
-    if isinstance(row, ComplaintRow | VettedRow):
-        return None  # what to do about that complaint, or what to answer, is unknown
+    if isinstance(row, ComplaintRow | MindRow | VettedRow):
+        return None  # what to do about that complaint, what to mind with it, or what to answer, is unknown
     if isinstance(row, PopulationRow) and row.verdict == "allow":
         change = {"checked": False}  # gives no leave any more
     elif isinstance(row, InteractionRow) and row.severity != "forbid":

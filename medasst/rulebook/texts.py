@@ -32,12 +32,18 @@ class Replies(Config):
     denied: Forms
     watch: Forms
     how_for: str
+    without_prescription: Regex
     prescription_brief: Forms
     prescription_again: Forms
     prescription_only: Forms
     tentative: Forms
     choose_one: Forms
     still: Forms
+    still_told: Forms
+    no_conflict: Forms
+    still_not: Forms
+    unchanged: Forms
+    facts: Mapping[str, str]
     no_longer: Forms
     out_of_stock: Forms
     again: Forms
@@ -276,6 +282,7 @@ class CounterTexts(Config):
         local: forms that act where they are put.
         apart: groups of which nothing is given along with what is asked for.
         cough: the finding → what is told of a cough that means it.
+        within: a complaint → those that bring it along, so that beside them it isn't served for itself.
         caught: how it is told that somebody has what was complained of for somebody else.
         may_have, may_take, may_be_allergic: what a person of whom nobody knows may have; if any of it changed the offer, it is
             worth asking.
@@ -287,6 +294,7 @@ class CounterTexts(Config):
     local: Words
     apart: Words
     cough: Mapping[str, Words]
+    within: Mapping[str, Words]
     caught: Regex
     may_have: Words
     may_take: Words

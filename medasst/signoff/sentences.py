@@ -22,6 +22,7 @@ from medasst.rulebook import (
     IngredientRow,
     InteractionRow,
     LookRow,
+    MindRow,
     PopulationRow,
     Row,
     StemRow,
@@ -153,6 +154,11 @@ def _complaint(row: ComplaintRow) -> str:
     )
 
 
+def _mind(row: MindRow) -> str:
+    complaints = _list(row.complaints) if row.complaints else _word("words", "any_complaint")
+    return _say("mind", told=_list(row.told), complaints=complaints, sentence=row.sentence)
+
+
 def _choice(number: int, choice: Choice) -> str:
     bounds = [
         *([_ages(choice.from_months, None)] if choice.from_months else []),
@@ -259,6 +265,7 @@ _WRITERS: dict[type[Row], Callable[[Any], str]] = {
     DoseRow: _dose,
     AllergyRow: _allergy,
     ComplaintRow: _complaint,
+    MindRow: _mind,
     GroupRow: _group,
     IngredientRow: _ingredient,
     ContentRow: _content,
