@@ -91,7 +91,8 @@ class _Writer:
         self.tail = [*(event for event in self.tail if not isinstance(event, Ask)), *asks]
         if not self.body and not self.tail:
             for act in self.otherwise:
-                self._answer(act)
+                if not self.body:
+                    self._answer(act)
         if not self.body and not self.tail:
             forms = self.rules.replies.again
             self.body.append(Text((self.said.form(forms) or forms[-1]) + "\n"))

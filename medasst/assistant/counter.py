@@ -156,6 +156,8 @@ class Counter:
     def _counsel(self, needs: Sequence[_Need], patient: Patient, request: Request, *, cheapest: bool) -> Counsel:
         complaints = tuple(need.concept for need in needs)
         advice = tuple(_advice(needs))
+        if request.at_home and any(not self.unsuited(request, product) for product in request.subject):
+            return Counsel(complaints, advice=advice)
         picked = self._pick(needs, patient, cheapest=cheapest)
         if picked.barred:
             return Counsel(complaints, advice=advice, not_for=picked.barred)
@@ -179,6 +181,19 @@ class Counter:
             not_for=self._circumstance(patient) if not picked.lenient and by_leave else "",
             out_of_stock=picked.out_of_stock,
         )
+
+    def unsuited(self, request: Request, product: Product) -> str:
+        """What the person complains of, in the shopper's words, where a product that treats such complaints isn't for this one.
+
+        An expectorant isn't for a dry cough. Empty where it is, or where the rows don't know the product.
+        """
+        patient = request.told.current
+        needs = [need for need in self._apart(self._needs(request, patient)) if need.row is not None]
+        has = self._has(patient)
+        named = any(not product.contents.names.isdisjoint(one.any_of) for need in needs if need.row for one in need.row.choices)
+        if not named or any(self._serves(product, need, patient, has) for need in needs):
+            return ""
+        return "、".join(need.words if len(need.words) > 1 else need.concept for need in needs)
 
     # What it is about
 

@@ -26,6 +26,9 @@ _SPOKEN = 6  # medicines of a topic that are held against one another, the newes
 _ASKED_ABOUT = 3  # products of a turn that are held against the person
 _SHOWN = 4  # products shown that a new fact is held against, the newest
 _YEARS_FROM = 36  # months from which on an age is told in years
+_NUMBERED: tuple[SlotName, ...] = ("age", "weight")
+_HISTORY: tuple[SlotName, ...] = ("conditions", "drugs", "allergies")
+_STATES: tuple[tuple[SlotName, str], ...] = (("pregnancy", "孕"), ("lactation", "奶"))  # with the word that tells it
 _DENIED = 3  # signs that are repeated to who denies them
 _SIGNS = frozenset({"symptom", "sign"})
 _PAIRS = frozenset({"duplicate", "unknown"})
@@ -63,7 +66,8 @@ class Found:
         reaction: an adverse reaction that is told.
         answers: to what is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for it;
             `follow`: to what is asked about the complaint that was told.
-        denied: signs that the last turn says this person doesn't have, in words.
+        denied: signs with which one would go to a doctor that the last turn says this person doesn't have, in words; `denies`:
+            whether it denies any.
         complains: whether the last turn tells of something that ails somebody.
         counsel: for what the topic complains of; None: it complains of nothing.
         only_prescribed: whether everything that is for what the last turn complains of needs a prescription.
@@ -90,6 +94,7 @@ class Found:
     vetted: Answer | None = None
     follow: tuple[Act, ...] = ()
     denied: tuple[str, ...] = ()
+    denies: bool = False
     complains: bool = False
     counsel: Counsel | None = None
     only_prescribed: bool = False
@@ -109,7 +114,8 @@ class Searcher:
 
     def __init__(self, catalogue: Catalogue, rules: Rules, vetted: VettedAnswers, shop: Shop | None = None) -> None:
         self._catalogue, self._shelf, self._rules, self._vetted = catalogue, catalogue.over_the_counter, rules, vetted
-        self._counter, self._products = Counter(catalogue, rules), ProductAnswers(catalogue, rules)
+        self._counter = Counter(catalogue, rules)
+        self._products = ProductAnswers(catalogue, rules, self._counter)
         self._talk = ShopTalk(rules, shop or Shop())
         self._reactions = Reactions(rules, self._talk.reach)
         self._asks = {row.id: row for row in rules.book.asks.ask}
@@ -146,7 +152,9 @@ class Searcher:
             together=tuple(self._together(request)),
             against=tuple(self._against(request)),
             stopped=frozenset(
-                product.sku for product in request.subject if any(f.stops for f in rules.checks(product, told.current))
+                product.sku
+                for product in request.subject
+                if any(f.stops for f in rules.checks(product, told.current)) or self._counter.unsuited(request, product)
             ),
             changed=changed,
             reaction=self._reactions.told(request),
@@ -157,11 +165,12 @@ class Searcher:
             counsel=counsel,
             follow=self._follow.answer(request, counsel, said),
             denied=self._denied(request, counsel),
+            denies=any(one.assertion == "absent" for one in readings[-1].findings()),
             only_prescribed=self._only_prescribed(request),
             unread=rules.questions["unread"] if request.facts.unread else None,
             dosed=_dosed(request, changed) if changed else (),
             facts=tuple(self._facts(request)),
-            conflicts=any(_told_now(request, slot) == "yes" for slot in ("conditions", "drugs", "allergies")),
+            conflicts=any(_told_now(request, slot) == "yes" for slot in _HISTORY),
             reach=self._talk.reach,
         )
 
@@ -184,20 +193,20 @@ class Searcher:
     def _facts(self, request: Request) -> Iterator[str]:
         """What the last turn tells of the person, in words."""
         person, say, said = request.told.current, self._rules.replies.facts, request.told.readings[-1].plain
-        for slot in ("age", "weight"):
+        for slot in _NUMBERED:
             number = person.slot(slot).number
             if number is not None and _told_now(request, slot) == "yes":
                 years = slot == "age" and number >= _YEARS_FROM
                 name = "years" if years else "months" if slot == "age" else slot
                 yield say[name].format(what=f"{number / 12 if years else number:g}")
-        for slot in ("conditions", "drugs", "allergies"):
+        for slot in _HISTORY:
             what = "、".join(person.slot(slot).what)
             if what and _told_now(request, slot) == "yes":
                 yield say[slot].format(what=what)
-        for slot in ("allergies", "conditions", "drugs"):
+        for slot in _HISTORY:
             if _told_now(request, slot) == "no":
                 yield say[f"no_{slot}"]
-        for slot, word in (("pregnancy", "孕"), ("lactation", "奶")):
+        for slot, word in _STATES:
             if _told_now(request, slot) == "no" and word in said:
                 yield say[f"no_{slot}"]
 

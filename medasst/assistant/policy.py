@@ -31,11 +31,12 @@ _QUESTIONS = 2
 _OFFERED = 2  # products of one reply
 _BESIDE, _ALONE = 2, 4  # sentences of advice beside products or questions, and without
 _PAIRS = frozenset({"duplicate", "unknown"})  # kinds of findings: of two medicines
+_TOGETHER = frozenset({"together", "taken_together", "interval"})  # rows of asks.toml that ask of two at once
 _GOING_ON: frozenset[AskKind] = frozenset({"treat", "none"})
 _COURTESIES: frozenset[AskKind] = frozenset({"shop", "thanks", "greeting"})
 # Who asks these looks for a product; who asks of a leaflet's section has it.
-_SHOWING: frozenset[AskKind] = frozenset({"treat", "price", "stock", "spec", "cheaper", "another", "compare", "buy"})
-_WANTING: frozenset[AskKind] = _SHOWING | {"may_take"}
+_SHOWING: frozenset[AskKind] = frozenset({"treat", "price", "stock", "spec", "cheaper", "another", "buy"})
+_WANTING: frozenset[AskKind] = _SHOWING | {"compare", "may_take"}
 _SEVERITY: dict[Level, Severity] = {"emergency": "emergency", "today": "urgent", "days": "warning", "self": "info"}
 
 
@@ -55,12 +56,12 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     first += [Warn("gate.warning", "warning", _warned(row, found.said, say), row.version) for row in found.warnings]
     if alarms:
         return _beside_an_alarm(request, found, say, first, max((alarm.level for alarm in alarms), key=URGENCY.index))
-    first += [_warn(finding) for finding in found.together[:_AGAINST]]
+    first += _together(request, found)
     acts = [*first, *_changed(found, say), *_against(found)]
     acts += [*_gate(request, found, say), *([found.reaction] if found.reaction else [])]
     answers = list(_answers(request, found))
     acts += answers
-    if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers, say):
+    if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers):
         goes_on = _kinds(request) <= _GOING_ON or _only_adds(request)
         acts += _counsel(found.counsel, found, say, goes_on=goes_on, adds=_only_tells(request))
     acts = _limited(acts)
@@ -176,6 +177,14 @@ def _warned(row: WarningRow, said: Said, say: Replies) -> str:
     return said.new(row.text) or said.form(say.warned) or row.text
 
 
+def _together(request: Request, found: Found) -> list[Act]:
+    """What speaks against taking two together; who only asks which of them to take is told of no pair."""
+    rows = {asked.row for asked in request.asks}
+    which = "compare" in _kinds(request) and rows.isdisjoint(_TOGETHER)
+    told = [finding for finding in found.together if not (which and finding.kind in _PAIRS)]
+    return [_warn(finding) for finding in told[:_AGAINST]]
+
+
 def _against(found: Found) -> list[Act]:
     """What speaks against the products that are asked about, the strictest first."""
     return [_warn(finding) for finding in sorted(found.against, key=lambda one: not one.stops)[:_AGAINST]]
@@ -190,7 +199,7 @@ def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
     full = found.said.new("".join(found.gate))
     goes_on = found.counsel and (_tells(request) or "treat" in _kinds(request))
     elsewhere = found.shop or goes_on
-    if found.counsel and _wants_free(request, say):
+    if found.counsel and request.free:
         return []
     if not found.gate_now and elsewhere:
         return []  # an earlier turn wanted it and was told, and this one goes on to something else
@@ -200,11 +209,6 @@ def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
         return [*([Answer((brief,), sources)] if brief else []), Refer("prescription", (), "prescription")]
     text = full or found.said.form(say.prescription_again, drug=found.gated)
     return [Answer((text,), sources), Refer("prescription", found.reach, "prescription")]
-
-
-def _wants_free(request: Request, say: Replies) -> bool:
-    """Whether something is asked for that needs no prescription (那有啥不要处方的)."""
-    return bool(re.search(say.without_prescription, request.told.readings[-1].plain))
 
 
 def _changed(found: Found, say: Replies) -> list[Act]:
@@ -254,7 +258,8 @@ def _noted(request: Request, found: Found, say: Replies) -> list[Act]:
         return [Answer((_fits(found.changed.stay[:_OFFERED], found, say), *doses), otherwise=True)]
     heard = found.said.form(say.noted if _only_adds(request) else say.heard)
     unchanged = found.said.form(say.unchanged, facts="、".join(found.facts)) if found.facts and _only_adds(request) else ""
-    text = _denied(found, say) or unchanged or heard
+    absent = found.said.form(say.not_there) if found.denies else ""
+    text = _denied(found, say) or unchanged or absent or heard
     return [Answer((text,), otherwise=True)] if text else []
 
 
@@ -272,7 +277,10 @@ def _verdict(request: Request, found: Found, say: Replies) -> list[Act]:
     names = [one.short_name for one in request.subject if one.sku in found.stopped]
     if not names and found.counsel and not found.counsel.offers:
         names = [one.medicine for one in found.counsel.refused]
-    text = found.said.form(say.still_not, products="、".join(dict.fromkeys(names))) if names else ""
+    person = request.told.current
+    who = [say.facts[slot] for slot in ("pregnancy", "lactation") if person.slot(slot).known == "yes"]
+    who += [say.facts["child"]] if request.facts.child else []
+    text = found.said.form(say.still_not, products="、".join(dict.fromkeys(names)), who=who[0] if who else "") if names else ""
     if not text and found.facts:
         text = found.said.form(say.unchanged, facts="、".join(found.facts))
     return [Answer((text,), otherwise=True)] if text else []
@@ -283,12 +291,12 @@ def _denied(found: Found, say: Replies) -> str:
     return found.said.form(say.denied, signs="、".join(found.denied)) if found.denied else ""
 
 
-def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act], say: Replies) -> bool:
+def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
     """Whether it is about a complaint: asked for, told beside a medicine that can't be had, or all there is."""
     beside = bool(_kinds(request) & _WANTING) and {product.sku for product in request.subject} <= found.stopped
     if answers and tuple(answers) == found.follow:
         return False
-    if _wants_free(request, say):
+    if request.free or request.at_home:
         return True
     return "treat" in _kinds(request) or (found.complains and (bool(found.gate) or beside)) or not (answers or found.gate)
 
@@ -303,7 +311,11 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
     if found.follow and not (written or seeks) and not any(isinstance(act, Answer) for act in (*found.answers, *found.shop)):
         yield from found.follow
         return
-    for act in (*found.answers, *found.shop, *written):
+    # 一次吃几粒 after a prescription medicine asks of that, not of what was shown beside it.
+    of_gated = found.gate and found.gate_now and not request.told.readings[-1].drugs()
+    # Whether two go together is answered by what speaks against it; whether each may be taken alone isn't asked.
+    of_pair = found.together and _kinds(request) == {"may_take"} and len(request.told.readings[-1].drugs()) > 1
+    for act in (*(() if of_gated or of_pair else found.answers), *found.shop, *written):
         if isinstance(act, Offer) and act.product.sku in found.stopped:
             continue
         if isinstance(act, Answer) and act.products:
@@ -334,7 +346,7 @@ def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool, add
         yield Answer((counsel.not_for,))
     fresh = [one for one in counsel.advice if not any(map(said.holds, one.sentences))]
     nothing_else = goes_on and not (fresh or new or shown or counsel.missing)
-    beside = new or counsel.missing or counsel.minds or refused
+    beside = new or counsel.missing or counsel.minds or refused or found.answers
     yield from _advice(counsel.advice if nothing_else else fresh, said, _BESIDE if beside else _ALONE)
     if shown:
         if goes_on and not (found.changed and found.changed.stopped):

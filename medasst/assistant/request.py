@@ -29,6 +29,8 @@ ABOUT_PRODUCTS: frozenset[AskKind] = frozenset(
 )
 _FITS_ALL: frozenset[AskKind] = frozenset({"expired", "missed_dose"})  # answered without a product, too
 _PASSING: frozenset[AskKind] = frozenset({"shop", "photo", "thanks", "greeting"})  # that nothing later goes on with
+# What nobody wants who has it at home.
+_SELLING: frozenset[AskKind] = frozenset({"treat", "stock", "buy", "price", "none"})
 _TALK: Mapping[str, AskKind] = {"greeting": "greeting", "thanks": "thanks", "goodbye": "thanks", "photo": "photo"}
 _DONE = frozenset({"took_too_much", "taken_together"})  # rows that ask what to do now: 吃多了怎么办 looks for no medicine
 _MOST = 5  # products that one turn can mean
@@ -56,6 +58,8 @@ class Request:
         unnamed: medicines over the counter that the turn, or the one it goes on from, names and this shop doesn't have by
             that name; `subject` may hold what it has of the same substance.
         buys: whether a product is looked for.
+        free: whether something is asked for that needs no prescription, so that what was refused isn't wanted again.
+        at_home: whether what the turn names is at home already (家里有美林).
     """
 
     turns: tuple[str, ...]
@@ -71,6 +75,8 @@ class Request:
     subject: tuple[Product, ...]
     unnamed: tuple[Mention, ...]
     buys: bool
+    free: bool
+    at_home: bool
 
     @property
     def last(self) -> str:
@@ -120,6 +126,8 @@ def read(conversation: Conversation, catalogue: Catalogue, rules: Rules, *, unre
         subject=meant.subject,
         unnamed=meant.unnamed,
         buys=buys,
+        free=_is_free(told.readings[-1], rules),
+        at_home=bool(meant.subject) and _is_at_home(told.readings[meant.place], rules),
     )
 
 
@@ -129,9 +137,18 @@ def _topic(told: DialogueState, shelf: Catalogue, rules: Rules) -> int:
     for place in range(told.turn, -1, -1):
         reading = told.readings[place]
         size += len(reading.text)
-        if size > _TOPIC or rules.gate.acts(reading) or shelf.named(reading.text) or _complains(reading, shelf, rules):
+        wants = bool(rules.gate.acts(reading)) and not _is_free(reading, rules)
+        if size > _TOPIC or wants or shelf.named(reading.text) or _complains(reading, shelf, rules):
             return place
     return 0
+
+
+def _is_free(reading: Reading, rules: Rules) -> bool:
+    return re.search(rules.book.replies.without_prescription, reading.plain) is not None
+
+
+def _is_at_home(reading: Reading, rules: Rules) -> bool:
+    return re.search(rules.book.counter.at_home, reading.plain) is not None
 
 
 def _complains(reading: Reading, shelf: Catalogue, rules: Rules) -> bool:
@@ -181,6 +198,8 @@ class _Meant:
             self.subject = ()  # 那褪黑素行不 asks nothing of what was shown
         if about and not self.subject and not self.unnamed:
             self.asks = tuple(dict.fromkeys(map(self._without_product, self.asks)))
+        if self.subject and _is_at_home(told.readings[place], rules) and {asked.kind for asked in self.asks} <= _SELLING:
+            self.asks = (Asked("section", "dosage", row="dosage"),)
         if any(asked.kind == "shop" for asked in self.asks):
             self.asks = tuple(asked for asked in self.asks if asked.kind not in ("general", "treat"))
 
@@ -203,6 +222,8 @@ class _Meant:
     def _of_a_bare_name(self, place: int) -> tuple[Asked, ...]:
         """What was asked right before of another product; beside a complaint, whether one may take it; else to see it."""
         before = self._asks(place - 1) if place else ()
+        if _is_at_home(self._told.readings[place], self._rules):
+            return (Asked("section", "dosage", row="dosage"),)
         going_on = tuple(asked for asked in before if asked.kind in ABOUT_PRODUCTS)
         return going_on or (Asked("may_take" if place and self._complaint() else "buy"),)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple, TypeVar
 
@@ -60,6 +60,7 @@ class Formulary:
         self._twice = {group.name: group for group in tables.groups if group.twice}
         self._doses = _by(tables.doses, lambda row: (row.ingredient,))
         self._allergies = _by(tables.allergies, lambda row: row.allergens)
+        self._offering = [row for row in tables.complaints if len(row.choices) > 1]
         self._minds = tuple(tables.minds)
         self._complaints = {name: row for row in reversed(tuple(tables.complaints)) for name in (*row.also, row.name)}
 
@@ -116,6 +117,22 @@ class Formulary:
         inside = [name for name in self._allergies if (allergen.endswith(name) if len(name) == 1 else name in allergen)]
         return self._allergies[max(inside, key=len)] if inside else []
 
+    def reasons(self, medicines: Sequence[Contents], complaints: Collection[str] = ()) -> list[str]:
+        """Why one takes each of several medicines, by the row of one complaint that may be treated with any of them.
+
+        Args:
+            complaints: names of rows that count before others.
+
+        Returns:
+            A phrase for each; empty where no row speaks of all of them by different choices.
+        """
+        rows = sorted(self._offering, key=lambda row: row.name not in complaints)
+        for row in rows:
+            found = [reason for medicine in medicines if (reason := _reason(row, medicine))]
+            if len(found) == len(medicines) and len(set(found)) == len(found):
+                return found
+        return []
+
     def minds(self, complaints: Collection[str], told: Collection[str]) -> list[MindRow]:
         """What somebody must mind with complaints, in the order of the table.
 
@@ -139,6 +156,11 @@ class Formulary:
             return own
         listed = sorted((name for name in broader if name in self._complaints), key=lambda name: (-len(name), name))
         return self._complaints[listed[0]] if listed else None
+
+
+def _reason(row: ComplaintRow, medicine: Contents) -> str:
+    """Why one takes a medicine for a complaint, by the first choice that is it; "" where none is."""
+    return next((choice.reason for choice in row.choices if not medicine.names.isdisjoint(choice.any_of)), "")
 
 
 def _by_group(one: Contents) -> dict[str, set[str]]:

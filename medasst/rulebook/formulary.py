@@ -76,7 +76,5 @@ class Medicines:
             yield from missing(self.doses.places[name], [dose.ingredient], self.ingredients.rows)
         for name, allergy in self.allergies.rows.items():
             yield from missing(self.allergies.places[name], allergy.to)
-        for name, mind in self.minds.rows.items():
-            yield from missing(self.minds.places[name], mind.complaints, self.complaints.rows)
         for name, complaint in self.complaints.rows.items():
             yield from missing(self.complaints.places[name], (one for choice in complaint.choices for one in choice.any_of))

@@ -30,6 +30,7 @@ class Replies(Config):
     noted: Forms
     warned: Forms
     denied: Forms
+    not_there: Forms
     watch: Forms
     how_for: str
     without_prescription: Regex
@@ -283,6 +284,7 @@ class CounterTexts(Config):
         apart: groups of which nothing is given along with what is asked for.
         cough: the finding → what is told of a cough that means it.
         within: a complaint → those that bring it along, so that beside them it isn't served for itself.
+        at_home: how it is told that a medicine is at home already.
         caught: how it is told that somebody has what was complained of for somebody else.
         may_have, may_take, may_be_allergic: what a person of whom nobody knows may have; if any of it changed the offer, it is
             worth asking.
@@ -295,6 +297,7 @@ class CounterTexts(Config):
     apart: Words
     cough: Mapping[str, Words]
     within: Mapping[str, Words]
+    at_home: Regex
     caught: Regex
     may_have: Words
     may_take: Words

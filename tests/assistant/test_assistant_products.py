@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from medasst.assistant.acts import Act, Answer, Inquire, Refer, Warn
+from medasst.assistant.counter import Counter
 from medasst.assistant.products import ProductAnswers
 from medasst.assistant.request import read
 from medasst.catalogue import Catalogue
@@ -24,7 +25,7 @@ ROWS = {row["name"]: row for row in map(json.loads, SAMPLES.read_text("utf-8").s
 
 def answers_of(catalogue: Catalogue) -> Answers:
     rules = Rules(catalogue)
-    answers = ProductAnswers(catalogue, rules)
+    answers = ProductAnswers(catalogue, rules, Counter(catalogue, rules))
 
     def of(*turns: str) -> list[Act]:
         messages = [("user" if number % 2 == 0 else "assistant", turn) for number, turn in enumerate(turns)]
@@ -66,8 +67,10 @@ def said(acts: list[Act]) -> str:
         ("过期两个月的碘伏还能用吗", ["不要再用"]),
         ("忘吃了一顿碳酸钙D3片要补上吗", ["不要一次吃两份"]),
         ("避孕药漏吃了怎么办", ["不要一次用两份"]),
-        ("布洛芬缓释胶囊和布洛芬片有什么区别", ["成分一样", "18.5元", "9.9元", "不要一起用"]),
-        ("莫匹罗星软膏和红霉素软膏哪个好", ["22.5元", "4.5元"]),
+        ("布洛芬缓释胶囊和布洛芬片有什么区别", ["成分一样", "一日2次", "4～6小时", "不要一起用"]),
+        ("莫匹罗星软膏和红霉素软膏哪个好", ["莫匹罗星软膏：", "红霉素软膏："]),
+        ("莫匹罗星软膏和红霉素软膏哪个便宜", ["22.5元", "4.5元"]),
+        ("我反酸，铝碳酸镁咀嚼片和奥美拉唑肠溶胶囊吃哪个好", ["中和胃酸", "抑酸强"]),
         ("有便宜点的布洛芬缓释胶囊吗", ["布洛芬片", "9.9元"]),
         ("对乙酰氨基酚片有没有儿童的", ["混悬滴剂"]),
         ("聚维酮碘溶液有没有小瓶的", ["只有一种包装", "100ml/瓶"]),
