@@ -80,16 +80,16 @@ class ChoiceScore:
 
 @dataclass(frozen=True, slots=True)
 class LetterQuery:
-    """A conversation that asks for one of these letters as its answer."""
+    """What asks for one of these letters: a conversation (the letter is its answer) or raw text (the letter goes on from it)."""
 
     id: str
-    conversation: Conversation
+    prefix: Conversation | str
     letters: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LetterScore:
-    """For each letter its log-probability as the first token of the answer (natural logarithm).
+    """For each letter its log-probability as the next token (natural logarithm).
 
     Engines that give only the likeliest tokens may not list a letter: `listed` is then False and the figure an upper bound,
     the least of the list.

@@ -97,7 +97,9 @@ class EndpointModel:
             yield from as_answered(lambda query: self._letters(client, query), queries, self.parallel)
 
     def _letters(self, client: openai.OpenAI, query: LetterQuery) -> LetterScore:
-        request = self._request(query.conversation, Decoding(max_new_tokens=1))
+        if isinstance(query.prefix, str):
+            raise UnsupportedError(f"{self.name}: an endpoint's chat answers conversations, not a bare text; set chat = true")
+        request = self._request(query.prefix, Decoding(max_new_tokens=1))
         try:
             answer = client.chat.completions.create(**request, logprobs=True, top_logprobs=_LISTED)
         except openai.OpenAIError as error:

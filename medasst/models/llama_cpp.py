@@ -183,7 +183,10 @@ class LlamaCppModel:
     def _letters(self, client: httpx.Client, query: LetterQuery) -> LetterScore:
         """The bias makes the likeliest letter the one drawn; the probabilities told are those before it."""
         try:
-            prompt, ids = next_letters(self.renderer, query)
+            (asked,) = next_letters(self.renderer, [query])
+            if isinstance(asked, LetterScore):
+                return asked
+            _, prompt, ids = asked
             self._room(prompt)
             request = {"prompt": prompt, "n_predict": 1, "top_k": 1, "n_probs": _LISTED, "cache_prompt": True}
             response = client.post("/completion", json=request | {"logit_bias": [[i, _BIAS] for i in ids]})

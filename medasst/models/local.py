@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,13 +17,14 @@ from medasst.conversation import Conversation
 from medasst.errors import MedasstError, ModelError
 from medasst.models.base import Capability, ChoiceQuery, ChoiceScore, Completion, Decoding, Delta, LetterQuery, LetterScore
 from medasst.models.config import SystemConfig
-from medasst.models.letters import next_letters
+from medasst.models.letters import NextLetters, next_letters
 from medasst.models.parts import engine_parts
 from medasst.models.texts import TextStream, cut_at
 from medasst.progress import Progress, silent
-from medasst.render import Renderer
+from medasst.render import Choice, Renderer
 
 BATCH = 8
+LETTER_TOKENS = 1024  # of questions read at a time
 
 
 def open_model(config: SystemConfig, progress: Progress = silent) -> LocalModel:
@@ -166,29 +168,52 @@ class LocalModel:
         return new
 
     def score(self, queries: Sequence[ChoiceQuery]) -> Iterator[ChoiceScore]:
+        """What all queries begin with, such as worked examples, is read once."""
+        ready: list[tuple[str, list[Choice]]] = []
         for query in queries:
             try:
-                with self._busy:
-                    yield self._score(query)
-            except (MedasstError, RuntimeError) as error:
+                ready.append((query.id, self._choices(query)))
+            except MedasstError as error:
                 yield ChoiceScore(query.id, (), (), error=str(error))
+        # One token of what a query's options share stays, from which their first ones are told.
+        before = shared_start([_prefix(choices)[:-1] for _, choices in ready])
+        with self._busy:
+            cache = self._read(before)
+        for name, choices in ready:
+            try:
+                with self._busy:
+                    yield self._score(name, choices, len(before), copy.deepcopy(cache))
+            except (MedasstError, RuntimeError) as error:
+                yield ChoiceScore(name, (), (), error=str(error))
 
-    @torch.inference_mode()
-    def _score(self, query: ChoiceQuery) -> ChoiceScore:
-        """The prefix once, then all options over its cache; logits only where an option's token is predicted."""
+    def _choices(self, query: ChoiceQuery) -> list[Choice]:
         choices = [self.renderer.choice(query.prefix, option) for option in query.options]
         if not choices:
             raise ModelError("a choice without options")
         if min(c.start for c in choices) < 1 or any(c.start >= len(c.ids) for c in choices):
             raise ModelError("nothing stands before an option, or an option is empty: it has no likelihood")
-        # Tokenised together with an option a prefix may end differently: what all rows share is computed once.
-        columns = zip(*(c.ids for c in choices), strict=False)
-        differ = (i for i, column in enumerate(columns) if len(set(column)) > 1)
-        shared = max(1, min(next(differ, len(choices[0].ids)), *(c.start for c in choices)))
+        return choices
+
+    @torch.inference_mode()
+    def _read(self, ids: Sequence[int]) -> DynamicCache:
+        """The cache of what was read."""
+        cache = DynamicCache(config=self.model.config)
+        if ids:
+            rows = torch.tensor([ids], device=self.model.device)
+            self.model.get_decoder()(input_ids=rows, past_key_values=cache, use_cache=True)
+        return cache
+
+    @torch.inference_mode()
+    def _score(self, name: str, choices: list[Choice], known: int, cache: DynamicCache) -> ChoiceScore:
+        """The prefix once, then all options over its cache; logits only where an option's token is predicted.
+
+        `known` tokens are in the cache already; at least one that all options share isn't.
+        """
+        shared = len(_prefix(choices))
         body = self.model.get_decoder()
         device = self.model.device
-        cache = DynamicCache(config=self.model.config)
-        first = body(input_ids=torch.tensor([choices[0].ids[:shared]], device=device), past_key_values=cache, use_cache=True)
+        rows = torch.tensor([choices[0].ids[known:shared]], device=device)
+        first = body(input_ids=rows, past_key_values=cache, use_cache=True)
         last = first.last_hidden_state[:, -1:]
         hidden = last.expand(len(choices), -1, -1)
         rest = [c.ids[shared:-1] for c in choices]
@@ -203,7 +228,7 @@ class LocalModel:
         targets = torch.tensor([t for c in choices for t in c.ids[c.start :]], device=device)
         chosen = self._logprobs(picked).gather(1, targets[:, None])[:, 0]
         counts = [len(c.ids) - c.start for c in choices]
-        return ChoiceScore(query.id, tuple(float(x.sum()) for x in torch.split(chosen, counts)), tuple(counts))
+        return ChoiceScore(name, tuple(float(x.sum()) for x in torch.split(chosen, counts)), tuple(counts))
 
     def _logprobs(self, hidden: torch.Tensor) -> torch.Tensor:
         """Of the next token, for each row of hidden states."""
@@ -214,20 +239,69 @@ class LocalModel:
         return logprobs
 
     def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
-        for query in queries:
+        """What all queries begin with, such as worked examples, is read once; the rest in batches of like length."""
+        ready: list[NextLetters] = []
+        for found in next_letters(self.renderer, queries):
             try:
-                with self._busy:
-                    yield self._letters(query)
-            except (MedasstError, RuntimeError) as error:
-                yield LetterScore(query.id, (), (), error=str(error))
+                if isinstance(found, LetterScore):
+                    yield found
+                else:
+                    self._fitting(found.prompt)
+                    ready.append(found)
+            except MedasstError as error:
+                yield LetterScore(found.id, (), (), error=str(error))
+        # One token of each prompt stays, from which its letter is told.
+        before = shared_start([query.prompt[:-1] for query in ready])
+        with self._busy:
+            cache = self._read(before)
+        ready.sort(key=lambda query: len(query.prompt), reverse=True)  # the longest first: what is too large fails early
+        while ready:
+            size = max(1, LETTER_TOKENS // (len(ready[0].prompt) - len(before)))
+            yield from self._letter_batch(ready[:size], len(before), cache)
+            ready = ready[size:]
+
+    def _letter_batch(self, part: list[NextLetters], known: int, cache: DynamicCache) -> Iterator[LetterScore]:
+        try:
+            with self._busy:
+                found = self._letters(part, known, cache)
+        except RuntimeError as error:  # torch's own kind, memory included
+            if len(part) == 1:
+                yield LetterScore(part[0].id, (), (), error=str(error))
+                return
+            for query in part:
+                yield from self._letter_batch([query], known, cache)
+            return
+        for query, logprobs in zip(part, found, strict=True):
+            yield LetterScore(query.id, tuple(logprobs), (True,) * len(logprobs))
 
     @torch.inference_mode()
-    def _letters(self, query: LetterQuery) -> LetterScore:
-        prompt, ids = next_letters(self.renderer, query)
-        rows = torch.tensor([self._fitting(prompt)], device=self.model.device)
-        last = self.model.get_decoder()(input_ids=rows, use_cache=False).last_hidden_state[:, -1]
-        logprobs = self._logprobs(last)[0, ids]
-        return LetterScore(query.id, tuple(logprobs.tolist()), (True,) * len(ids))
+    def _letters(self, part: list[NextLetters], known: int, cache: DynamicCache) -> list[list[float]]:
+        """The log-probabilities of each query's letters; `known` tokens of all prompts are in the cache, which stays as it is."""
+        device = self.model.device
+        rest = [query.prompt[known:] for query in part]
+        width = max(map(len, rest))
+        # Padding comes after a prompt's end, where nothing that counts looks at it.
+        rows = torch.tensor([ids + [0] * (width - len(ids)) for ids in rest], device=device)
+        cache = copy.deepcopy(cache)
+        if known:
+            cache.batch_repeat_interleave(len(part))
+        hidden = self.model.get_decoder()(input_ids=rows, past_key_values=cache, use_cache=True).last_hidden_state
+        last = hidden[torch.arange(len(part)), torch.tensor([len(ids) - 1 for ids in rest])]
+        logprobs = self._logprobs(last)
+        return [row[query.letters].tolist() for row, query in zip(logprobs, part, strict=True)]
+
+
+def _prefix(choices: Sequence[Choice]) -> Sequence[int]:
+    """What all options come after. Tokenised together with an option a prefix may end differently, but never begin so."""
+    return shared_start([choice.ids[: choice.start] for choice in choices]) or choices[0].ids[:1]
+
+
+def shared_start(rows: Sequence[Sequence[int]]) -> Sequence[int]:
+    """What all rows begin with; nothing where there are none."""
+    if not rows:
+        return []
+    least, most = min(rows), max(rows)  # in order, only the first and the last row can differ the most
+    return next((least[:i] for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), least)
 
 
 class _Streamer:

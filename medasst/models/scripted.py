@@ -30,7 +30,7 @@ class ScriptedModel:
         replies: said in turn, over and over; or a function of the conversation. An exception is raised instead of said.
         name: the model's name.
         score: log-probability of an option after a prefix; without it the model has no "choices".
-        letter: log-probability of a letter as the answer to a conversation, or None where an engine wouldn't list it; without
+        letter: log-probability of a letter after a prefix, or None where an engine wouldn't list it; without
             it the model has no "letters".
         step: characters of one streamed piece. One character counts as one token.
     """
@@ -41,7 +41,7 @@ class ScriptedModel:
         *,
         name: str = "scripted",
         score: Callable[[Conversation | str, str], float] | None = None,
-        letter: Callable[[Conversation, str], float | None] | None = None,
+        letter: Callable[[Conversation | str, str], float | None] | None = None,
         step: int = 4,
     ) -> None:
         self.name = name
@@ -89,7 +89,7 @@ class ScriptedModel:
         if self._letter is None:
             raise NotImplementedError("this scripted model was given no letter function")
         for query in queries:
-            found = {letter: self._letter(query.conversation, letter) for letter in query.letters}
+            found = {letter: self._letter(query.prefix, letter) for letter in query.letters}
             known = {letter: logprob for letter, logprob in found.items() if logprob is not None}
             yield LetterScore.among(query.id, query.letters, known)
 
