@@ -20,7 +20,10 @@ from medasst.text import normalise
 _NO_EXPLANATION = {"nan", "null", "none", "无", "略", "暂无", "暂无解析", "请等待更新"}
 _BLOCK = re.compile(r"^\s*问题[:：]\s*(.*?)\n\s*选项[:：]\s*\n(.*)$", re.DOTALL)
 QUESTION = ("question", "questionstem", "stem", "questiontext", "qtext", "query", "problem", "题目", "题干", "问题")
-_SUBJECT = ("subject", "paper", "unit", "subjectname", "examsubject", "科目")
+_SUBJECT = ("subject", "paper", "unit", "subjectname", "examsubject", "medicaldiscipline", "科目")
+_YEAR = ("year", "examyear", "年份", "年度", "年")
+_EXAM = ("exam", "examname", "examclass", "examtype", "paper", "考试", "试卷")
+_YEAR_IN_TEXT = re.compile(r"(?<!\d)((?:19|20)\d\d)\s*年")
 _EXPLANATION = ("explanation", "analysis", "exp", "rationale", "解析", "答案解析", "解释")
 
 
@@ -29,7 +32,7 @@ class ExamQuestion:
     """A multiple-choice question.
 
     `letters` are those that its options came with, in their order: A, B, D, E where there is no C. `answers` are places in
-    `options`, from 0; several for a multi-answer question.
+    `options`, from 0; several for a multi-answer question. `exam`: the paper or examination that it is of, and its `year`.
     """
 
     id: str  # first 16 hex digits of sha256 over the compact JSON of [question, options]
@@ -40,6 +43,8 @@ class ExamQuestion:
     subject: str = ""
     explanation: str = ""
     source: str = ""
+    year: str = ""
+    exam: str = ""
 
     @classmethod
     def of(
@@ -124,7 +129,10 @@ def parse_exam(row: Mapping[str, JSON], told: Told = Habits) -> ExamQuestion:
     right = right or right_letters(low, options, told)
     explanation = _first(low, *_EXPLANATION)
     explanation = "" if explanation.strip().lower() in _NO_EXPLANATION else explanation
-    return ExamQuestion.of(question, options.texts, right, subject=_first(low, *_SUBJECT), explanation=explanation)
+    exam = _first(low, *_EXAM)
+    year = _first(low, *_YEAR) or "".join(_YEAR_IN_TEXT.findall(exam)[:1])
+    found = ExamQuestion.of(question, options.texts, right, subject=_first(low, *_SUBJECT), explanation=explanation)
+    return replace(found, year=year, exam=exam)
 
 
 def habits(rows: Iterable[Mapping[str, JSON]]) -> Habits:

@@ -1,6 +1,6 @@
 """Tasks → predictions → scores → comparison → report. Gets its systems as objects or as settings; knows no engine."""
 
-from medasst.evaluation import choice, dialogue, letter, option_text, qa  # noqa: F401 - kinds and protocols file themselves
+from medasst.evaluation import choice, dialogue, generate, letter, option_text, qa  # noqa: F401 - kinds and protocols file themselves
 from medasst.evaluation.config import EvaluateConfig, EvaluatedSystem
 from medasst.evaluation.report import EvalReport, TaskSummary
 from medasst.evaluation.run import evaluate

@@ -1,136 +1,23 @@
-"""Questions with options of which one is right. How an option is chosen is a protocol: `option_text.py`, `letter.py`."""
+"""Exam questions: which are asked, and how. The protocols are files of their own; see `options.py`."""
 
 from __future__ import annotations
 
-import math
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from medasst.config import Pattern
 from medasst.data import ExamQuestion, SplitSettings, load_manifest, read_exam
 from medasst.data.exam_mapping import ExamMapping
-from medasst.errors import DataError
-from medasst.evaluation.rows import RowCount
-from medasst.evaluation.task import KINDS, Asking, Common, Item, Record, Scoring, Share, Task, TaskConfig, draw
-from medasst.models import ChoiceScore, LetterScore
-from medasst.registry import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceItem(Item):
-    """A question with one right answer: `answer` is its place in `options`, the label its text."""
-
-    options: tuple[str, ...]
-    answer: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChoiceRecord(Record):
-    """What an engine found likely; `logprobs` are those of the options, in their order, none where the engine failed."""
-
-    options: tuple[str, ...]
-    logprobs: tuple[float, ...] = ()
-
-    def answers(self, item: Item) -> bool:
-        return Record.answers(self, item) and isinstance(item, ChoiceItem) and self.options == item.options
-
-    def weights(self) -> tuple[float, ...]:
-        """What options are compared by, the larger the better; -inf for one that can't be chosen."""
-        return self.logprobs
-
-
-class Chosen(NamedTuple):
-    """The place of the best option, and whether another one is as good; ties go to the first."""
-
-    place: int
-    tie: bool
-
-
-def chosen(record: ChoiceRecord) -> Chosen | None:
-    """None where no option can be chosen: nothing is ever chosen by default."""
-    weights = record.weights()
-    best = max(weights, default=-math.inf)
-    return Chosen(weights.index(best), weights.count(best) > 1) if best > -math.inf else None
-
-
-C = TypeVar("C", bound=ChoiceRecord)
-Found = TypeVar("Found", ChoiceScore, LetterScore)
-
-
-class ChoiceAsking(Asking[ChoiceItem, C]):
-    """A way of choosing an option. Questions with several right answers can't be asked so and are left out."""
-
-    @abstractmethod
-    def prompt(self, question: ExamQuestion) -> str:
-        """What a question is asked with."""
-
-    def item(self, question: ExamQuestion) -> ChoiceItem:
-        """The item of a question with one answer."""
-        (answer,) = question.answers
-        options = question.options
-        return ChoiceItem(question.id, question.source, self.prompt(question), options[answer], options, answer)
-
-    def failed(self, item: ChoiceItem, why: str) -> C:
-        return self.record(
-            id=item.id,
-            source=item.source,
-            prompt=item.prompt,
-            label=item.label,
-            options=item.options,
-            finish_reason="error",
-            error=why,
-        )
-
-    def records(
-        self, items: Sequence[ChoiceItem], scores: Iterator[Found], figures: Callable[[Found], Mapping[str, Any]]
-    ) -> Iterator[C]:
-        """Records from an engine's scores; `figures` are the fields of a record that a score fills."""
-        by_id = {item.id: item for item in items}
-        for score in scores:
-            item = by_id[score.id]
-            if score.error or len(score.logprobs) != len(item.options):
-                yield self.failed(item, score.error or "the engine scored another number of options")
-                continue
-            record = replace(self.failed(item, ""), error=None, logprobs=score.logprobs, **figures(score))
-            best = chosen(record)
-            if best is None:
-                yield replace(record, finish_reason="unparsed")
-            else:
-                yield replace(record, finish_reason="stop", predict=item.options[best.place])
-
-
-PROTOCOLS: Registry[Callable[[], ChoiceAsking[Any]]] = Registry("protocol")
-
-
-class ChoiceScores(NamedTuple):
-    """`accuracy` and `tie` are 0 or 100; `parsed` is 1 where an option was chosen."""
-
-    accuracy: float
-    parsed: float
-    tie: float
-
-
-class Accuracy(Scoring[ChoiceItem, ChoiceRecord, ChoiceScores]):
-    """Whether the right option was chosen. What failed or names no option is wrong."""
-
-    metrics = (
-        Share("accuracy", "Accuracy", lambda s: s.accuracy, compared=True),
-        Share("accuracy_parsed", "Of answered", lambda s: s.accuracy, among=lambda s: s.parsed > 0),
-        Share("ties", "Ties", lambda s: s.tie),
-    )
-    headline = "accuracy"
-    version = "first_best/v1"
-    kept = ChoiceScores
-
-    def score(self, item: ChoiceItem, record: ChoiceRecord) -> ChoiceScores:
-        best = chosen(record)
-        if best is None:
-            return ChoiceScores(0.0, 0.0, 0.0)
-        return ChoiceScores(100.0 * (best.place == item.answer), 1.0, 100.0 * best.tie)
+from medasst.errors import ConfigError, DataError
+from medasst.evaluation.accuracy import Accuracy, ChoiceScores
+from medasst.evaluation.known_choices import check_known
+from medasst.evaluation.options import PROTOCOLS, ChoiceAsking, ChoiceItem, ChoiceRecord, Form
+from medasst.evaluation.rows import RowCount, Rows, SetAside
+from medasst.evaluation.shots import own_shots, shots_of, without
+from medasst.evaluation.task import KINDS, Common, Drawn, Task, TaskConfig, draw
 
 
 @KINDS.register("choice")
@@ -146,6 +33,12 @@ class ChoiceTask(TaskConfig):
     mapping: ExamMapping | None = Field(None, description="which fields hold what, where their names are none that are known")
     split: Literal["all", "test", "validation", "train"] = Field("all", description="the bucket its questions are in")
     protocol: str = Field("option_text/v1", description="how an option is chosen")
+    shots: int = Field(0, ge=0, le=20, description="worked examples before each question")
+    shots_path: Pattern = Field(
+        "", description="files of the examples; by default some of the questions, which aren't asked then"
+    )
+    chat: bool | None = Field(None, description="in the model's chat template, or as one text; by default as the protocol does")
+    turned: bool = Field(False, description="ask each question with its options in every turn of their order, too")
 
     @field_validator("protocol")
     @classmethod
@@ -153,25 +46,74 @@ class ChoiceTask(TaskConfig):
         PROTOCOLS[name]
         return name
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.turned and not PROTOCOLS[self.protocol].lists:
+            raise ValueError(f"{self.protocol} lists no options, whose order could matter; turned = true needs letter/v1")
+        if self.shots_path and not self.shots:
+            raise ValueError("shots_path without shots; say how many, e.g. shots = 5")
+        try:
+            PROTOCOLS[self.protocol](Form(self.chat))
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return self
+
     @property
     def needs_prepared(self) -> bool:
         return self.split != "all"
 
     def task(self, common: Common) -> Task[ChoiceItem, ChoiceRecord, ChoiceScores]:
-        asking, count = PROTOCOLS[self.protocol](), RowCount()
+        count = RowCount()
         questions = []
-        for question in read_exam(self.path, self.recipe, self.layout, mapping=self.mapping, on_bad=count.bad):
+        for question in self._read(self.path, on_bad=count.bad):
             count.good += 1
             questions.append(question)
         wanted = self._split_filter(common)
-        asked = [question for question in questions if wanted(question.question)]
+        asked, disputed = _undisputed([question for question in questions if wanted(question.question)])
         single = [question for question in asked if len(question.answers) == 1]
         if not single:
             raise DataError(f"task {self.name!r} has no item: {self._nothing(count, len(asked))}", self.path)
-        drawn = draw([asking.item(question) for question in single], self.limit or common.limit, common.seed)
+        shots = self._shots(single, common.seed)
+        asking = PROTOCOLS[self.protocol](Form(self.chat, shots, common.decoding))
+        drawn = self._draw(asking, without(single, shots.values()), common)
+        check_known(asking, drawn.items, self.turned)
         chance = 100 * sum(1 / len(item.options) for item in drawn.items) / len(drawn.items)
-        source, left_out = self.recipe or self.name, len(asked) - len(single)
-        return Task(self.name, "choice", source, "questions", asking, Accuracy(), drawn, count.total(), left_out, chance)
+        rows = _with_disputed(count.total(), disputed, self.path)
+        return Task(
+            self.name,
+            "choice",
+            self.recipe or self.name,
+            "orders of options" if self.turned else "questions",
+            asking,
+            Accuracy(asking, turned=self.turned),
+            drawn,
+            rows,
+            len(asked) - len(single),
+            chance,
+        )
+
+    def _read(self, path: str, **settings: Any) -> Iterator[ExamQuestion]:
+        return read_exam(path, self.recipe, self.layout, mapping=self.mapping, **settings)
+
+    def _shots(self, questions: Sequence[ExamQuestion], seed: int) -> dict[str, tuple[ExamQuestion, ...]]:
+        if not self.shots:
+            return {}
+        if self.shots_path:
+            return shots_of(self.shots_path, self._read, self.shots, seed)
+        return own_shots(questions, self.shots, seed, self.name)
+
+    def _draw(self, asking: ChoiceAsking[Any], questions: Sequence[ExamQuestion], common: Common) -> Drawn[ChoiceItem]:
+        if not questions:
+            raise DataError(
+                f"task {self.name!r}: every question is a worked example; take fewer shots, or a shots_path", self.path
+            )
+        grouped = _groups(questions)
+        drawn = draw([asking.item(q, grouped(q)) for q in questions], self.limit or common.limit, common.seed)
+        if not self.turned:
+            return drawn
+        by_id = {question.id: question for question in questions}
+        items = [asking.item(by_id[item.id], item.groups, turn) for item in drawn.items for turn in range(len(item.options))]
+        return replace(drawn, items=tuple(items))
 
     def _split_filter(self, common: Common) -> Callable[[str], bool]:
         """Whether a bare stem lies in the task's split, as the prepared set was split."""
@@ -186,3 +128,32 @@ class ChoiceTask(TaskConfig):
         if count.good:
             return f"none of {count.good} questions is in the split {self.split!r}; take split = 'all', or a larger file"
         return count.total().advice()
+
+
+def _undisputed(questions: Sequence[ExamQuestion]) -> tuple[list[ExamQuestion], list[ExamQuestion]]:
+    """The questions without those that come again with another answer, and these: nobody knows which answer is right."""
+    answers: dict[str, set[tuple[int, ...]]] = {}
+    for question in questions:
+        answers.setdefault(question.id, set()).add(question.answers)
+    disputed = [question for question in questions if len(answers[question.id]) > 1]
+    return [question for question in questions if len(answers[question.id]) == 1], disputed
+
+
+def _with_disputed(rows: Rows, disputed: Sequence[ExamQuestion], path: str) -> Rows:
+    if not disputed:
+        return rows
+    first = f"the question {disputed[0].id} stands there with different answers"
+    return replace(rows, set_aside=(*rows.set_aside, SetAside("disputed_answer", len(disputed), path, 0, first)))
+
+
+def _groups(questions: Iterable[ExamQuestion]) -> Callable[[ExamQuestion], tuple[str, ...]]:
+    """What a question is reported with: its subject, year and exam, where the set has several."""
+
+    def told(question: ExamQuestion) -> dict[str, str]:
+        subject = question.subject.replace(f"{question.year}年", "") if question.year else question.subject
+        exam = "" if question.exam in (question.subject, subject) else question.exam
+        return {"subject": subject, "year": question.year, "exam": exam}
+
+    seen = {pair for question in questions for pair in told(question).items()}
+    kinds = {kind for kind, _ in seen if sum(own == kind for own, _ in seen) > 1}
+    return lambda question: tuple(f"{kind}: {value}" for kind, value in told(question).items() if value and kind in kinds)

@@ -273,8 +273,8 @@ class Judging(Scoring[DialogueItem, DialogueRecord, DialogueScores]):
     def __init__(self, reader: ReplyReader | None = None) -> None:
         self._reader = reader or ReplyReader.standard()
 
-    def group(self, item: DialogueItem) -> str:
-        return item.vignette.category
+    def groups(self, item: DialogueItem) -> tuple[str, ...]:
+        return (item.vignette.category,) if item.vignette.category else ()
 
     def cluster(self, item: DialogueItem) -> str:
         return item.vignette.pair or item.id

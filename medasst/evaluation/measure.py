@@ -102,8 +102,8 @@ def group_results(system: str, task: AnyTask, answered: Answered, how: Bootstrap
     """The rows of each group of a task's items, in the order of the groups' names; none where a task has no groups."""
     places: dict[str, list[int]] = {}
     for place, item in enumerate(task.items):
-        places.setdefault(task.scoring.group(item), []).append(place)
-    places.pop("", None)
+        for group in task.scoring.groups(item):
+            places.setdefault(group, []).append(place)
     rows = []
     for group in sorted(places):
         own = results(system, task, answered.part(places[group]), how)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from medasst.data import ExamQuestion
-from medasst.evaluation.choice import PROTOCOLS, ChoiceAsking, ChoiceItem, ChoiceRecord
+from medasst.evaluation.options import PROTOCOLS, ChoiceAsking, ChoiceItem, ChoiceRecord
 from medasst.models import ChatModel, ChoiceModel, ChoiceQuery
 
 
@@ -26,16 +26,22 @@ class OptionTextRecord(ChoiceRecord):
 
 @PROTOCOLS.register("option_text/v1")
 class OptionText(ChoiceAsking[OptionTextRecord]):
-    """Needs the likelihood of given texts, which few engines tell."""
+    """Needs the likelihood of given texts, which few engines tell. As a chat, the bare question is a user turn."""
 
-    protocol = "option_text/v1"
+    name = "option_text/v1"
+    usual = False
+    lists = False
     needs = "choices"
     record = OptionTextRecord
 
     def prompt(self, question: ExamQuestion) -> str:
-        return f"题目：{question.question}\n答案："
+        return question.question if self.chat else f"题目：{question.question}\n答案："
+
+    def said(self, question: ExamQuestion) -> str:
+        (answer,) = question.answers
+        return question.options[answer]
 
     def answers(self, model: ChatModel, items: Sequence[ChoiceItem]) -> Iterator[OptionTextRecord]:
-        queries = [ChoiceQuery(item.id, item.prompt, item.options) for item in items]
-        scores = cast(ChoiceModel, model).score(queries)
-        return self.records(items, scores, lambda score: {"token_counts": score.token_counts})
+        for alike in self.put_alike(items):
+            scores = cast(ChoiceModel, model).score([ChoiceQuery(item.id, self.put(item), item.options) for item in alike])
+            yield from self.records(alike, scores, lambda score: {"token_counts": score.token_counts})

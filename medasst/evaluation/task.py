@@ -102,6 +102,10 @@ class Asking(ABC, Generic[I, R]):
     def failed(self, item: I, why: str) -> R:
         """The record of an item without an answer."""
 
+    def example(self, item: I) -> str:
+        """All that a model is asked for an item, with roles or worked examples where it has them."""
+        return item.prompt
+
     def cut(self, record: R, before: str) -> R | None:  # noqa: ARG002
         """The record as if the text `before` had stopped the answer; None where answers can't be cut."""
         return None
@@ -222,9 +226,9 @@ class Scoring(ABC, Generic[I, R, S]):
         """What the item hangs together with: items of one cluster are drawn together. By default it stands alone."""
         return item.id
 
-    def group(self, item: I) -> str:  # noqa: ARG002
-        """What the item is reported with besides the whole, such as its category; "" for nothing."""
-        return ""
+    def groups(self, item: I) -> tuple[str, ...]:  # noqa: ARG002
+        """What the item is reported with besides the whole, such as its category; of several kinds perhaps."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)

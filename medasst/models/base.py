@@ -80,7 +80,7 @@ class ChoiceScore:
 
 @dataclass(frozen=True, slots=True)
 class LetterQuery:
-    """What asks for one of these letters: a conversation (the letter is its answer) or raw text (the letter goes on from it)."""
+    """What asks for one of these letters: a conversation (the letter is its answer) or raw text (the letter goes on)."""
 
     id: str
     prefix: Conversation | str

@@ -34,7 +34,7 @@ def next_letters(renderer: Renderer, queries: Iterable[LetterQuery]) -> Iterator
 
 
 def _next(renderer: Renderer, query: LetterQuery, known: dict[tuple[str, str], int]) -> NextLetters:
-    """`known`: ids by what the letter comes after, since rendering long examples once a letter costs more than a small model."""
+    """`known`: ids by what a letter comes after: rendering long worked examples for each letter anew costs much."""
     ids, start = renderer.choice(query.prefix, query.letters[0])
     tail = query.prefix[-_TAIL:] if isinstance(query.prefix, str) else ""
     found = []

@@ -276,7 +276,7 @@ class LocalModel:
 
     @torch.inference_mode()
     def _letters(self, part: list[NextLetters], known: int, cache: DynamicCache) -> list[list[float]]:
-        """The log-probabilities of each query's letters; `known` tokens of all prompts are in the cache, which stays as it is."""
+        """The log-probabilities of each query's letters; the first `known` tokens are in the cache, which stays as it is."""
         device = self.model.device
         rest = [query.prompt[known:] for query in part]
         width = max(map(len, rest))
@@ -291,12 +291,12 @@ class LocalModel:
         return [row[query.letters].tolist() for row, query in zip(logprobs, part, strict=True)]
 
 
-def _prefix(choices: Sequence[Choice]) -> Sequence[int]:
+def _prefix(choices: Sequence[Choice]) -> list[int]:
     """What all options come after. Tokenised together with an option a prefix may end differently, but never begin so."""
     return shared_start([choice.ids[: choice.start] for choice in choices]) or choices[0].ids[:1]
 
 
-def shared_start(rows: Sequence[Sequence[int]]) -> Sequence[int]:
+def shared_start(rows: Sequence[list[int]]) -> list[int]:
     """What all rows begin with; nothing where there are none."""
     if not rows:
         return []

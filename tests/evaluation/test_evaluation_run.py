@@ -290,8 +290,8 @@ def test_without_texts_no_question_and_no_answer_is_shown(job: Callable[..., Eva
         ({"tasks": [{"name": "t", "path": "x"}]}, "'tasks.0.kind' is missing"),
         ({"tasks": [{"name": "t", "kind": "qa", "path": "x", "split": "test"}]}, "unknown key 'tasks.0.split'"),
         (
-            {"tasks": [{"name": "t", "kind": "choice", "path": "x", "shots": 5}]},
-            "unknown key 'tasks.0.shots'",
+            {"tasks": [{"name": "t", "kind": "choice", "path": "x", "shot": 5}]},
+            "unknown key 'tasks.0.shot'",
         ),
         ({"tasks": [{"name": "t", "kind": "choice", "path": "x", "recipe": "cmexam", "split": "test"}]}, "needs data"),
     ],
