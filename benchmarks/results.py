@@ -44,6 +44,8 @@ _PROTOCOLS = {
     "are not listed. That favours options that read naturally there, and isn't comparable with results by letter.",
     "letter/v1": "options are listed with their letters, and the letter that is likeliest as the beginning of the answer "
     "counts. A weak model may prefer one letter throughout.",
+    "generate/v1": "options are listed with their letters, and the answer that the model writes is read, strictly, then "
+    "leniently; what names no single option is unparsed and counts as wrong.",
 }
 _EXAM_NOTES = (
     "The public exams may be in the pretraining text of any base; a figure above guessing is then memory in part.",
@@ -200,7 +202,7 @@ def _exams(found: Finished, system: str) -> list[str]:
             f"### {task['name']}",
             "",
             f"{task['n']} of {task['available']:,} questions{left_out}; guessing gets {task['chance']:.1f} %.",
-            f"Protocol `{task['protocol']}`: {_PROTOCOLS[task['protocol']]}",
+            f"Protocol `{task['protocol']}`: {_PROTOCOLS[task['protocol'].partition(',')[0]]}",
             "",
         ]
         body = [

@@ -75,10 +75,13 @@ class ChoiceTask(TaskConfig):
             raise DataError(f"task {self.name!r} has no item: {self._nothing(count, len(asked))}", self.path)
         shots = self._shots(single, common.seed)
         asking = PROTOCOLS[self.protocol](Form(self.chat, shots, common.decoding))
-        drawn = self._draw(asking, without(single, shots.values()), common)
+        left = without(single, shots.values())
+        drawn = self._draw(asking, left, common)
         check_known(asking, drawn.items, self.turned)
         chance = 100 * sum(1 / len(item.options) for item in drawn.items) / len(drawn.items)
-        rows = _with_disputed(count.total(), disputed, self.path)
+        rows = count.total()
+        rows = self._set_aside(rows, "disputed_answer", disputed, "stands there with different answers")
+        rows = self._set_aside(rows, "worked_example", _missing(single, left), "is a worked example, or has its words")
         return Task(
             self.name,
             "choice",
@@ -115,6 +118,12 @@ class ChoiceTask(TaskConfig):
         items = [asking.item(by_id[item.id], item.groups, turn) for item in drawn.items for turn in range(len(item.options))]
         return replace(drawn, items=tuple(items))
 
+    def _set_aside(self, rows: Rows, reason: str, questions: Sequence[ExamQuestion], why: str) -> Rows:
+        if not questions:
+            return rows
+        first = SetAside(reason, len(questions), self.path, 0, f"the question {questions[0].id} {why}")
+        return replace(rows, set_aside=(*rows.set_aside, first))
+
     def _split_filter(self, common: Common) -> Callable[[str], bool]:
         """Whether a bare stem lies in the task's split, as the prepared set was split."""
         if self.split == "all" or common.prepared is None:
@@ -139,11 +148,9 @@ def _undisputed(questions: Sequence[ExamQuestion]) -> tuple[list[ExamQuestion], 
     return [question for question in questions if len(answers[question.id]) == 1], disputed
 
 
-def _with_disputed(rows: Rows, disputed: Sequence[ExamQuestion], path: str) -> Rows:
-    if not disputed:
-        return rows
-    first = f"the question {disputed[0].id} stands there with different answers"
-    return replace(rows, set_aside=(*rows.set_aside, SetAside("disputed_answer", len(disputed), path, 0, first)))
+def _missing(questions: Sequence[ExamQuestion], left: Sequence[ExamQuestion]) -> list[ExamQuestion]:
+    there = {question.id for question in left}
+    return [question for question in questions if question.id not in there]
 
 
 def _groups(questions: Iterable[ExamQuestion]) -> Callable[[ExamQuestion], tuple[str, ...]]:

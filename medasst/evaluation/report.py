@@ -30,7 +30,8 @@ class TaskSummary:
     """What a task asked: `n` items of `available`, what became of the rows they were read from, and which were no items.
 
     `scoring` is the version of how answers are read and scored; `metrics` are the labels of its metrics by their names;
-    `chance` is what guessing gets of the `headline`, in percent; `note`: what to know about the figures.
+    `chance` is what guessing gets of the `headline`, in percent; `note`: what to know about the figures; `prompt`: all that is
+    asked for the first item.
     """
 
     name: str
@@ -48,6 +49,7 @@ class TaskSummary:
     headline: str
     metrics: Mapping[str, str]
     note: str
+    prompt: str
 
     @classmethod
     def of(cls, task: AnyTask) -> TaskSummary:
@@ -68,12 +70,13 @@ class TaskSummary:
             headline=task.scoring.headline,
             metrics={metric.name: metric.label for metric in task.scoring.metrics},
             note=task.scoring.note,
+            prompt=task.asking.example(task.items[0]),
         )
 
     def without_texts(self) -> TaskSummary:
-        """The summary without what stood in a row that was set aside."""
+        """The summary without what stood in a row that was set aside, and without the example of what is asked."""
         bare = tuple(replace(part, detail="") for part in self.rows.set_aside)
-        return replace(self, rows=replace(self.rows, set_aside=bare))
+        return replace(self, rows=replace(self.rows, set_aside=bare), prompt="")
 
 
 @dataclass(frozen=True, slots=True)

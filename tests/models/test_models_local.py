@@ -83,6 +83,32 @@ def test_letters_are_what_comes_next(family: str, request: pytest.FixtureRequest
         assert scores[talk.id].listed == (True, True, True)
 
 
+@pytest.mark.parametrize("family", ["gemma", "llama"])
+def test_what_queries_begin_with_is_read_once(
+    family: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts after a worked example, in batches of two or three, against each read by itself."""
+    model: LocalModel = request.getfixturevalue(family)
+    monkeypatch.setattr("medasst.models.local.LETTER_TOKENS", 60)
+    stems = ["咳嗽", "感冒发烧吃什么药好？", "多喝温水" * 4, "注意", "休息。"]
+    texts = ["孩子咳嗽有痰怎么办？答案：A\n\n" + stem + "答案：" for stem in stems]
+    letters = {s.id: s for s in model.letters([LetterQuery(text, text, ("A", "B")) for text in texts])}
+    options = ("多喝温水", "吃药", "A")
+    choices = {s.id: s for s in model.score([ChoiceQuery(text, text, options) for text in texts])}
+    for text in texts:
+        alone = naive(model, ChoiceQuery(text, text, ("A", "B")))
+        assert letters[text].logprobs == pytest.approx(alone.logprobs, abs=1e-4)
+        assert choices[text].logprobs == pytest.approx(naive(model, ChoiceQuery(text, text, options)).logprobs, abs=1e-3)
+
+
+def test_queries_that_are_all_the_same(llama: LocalModel) -> None:
+    letters = [LetterQuery(name, "发烧吃什么？答案：", ("A", "B")) for name in "xy"]
+    first, second = llama.letters(letters)
+    assert first.error is None and first.logprobs == pytest.approx(second.logprobs)
+    one, other = llama.score([ChoiceQuery(name, "发烧吃什么？答案：", ("药", "温水")) for name in "xy"])
+    assert one.error is None and one.logprobs == pytest.approx(other.logprobs)
+
+
 def test_what_is_no_letter_of_the_vocabulary_fails_alone(llama: LocalModel) -> None:
     long = Conversation.of([("user", "发烧" * 300)])
     queries = [
