@@ -119,4 +119,4 @@ def test_it_needs_a_finished_run(results: ModuleType, tmp_path: Path) -> None:
 
 def test_it_runs_as_a_script(finished: Path) -> None:
     done = subprocess.run([sys.executable, SCRIPT, finished], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("# Results") and "Protocol `option_text/v1`" in done.stdout
+    assert done.stdout.startswith("# Results") and "Protocol `option_text/v1, 0 shots, text, " in done.stdout
