@@ -87,6 +87,10 @@ class Comparison:
         if complaints and not reasons:
             each = [self._desk.rules.formulary.reasons([product.contents], complaints) for product in products]
             reasons = [one[0] for one in each if one]
+        if len(reasons) > 1 and len(set(reasons)) == 1:
+            names = "、".join(product.short_name for product in products)
+            yield self._desk.say["differ_little"].format(products=names, text=reasons[0]), None
+            return
         for place, product in enumerate(products):
             section = product.section("indications")
             if len(reasons) == len(products):

@@ -10,7 +10,7 @@ from medasst.assistant.counter import Counsel, Counter
 from medasst.assistant.dosage import how
 from medasst.assistant.follow import FollowUps
 from medasst.assistant.products import ProductAnswers
-from medasst.assistant.reactions import Reactions
+from medasst.assistant.reactions import Blamed, Reactions
 from medasst.assistant.request import Request
 from medasst.assistant.said import NOTHING, Said
 from medasst.assistant.shop import Shop, ShopTalk
@@ -64,6 +64,8 @@ class Found:
         changed: what a new fact changes, other than that a medicine like those shown is taken; None: nothing was shown before,
             or the turn tells nothing of this person.
         reaction: an adverse reaction that is told.
+        blamed: of a medicine after which a reaction was told before: that it isn't to be used again where the turn asks of it,
+            else that it stays off.
         answers: to what is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for it;
             `follow`: to what is asked about the complaint that was told.
         denied: signs with which one would go to a doctor that the last turn says this person doesn't have, in words; `denies`:
@@ -89,6 +91,7 @@ class Found:
     stopped: frozenset[str] = frozenset()
     changed: Changed | None = None
     reaction: Record | None = None
+    blamed: Answer | None = None
     answers: tuple[Act, ...] = ()
     shop: tuple[Act, ...] = ()
     vetted: Answer | None = None
@@ -141,6 +144,10 @@ class Searcher:
                 written = None
         counsel = self._counter.counsel(request) if complains else None
         changed = self._changed(request, said)
+        blamed = self._reactions.blamed(request)
+        if blamed is not None:
+            counsel, changed = counsel and self._without(blamed, counsel), changed and self._not_fitting(blamed, changed)
+            answers = () if request.subject and all(self._is(blamed, one) for one in request.subject) else answers
         return Found(
             said=said,
             alarms=alarms,
@@ -154,10 +161,13 @@ class Searcher:
             stopped=frozenset(
                 product.sku
                 for product in request.subject
-                if any(f.stops for f in rules.checks(product, told.current)) or self._counter.unsuited(request, product)
+                if any(f.stops for f in rules.checks(product, told.current))
+                or self._counter.unsuited(request, product)
+                or (blamed is not None and self._is(blamed, product))
             ),
             changed=changed,
             reaction=self._reactions.told(request),
+            blamed=self._still_blamed(blamed, request, said) if blamed else None,
             answers=answers,
             shop=tuple(self._talk.answer(request)),
             vetted=Answer((written.row.answer,), written.sources, written.offers) if written is not None else None,
@@ -173,6 +183,29 @@ class Searcher:
             conflicts=any(_told_now(request, slot) == "yes" for slot in _HISTORY),
             reach=self._talk.reach,
         )
+
+    def _is(self, blamed: Blamed, product: Product) -> bool:
+        """Whether a product is the medicine that a reaction is told of, or holds the same."""
+        names = {one.substance for concept in blamed.concepts for one in self._rules.formulary.contents(concept).substances}
+        held = {one.substance for one in product.contents.substances}
+        return blamed.words in product.name or product.short_name in blamed.words or not names.isdisjoint(held)
+
+    def _without(self, blamed: Blamed, counsel: Counsel) -> Counsel:
+        """Counsel that offers it to nobody again, nor tells why it isn't offered."""
+        offers = tuple(offer for offer in counsel.offers if not self._is(blamed, offer.product))
+        refused = tuple(one for one in counsel.refused if one.medicine not in blamed.words and blamed.words not in one.medicine)
+        return replace(counsel, offers=offers, refused=refused)
+
+    def _not_fitting(self, blamed: Blamed, changed: Changed) -> Changed:
+        return replace(changed, stay=tuple(product for product in changed.stay if not self._is(blamed, product)))
+
+    def _still_blamed(self, blamed: Blamed, request: Request, said: Said) -> Answer | None:
+        """What follows of a reaction told in an earlier turn."""
+        say = self._rules.book.reactions
+        asked = [product for product in request.subject if self._is(blamed, product)]
+        forms = say.never_again if asked and request.asked_at == request.told.turn else say.still_stopped
+        text = said.form(forms, medicine=blamed.words, reaction=blamed.felt)
+        return Answer((text,), otherwise=not asked) if text else None
 
     def _is_state(self, finding: Mention) -> bool:
         """Whether it is how somebody is (怀孕), nothing to complain of."""

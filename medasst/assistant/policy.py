@@ -61,6 +61,8 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     acts += [*_gate(request, found, say), *([found.reaction] if found.reaction else [])]
     answers = list(_answers(request, found))
     acts += answers
+    if found.blamed and not found.reaction:
+        acts.append(found.blamed)
     if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers):
         goes_on = _kinds(request) <= _GOING_ON or _only_adds(request)
         acts += _counsel(found.counsel, found, say, goes_on=goes_on, adds=_only_tells(request))
@@ -216,7 +218,8 @@ def _changed(found: Found, say: Replies) -> list[Act]:
     if found.changed is None or not found.changed.stopped:
         return []
     acts: list[Act] = [_told_of(say.no_longer, found.changed.products, found.said)]
-    acts += [_warn(finding) for finding in found.changed.stopped[:_AGAINST]]
+    minds = _minds(found.counsel, found.said) if found.counsel else []
+    acts += minds or [_warn(finding) for finding in found.changed.stopped[:_AGAINST]]
     return [*acts, _told_of(say.still, found.changed.stay, found.said)] if found.changed.stay else acts
 
 

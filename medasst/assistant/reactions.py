@@ -38,6 +38,19 @@ class _Told(NamedTuple):
     row: ReactionRow
 
 
+class Blamed(NamedTuple):
+    """A medicine after which something was felt.
+
+    Attributes:
+        words: the medicine as it was told; concepts: as drugs.toml names it; empty where only a kind of it was told.
+        felt: what was felt.
+    """
+
+    words: str
+    concepts: tuple[str, ...]
+    felt: str
+
+
 class Reactions:
     """Finds reactions by `reactions.toml`.
 
@@ -65,6 +78,24 @@ class Reactions:
             return None
         told = next(self._in(readings, request.told.turn), None)
         return self._record(told, readings[-1]) if told else None
+
+    def blamed(self, request: Request) -> Blamed | None:
+        """The medicine after which the conversation told a reaction that isn't expected of it; None: none was told."""
+        readings = request.told.readings
+        for place in range(request.told.turn + 1):
+            told = next(self._in(readings, place), None)
+            if told is None or told.row.expected:
+                continue
+            drugs = [one for one in readings[place].drugs() if told.medicine in (one.words, wording(one.words))]
+            if not any(self._is_one(one) for one in drugs):  # 吃了咳嗽药起疹子, and then 就那个枇杷膏
+                drugs = [one for reading in readings[place : place + 2] for one in reading.drugs()]
+            named = [one for one in drugs if self._is_one(one)]
+            return Blamed(named[-1].words if named else told.medicine, tuple(one.concept for one in named), told.felt)
+        return None
+
+    def _is_one(self, drug: Mention) -> bool:
+        """Whether it names a medicine, no kind of them."""
+        return drug.concept not in self._treats
 
     def _in(self, readings: Sequence[Reading], place: int) -> Iterator[_Told]:
         """The reactions that one turn tells."""

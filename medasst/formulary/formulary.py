@@ -124,14 +124,17 @@ class Formulary:
             complaints: names of rows that count before others.
 
         Returns:
-            A phrase for each; empty where no row speaks of all of them by different choices.
+            A phrase for each; the same for those that one of the complaints may be treated with alike; empty where no row
+            speaks of all of them.
         """
-        rows = sorted(self._offering, key=lambda row: row.name not in complaints)
-        for row in rows:
+        alike: list[str] = []
+        for row in sorted(self._offering, key=lambda row: row.name not in complaints):
             found = [reason for medicine in medicines if (reason := _reason(row, medicine))]
             if len(found) == len(medicines) and len(set(found)) == len(found):
                 return found
-        return []
+            if len(found) == len(medicines) and row.name in complaints:
+                alike = alike or found
+        return alike
 
     def minds(self, complaints: Collection[str], told: Collection[str]) -> list[MindRow]:
         """What somebody must mind with complaints, in the order of the table.

@@ -115,6 +115,8 @@ class ReactionTexts(Config):
     report: str
     ask: str
     some_medicine: str
+    never_again: Forms
+    still_stopped: Forms
     reaction: tuple[ReactionRow, ...]
 
 
