@@ -21,7 +21,9 @@ from medasst.weights import fingerprint as base_fingerprint
 Opener = Callable[[], ChatModel]
 
 # Settings that change how fast an answer comes, or what it is called, but not what it says.
-_INDIFFERENT = frozenset({"name", "threads", "parallel", "api_key_env", "adapter", "data", "of", "choice_engine"})
+_INDIFFERENT = frozenset(
+    {"name", "threads", "parallel", "timeout", "per_minute", "api_key_env", "adapter", "data", "of", "choice_engine"}
+)
 
 
 class Guard(Protocol):

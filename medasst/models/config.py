@@ -22,6 +22,8 @@ class SystemConfig(Config):
     url: str | None = Field(None, description="openai: the endpoint, ending in /v1")
     model: str | None = Field(None, description="openai: the model's name there")
     api_key_env: str | None = Field(None, description="openai: the environment variable that holds the key")
+    timeout: float = Field(300.0, gt=0, description="openai: seconds that a reply may keep us waiting for its next piece")
+    per_minute: int | None = Field(None, ge=1, description="openai: requests a minute at most; as many as it bears by default")
 
     threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
     parallel: int | None = Field(None, ge=1, description="answers in the making at a time; the engine's own default if unset")
