@@ -10,17 +10,19 @@ from typing import Any
 
 from medasst.errors import InputError, UnsupportedError
 from medasst.evaluation.predictions import PredictionFile, write_records
+from medasst.evaluation.shelf import LazySequence
 from medasst.evaluation.systems import Opener, System
 from medasst.evaluation.task import AnyTask, Record
 from medasst.models import ChatModel
 from medasst.progress import Progress
 
-Answers = dict[tuple[str, str], list[Record]]  # by system and task; a task that a system can't do is absent
+Answers = dict[tuple[str, str], Sequence[Record]]  # by system and task; a task that a system can't do is absent
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a system had to do for a task; `superseded` is where answers under other settings went."""
+    """What a system had to do for a task; `superseded` is where answers under other settings went, `unreadable` counts lines of
+    its file that held no answer."""
 
     system: str
     task: str
@@ -28,6 +30,7 @@ class Work:
     reused: int
     seconds: float
     superseded: str | None
+    unreadable: int
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ def ask_all(run: Run, systems: Sequence[System], tasks: Sequence[AnyTask]) -> An
     return found
 
 
-def _ask(run: Run, system: System, tasks: Sequence[AnyTask]) -> Iterator[tuple[str, list[Record]]]:
+def _ask(run: Run, system: System, tasks: Sequence[AnyTask]) -> Iterator[tuple[str, Sequence[Record]]]:
     """Every task's records. A model is loaded when its first missing item comes up, and let go before the next one is."""
     rounds: dict[Opener, list[AnyTask]] = {}
     for task in tasks:
@@ -91,29 +94,29 @@ class _Lazy:
         return self._model
 
 
-def _ask_task(run: Run, system: System, model: _Lazy, task: AnyTask) -> list[Record] | None:
+def _ask_task(run: Run, system: System, model: _Lazy, task: AnyTask) -> Sequence[Record] | None:
     """One task's records, asking only for what is missing; None where the engine can't do it."""
     store = run.predictions(system, task)
-    known = store.usable(task.items)
-    missing = [item for item in task.items if item.id not in known]
+    missing = store.missing(task.items)
+    known = len(task.items) - len(missing)
     began, stage = time.perf_counter(), f"{system.name}: {task.name}"
     if missing:
         if task.asking.needs not in model().capabilities:
             return None
-        run.progress(stage, len(known), len(task.items))
+        run.progress(stage, known, len(task.items))
         try:
-            for done, record in enumerate(task.asking.answers(model(), missing), len(known) + 1):
+            for done, record in enumerate(task.asking.answers(model(), missing), known + 1):
                 store.append(record)
                 run.progress(stage, done, len(task.items))
         except UnsupportedError:
             return None
     seconds = round(time.perf_counter() - began, 1)
     superseded = str(store.superseded) if store.superseded else None
-    run.work.append(Work(system.name, task.name, len(missing), len(known), seconds, superseded))
+    run.work.append(Work(system.name, task.name, len(missing), known, seconds, superseded, store.unreadable))
     return store.final(task.items)
 
 
-def _cut(run: Run, system: System, tasks: Sequence[AnyTask], found: Answers) -> Iterator[tuple[str, list[Record]]]:
+def _cut(run: Run, system: System, tasks: Sequence[AnyTask], found: Answers) -> Iterator[tuple[str, Sequence[Record]]]:
     """The answers of another system up to the first `cut_at`, to the tasks whose answers can be cut."""
     for task in tasks:
         whole = found.get((system.of, task.name))
@@ -121,8 +124,26 @@ def _cut(run: Run, system: System, tasks: Sequence[AnyTask], found: Answers) -> 
             if task.asking.needs == "stream":
                 raise InputError(f"system {system.name!r} cuts the answers of {system.of!r}, which is not evaluated")
             continue
-        cut = [task.asking.cut(record, system.cut_at) for record in whole]
-        records = [record for record in cut if record is not None]
-        if len(records) == len(whole):
+        records = _Cut(task, whole, system.cut_at)
+        if whole and records.possible:
             write_records(run.out / "predictions" / system.name / f"{task.name}.jsonl", records)
             yield task.name, records
+
+
+class _Cut(LazySequence[Record]):
+    """Answers to a task as if the text `before` had stopped each."""
+
+    def __init__(self, task: AnyTask, whole: Sequence[Record], before: str) -> None:
+        self._task, self._whole, self._before = task, whole, before
+
+    @property
+    def possible(self) -> bool:
+        """Whether answers to such a task can be cut at all."""
+        return self._task.asking.cut(self._whole[0], self._before) is not None
+
+    def at(self, place: int) -> Record:
+        found: Record = self._task.asking.cut(self._whole[place], self._before)
+        return found
+
+    def __len__(self) -> int:
+        return len(self._whole)

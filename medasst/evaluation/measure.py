@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+from medasst.evaluation.shelf import Picked
 from medasst.evaluation.statistics import Bootstrap, Verdict, finite, judge
 from medasst.evaluation.task import AnyTask, Differing, Metric, Record, Scores
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +74,7 @@ class Answered(NamedTuple):
 
     def part(self, places: Sequence[int]) -> Answered:
         """What stands at these places."""
-        return Answered(_at(self.records, places), _at(self.scores, places), _at(self.clusters, places))
-
-
-def _at(column: Sequence[T], places: Sequence[int]) -> list[T]:
-    return [column[place] for place in places]
+        return Answered(Picked(self.records, places), Picked(self.scores, places), Picked(self.clusters, places))
 
 
 # By system and task; a task that a system can't do is absent.

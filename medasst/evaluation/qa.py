@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -16,11 +17,15 @@ from medasst.data.layouts import Mapped
 from medasst.errors import DataError
 from medasst.evaluation.metrics import score_text
 from medasst.evaluation.rows import RowCount
+from medasst.evaluation.shelf import Picked
 from medasst.evaluation.task import KINDS, Asking, Common, Item, Metric, Record, Scoring, Share, Task, TaskConfig, draw
 from medasst.models import ChatModel, Completion, Decoding
 from medasst.registry import did_you_mean
 
 SPLITS: tuple[Literal["test", "validation"], ...] = ("test", "validation")
+SINGLE, SEVERAL = "single turn", "several turns"  # groups of items
+_WINDOW = 2048  # items that an engine gets at a time
+_GRAM = 4  # characters
 _SPEAKER = {"system": "", "user": "用户：", "assistant": "助手："}
 
 
@@ -32,7 +37,11 @@ class QaItem(Item):
 
 
 class QaScores(NamedTuple):
-    """Scores in percent, sizes in characters; `unstopped` is 100 where the token limit ended the answer."""
+    """Scores and shares in percent, sizes in characters.
+
+    `repetition`: of the answer's runs of 4 characters, those that stood in it before (Welleck et al. 2020, arXiv:1908.04319).
+    `unstopped` is 100 where the token limit ended the answer.
+    """
 
     bleu_4: float
     rouge_1: float
@@ -40,6 +49,7 @@ class QaScores(NamedTuple):
     rouge_l: float
     predicted_chars: float
     label_chars: float
+    repetition: float
     unstopped: float
 
 
@@ -54,16 +64,18 @@ class Generating(Asking[QaItem, Record]):
         self.protocol = f"greedy_{decoding.max_new_tokens}/v1"
 
     def answers(self, model: ChatModel, items: Sequence[QaItem]) -> Iterator[Record]:
-        by_id = {item.id: item for item in items}
-        completions: Iterable[Completion] = model.generate([item.history for item in items], self.decoding)
-        for found in completions:
-            item = by_id[found.id]
-            if found.finish_reason == "error":
-                yield self.failed(item, found.error or "the engine failed")
-            else:
-                yield replace(
-                    self.failed(item, ""), predict=writable(found.text), finish_reason=found.finish_reason, error=None
-                )
+        """The longest first, of like length together: what is too large fails early, and little is padded."""
+        sizes = array("q", (sum(len(m.content) for m in item.history.messages) for item in items))
+        order = sorted(range(len(items)), key=lambda place: -sizes[place])
+        for start in range(0, len(order), _WINDOW):
+            by_id = {item.id: item for item in Picked(items, order[start : start + _WINDOW])}
+            for found in model.generate([item.history for item in by_id.values()], self.decoding):
+                yield self._record(by_id[found.id], found)
+
+    def _record(self, item: QaItem, found: Completion) -> Record:
+        if found.finish_reason == "error":
+            return self.failed(item, found.error or "the engine failed")
+        return replace(self.failed(item, ""), predict=writable(found.text), finish_reason=found.finish_reason, error=None)
 
     def failed(self, item: QaItem, why: str) -> Record:
         return Record(id=item.id, source=item.source, prompt=item.prompt, label=item.label, finish_reason="error", error=why)
@@ -90,13 +102,22 @@ class Likeness(Scoring[QaItem, Record, QaScores]):
         Metric("rouge_2", "ROUGE-2", lambda s: s.rouge_2, compared=True),
         Metric("rouge_l", "ROUGE-L", lambda s: s.rouge_l, compared=True),
         Metric("length_ratio", "Length ratio", lambda s: s.predicted_chars, per=lambda s: s.label_chars, digits=2),
+        Metric("repetition", "Repetition", lambda s: s.repetition, less_is_better=True),
         Share("unstopped", "Did not stop", lambda s: s.unstopped, less_is_better=True),
     )
     headline = "rouge_l"
     note = (
         "BLEU and ROUGE count characters and words shared with one reference answer. They tell whether an answer sounds like "
-        "the reference, not whether it is right or safe. Length ratio: characters of all answers over those of all references."
+        "the reference, not whether it is right or safe. Length ratio: characters of all answers over those of all references. "
+        "Repetition: of an answer's runs of 4 characters, how many in a hundred stood in it before."
     )
+
+    def __init__(self, *, sources: bool = False, turns: bool = False) -> None:
+        """`sources`, `turns`: whether items are reported by their source, and by whether they come after other turns."""
+        self._sources, self._turns = sources, turns
+
+    def groups(self, item: QaItem) -> tuple[str, ...]:
+        return (*([item.source] if self._sources else []), *([SEVERAL if _is_multi(item) else SINGLE] if self._turns else []))
 
     def cluster(self, item: QaItem) -> str:
         return item.id.partition("#")[0]
@@ -110,8 +131,19 @@ class Likeness(Scoring[QaItem, Record, QaScores]):
             found.rouge_l,
             float(len(record.predict)),
             float(len(item.label)),
+            repetition(record.predict),
             100.0 * (record.finish_reason == "length"),
         )
+
+
+def repetition(text: str) -> float:
+    """Of its runs of 4 characters, how many in a hundred stood in it before; 0 for a text of fewer."""
+    runs = len(text) - _GRAM + 1
+    return 100.0 * (1 - len({text[i : i + _GRAM] for i in range(runs)}) / runs) if runs > 0 else 0.0
+
+
+def _is_multi(item: QaItem) -> bool:
+    return sum(message.role == "user" for message in item.history.messages) > 1
 
 
 @KINDS.register("qa")
@@ -128,14 +160,22 @@ class QaTask(TaskConfig):
     mapping: Mapped | None = Field(None, description="which fields hold what, where there is no recipe and no layout")
 
     def task(self, common: Common) -> Task[QaItem, Record, QaScores]:
-        count = RowCount()
-        found = [item for conversation in self._conversations(count) for item in qa_items(conversation)]
+        count, sources, turns = RowCount(), set[str](), set[bool]()
+
+        def found() -> Iterator[QaItem]:
+            for conversation in self._conversations(count):
+                for item in qa_items(conversation):
+                    sources.add(item.source)
+                    turns.add(_is_multi(item))
+                    yield item
+
+        drawn = draw(found(), self.limit or common.limit, common.seed)
         rows = count.total()
-        if not found:
+        if not drawn.available:
             raise DataError(f"task {self.name!r} has no item: {self._nothing(count)}", self.path)
-        drawn = draw(found, self.limit or common.limit, common.seed)
         source = self.source or self.recipe or self.name
-        return Task(self.name, "qa", source, "assistant turns", Generating(common.decoding), Likeness(), drawn, rows)
+        scoring = Likeness(sources=len(sources) > 1, turns=len(turns) > 1)
+        return Task(self.name, "qa", source, "assistant turns", Generating(common.decoding), scoring, drawn, rows)
 
     @property
     def _of_prepared_set(self) -> bool:

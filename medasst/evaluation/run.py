@@ -13,13 +13,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from medasst.disk import write_json, write_text
+from medasst.disk import write_json, written_whole
 from medasst.errors import ConfigError, Stopped
 from medasst.evaluation.ask import Run, Work, ask_all
 from medasst.evaluation.config import EvaluateConfig, baseline_of
 from medasst.evaluation.measure import Answered
 from medasst.evaluation.page import write_page
 from medasst.evaluation.report import EvalReport, build_report
+from medasst.evaluation.shelf import figures
 from medasst.evaluation.systems import Guard, System, systems_of
 from medasst.evaluation.task import AnyTask, Record
 from medasst.models import ChatModel
@@ -82,14 +83,15 @@ def evaluate(
 
 def _scored(run: Run, system: str, task: AnyTask, records: Sequence[Record]) -> Answered:
     """The records with their items' scores, which are written down so that any figure can be traced to its items."""
-    scores = []
-    for score in task.scoring.scores(task.items, records):
-        scores.append(score)
-        run.progress(f"scoring {system}: {task.name}", len(scores), len(records))
-    clusters = [task.scoring.cluster(item) for item in task.items]
-    rows = zip(records, clusters, scores, strict=True)
-    lines = (json.dumps({"id": record.id, "cluster": cluster, **score._asdict()}) for record, cluster, score in rows)
-    write_text(run.out / "scores" / system / f"{task.name}.jsonl", "".join(f"{line}\n" for line in lines))
+    scores = figures(task.scoring.kept)
+    clusters: list[str] = []
+    path = run.out / "scores" / system / f"{task.name}.jsonl"
+    with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as sink:
+        for item, record, score in zip(task.items, records, task.scoring.scores(task.items, records), strict=True):
+            scores.append(score)
+            clusters.append(sys.intern(task.scoring.cluster(item)))
+            sink.write(json.dumps({"id": record.id, "cluster": clusters[-1], **score._asdict()}) + "\n")
+            run.progress(f"scoring {system}: {task.name}", len(scores), len(records))
     return Answered(records, scores, clusters)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
@@ -20,6 +20,7 @@ from pydantic import Field, ModelWrapValidatorHandler, StringConstraints, Valida
 from medasst.config import Config
 from medasst.errors import InputError
 from medasst.evaluation.rows import Rows
+from medasst.evaluation.shelf import Picked, Shelf
 from medasst.evaluation.statistics import (
     NO_DIFFERENCE,
     Bootstrap,
@@ -235,7 +236,7 @@ class Scoring(ABC, Generic[I, R, S]):
 class Drawn(Generic[I]):
     """The items that are asked, of `available` different ones; `repeated` counts those whose id came before."""
 
-    items: tuple[I, ...]
+    items: Sequence[I]
     available: int
     repeated: int
 
@@ -264,7 +265,7 @@ class Task(Generic[I, R, S]):
     chance: float | None = None
 
     @property
-    def items(self) -> tuple[I, ...]:
+    def items(self) -> Sequence[I]:
         """What is asked, in the order of the draw."""
         return self.drawn.items
 
@@ -319,8 +320,25 @@ class TaskConfig(Config):
 KINDS: Registry[type[TaskConfig]] = Registry("kind of task")
 
 
-def draw(found: Sequence[I], limit: int | None, seed: int) -> Drawn[I]:
-    """`limit` of the items. Each one's place depends on seed and id alone: a larger limit or more data never reshuffles."""
-    unique = {item.id: item for item in reversed(found)}  # the first of an id stays
-    order = sorted(unique.values(), key=lambda item: hashlib.sha256(f"{seed}:{item.id}".encode()).digest())
-    return Drawn(tuple(order[:limit]), len(unique), len(found) - len(unique))
+def draw(found: Iterable[I], limit: int | None, seed: int) -> Drawn[I]:
+    """`limit` of the items. Each one's place depends on seed and id alone: a larger limit or more data never reshuffles.
+
+    Of one id the first stays. What is read goes to disk, and of what a limit leaves out hardly anything does.
+    """
+    shelf: Shelf[I] = Shelf()
+    kept: list[tuple[bytes, int]] = []
+    known: set[bytes] = set()
+    repeated, last = 0, b"\xff" * 32
+    for item in found:
+        place = hashlib.sha256(f"{seed}:{item.id}".encode()).digest()
+        if (short := place[:16]) in known:
+            repeated += 1
+            continue
+        known.add(short)
+        if place <= last:
+            kept.append((place, len(shelf)))
+            shelf.append(item)
+        if limit and len(kept) >= 2 * limit + 1000:
+            kept = sorted(kept)[:limit]
+            last = kept[-1][0]
+    return Drawn(Picked(shelf, (number for _, number in sorted(kept)[:limit])), len(known), repeated)
