@@ -47,7 +47,9 @@ EXTRAS = {
     "weights/adapter.py": ("train",),
     "weights/": ("train", "serve"),  # either is enough
     "models/llama_cpp.py": ("serve",),
+    "models/asking.py": ("serve",),
     "models/endpoint.py": ("serve",),
+    "models/prompt_logprobs.py": ("serve",),
     "service/": ("serve",),
 }
 

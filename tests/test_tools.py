@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from medasst.conversation import Conversation, Message
 from medasst.errors import ConfigError, DataError
 from medasst.registry import Registry
-from medasst.search import TextIndex
+from medasst.search import Hit, TextIndex
 from medasst.text import bucket, comparison_key, normalise, sentences
 
 
@@ -50,13 +51,31 @@ def test_sentences() -> None:
     assert sentences("多喝水。不要紧！“真的？”好") == ["多喝水。", "不要紧！", "“真的？”", "好"]
 
 
-def test_nearest_finds_two_character_words_and_orders_ties() -> None:
-    index = TextIndex(["感冒发烧吃什么药", "头痛怎么办", "脚气痒", "头痛怎么办"])
-    hits = index.nearest("我头痛，怎么办呀", 3)
-    assert [hit.place for hit in hits[:2]] == [1, 3] and hits[0].score == hits[1].score > 0.5
-    assert index.nearest("xyz") == []
-    assert index.nearest_many(["脚气", "发烧"], 1, block=1) == [index.nearest("脚气"), index.nearest("发烧")]
-    assert TextIndex([]).nearest("头痛") == []
+def test_nearest_finds_two_character_words_and_of_equals_the_first() -> None:
+    index = TextIndex(["感冒发烧吃什么药", "头痛怎么办", "", "脚气痒", "头痛怎么办"])
+    hit = index.nearest("我头痛，怎么办呀")
+    assert hit is not None and hit.place == 1 and 0.5 < hit.score < 1
+    assert index.nearest_many(["头痛怎么办？", "", "xyz"]) == [Hit(1, 1.0), None, None]
+    assert [hit and hit.place for hit in index.nearest_many(["脚气", "发烧"] * 300)] == [3, 0] * 300
+    assert TextIndex([]).nearest("头痛") is None
+
+
+def test_nearest_equals_tf_idf_by_scikit_learn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from medasst import search
+
+    monkeypatch.setattr(search, "_BLOCK", 7)
+    rng = random.Random(1)
+    texts = ["".join(rng.choices("感冒发烧咳嗽头痛吃药怎么办孩子ab1", k=rng.randint(1, 30))) for _ in range(200)]
+    queries = ["".join(rng.choices("感冒发烧咳嗽头痛吃药喉z", k=rng.randint(1, 12))) for _ in range(60)]
+    vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(1, 3), sublinear_tf=True)
+    matrix = vectorizer.fit_transform(texts)
+    # Unknown n-grams weigh in ours and not there: the nearest is the same, its cosine less by the query's norm.
+    scores = (vectorizer.transform(queries) @ matrix.T).toarray()
+    for row, hit in zip(scores, TextIndex(texts).nearest_many(queries), strict=True):
+        assert (hit is None) == (row.max() == 0)
+        assert hit is None or row[hit.place] == pytest.approx(row.max(), rel=1e-5)
 
 
 def test_a_registry_names_the_nearest() -> None:
