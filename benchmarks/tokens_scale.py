@@ -66,7 +66,7 @@ def main() -> None:
     if given.part:
         print(json.dumps(_part(given.part, data, base)))
         return
-    _make(data, given.records)
+    make_set(data, given.records)
     command = [sys.executable, __file__, "--records", str(given.records), "--base", str(base), "--work", str(given.work)]
     caches = [data / name for name in ("cache", "cache-killed")]
     for cache in caches:
@@ -81,7 +81,8 @@ def main() -> None:
         print("the same bytes" if whole == killed else "NOT the same bytes")
 
 
-def _make(data: Path, records: int) -> None:
+def make_set(data: Path, records: int) -> None:
+    """Write the training split of a prepared set of so many records, once."""
     if (data / "manifest.json").exists():
         return
     data.mkdir(parents=True, exist_ok=True)

@@ -142,8 +142,8 @@ class _Cut(LazySequence[Record]):
         return self._task.asking.cut(self._whole[0], self._before) is not None
 
     def at(self, place: int) -> Record:
-        found: Record = self._task.asking.cut(self._whole[place], self._before)
-        return found
+        whole = self._whole[place]
+        return self._task.asking.cut(whole, self._before) or whole
 
     def __len__(self) -> int:
         return len(self._whole)

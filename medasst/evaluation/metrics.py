@@ -7,7 +7,7 @@ cutting text included. Texts are scored raw: nothing is stripped or normalised.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -40,9 +40,10 @@ def score_text(predict: str, label: str) -> TextScores:
     return TextScores(_percent(one), _percent(two), _percent(longest), _percent(bleu_4(predict, label)))
 
 
-def mean_scores(scores: Iterable[TextScores]) -> TextScores:
+def mean_scores(scores: Sequence[TextScores]) -> TextScores:
     """The mean of each score over rounded values, as the field publishes it. `scores` must not be empty."""
-    return TextScores(*(float(np.mean(column)) for column in zip(*scores, strict=True)))
+    columns = (np.fromiter((score[field] for score in scores), float, len(scores)) for field in range(len(TextScores._fields)))
+    return TextScores(*(float(column.mean()) for column in columns))
 
 
 def bleu_4(predict: str, label: str) -> float:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -89,7 +90,7 @@ class EndpointModel:
     ) -> None:
         self.url, self.model, self.name, self.parallel = url, model, name or model, parallel
         self._client: dict[str, Any] = {"base_url": url, "api_key": key, "timeout": timeout}
-        self._patience = lambda: patience(per_minute)
+        self._patience: Callable[[], Patience] = partial(patience, per_minute)
 
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
         finish: FinishReason | None = None

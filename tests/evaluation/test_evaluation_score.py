@@ -12,6 +12,8 @@ import pytest
 from medasst.errors import InputError
 from medasst.evaluation import score
 
+GOLDEN = Path(__file__).parents[1] / "data" / "golden_llamafactory_metrics.jsonl"
+
 
 def write(path: Path, *lines: object) -> Path:
     path.write_text("".join((x if isinstance(x, str) else json.dumps(x, ensure_ascii=False)) + "\n" for x in lines), "utf-8")
@@ -69,7 +71,34 @@ def test_unscorable_lines_are_skipped_and_counted(tmp_path: Path) -> None:
         "skipped": len(bad),
         "duplicates": 0,
         "mean": dict.fromkeys(("rouge_1", "rouge_2", "rouge_l", "bleu_4"), 0.0),
-    }
+        "reasons": {
+            "not_an_object": 2, "no_label": 1, "no_predict": 1, "predict_no_text": 2, "not_json": 1,
+        },
+        "published": None,
+    }  # fmt: skip
+
+
+def test_a_file_of_llama_factory_scores_to_its_own_figures(tmp_path: Path) -> None:
+    _, *rows, mean = map(json.loads, GOLDEN.read_text("utf-8").splitlines())
+    lines = [{"prompt": f"问题{row['id']}", "predict": row["pred"], "label": row["label"]} for row in rows]
+    file = write(tmp_path / "generated_predictions.jsonl", *lines)
+    told = {f"predict_{name}": mean[name] for name in ("bleu-4", "rouge-1", "rouge-2", "rouge-l")}
+    published = tmp_path / "predict_results.json"
+    published.write_text(json.dumps(told | {"predict_runtime": 12.3}), "utf-8")
+    report = score(file, tmp_path / "o")
+    assert report.n == len(lines)
+    assert report.mean == report.published
+    assert report.summary().endswith("predict_results.json says the same")
+    published.write_text(json.dumps(told | {"predict_bleu-4": told["predict_bleu-4"] + 0.01}), "utf-8")
+    assert "says otherwise: rouge_1" in score(file, tmp_path / "o").summary()
+    published.write_text("{torn", "utf-8")
+    assert score(file, tmp_path / "o").published is None
+
+
+def test_answers_of_ten_thousand_characters_are_scored(tmp_path: Path) -> None:
+    long = {"predict": "多喝水。" * 2500, "label": "多喝水，注意休息。"}
+    report = score(write(tmp_path / "p.jsonl", long, long | {"label": "多喝水。" * 2500}), tmp_path / "o")
+    assert (report.n, [row["bleu_4"] for row in read(tmp_path / "o" / "scores.jsonl")][1]) == (2, 100)
 
 
 def test_a_stray_byte_is_one_character_that_is_not_in_the_reference(tmp_path: Path) -> None:
