@@ -87,10 +87,10 @@ def _scored(run: Run, system: str, task: AnyTask, records: Sequence[Record]) -> 
     clusters: list[str] = []
     path = run.out / "scores" / system / f"{task.name}.jsonl"
     with written_whole(path) as unfinished, unfinished.open("w", encoding="utf-8") as sink:
-        for item, record, score in zip(task.items, records, task.scoring.scores(task.items, records), strict=True):
+        for item, score in zip(task.items, task.scoring.scores(task.items, records), strict=True):
             scores.append(score)
             clusters.append(sys.intern(task.scoring.cluster(item)))
-            sink.write(json.dumps({"id": record.id, "cluster": clusters[-1], **score._asdict()}) + "\n")
+            sink.write(json.dumps({"id": item.id, "cluster": clusters[-1], **score._asdict()}) + "\n")
             run.progress(f"scoring {system}: {task.name}", len(scores), len(records))
     return Answered(records, scores, clusters)
 
