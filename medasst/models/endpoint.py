@@ -129,7 +129,7 @@ class EndpointModel:
     def letters(self, queries: Sequence[LetterQuery]) -> Iterator[LetterScore]:
         def ask(asking: Asking, query: LetterQuery) -> LetterScore:
             if isinstance(query.prefix, str):
-                raise UnsupportedError(f"{self.name}: an endpoint's chat answers conversations, not a bare text; set chat = true")
+                raise UnsupportedError(f"{self.name}: an endpoint answers conversations, not a bare text; set chat = true")
             request = self._request(query.prefix, Decoding(max_new_tokens=1))
             request |= {"logprobs": True, "top_logprobs": _LISTED}
             try:
