@@ -141,8 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     _catalogue_commands(commands)
     _rulebook_commands(commands)
     chat = add_command(commands, "chat", _chat, "talk in the terminal", config="?", out=False)
+    _speech(chat)
     chat.add_argument("--bare", action="store_true", help="talk to the model alone, without the guards")
     serve = add_command(commands, "serve", _serve, "the chat page and an OpenAI-compatible API", config="?", out=False)
+    _speech(serve)
     serve.add_argument("--production", action="store_true", help="refuse to start unless all that decides is approved")
     _address(serve)
     return parser
@@ -353,6 +355,11 @@ def _open_catalogue(folder: Path) -> Catalogue:
     return Catalogue.open(folder, Lexicon(Rulebook.load()))
 
 
+def _speech(command: argparse.ArgumentParser) -> None:
+    told = "what the model may say in the assistant (docs/assistant.md); by default as CONFIG says"
+    command.add_argument("--speech", choices=("none", "wording", "answers"), help=told)
+
+
 def _address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on; 127.0.0.1 unless told")
     parser.add_argument("--port", type=int, help="port to listen on; the next free one from 8000 unless told")
@@ -482,7 +489,7 @@ def _announce(address: str) -> None:
 def _serve_config(arguments: argparse.Namespace) -> ServeConfig:
     from medasst.service.config import ServeConfig
 
-    given = {key: getattr(arguments, key, None) for key in ("host", "port")}
+    given = {key: getattr(arguments, key, None) for key in ("host", "port", "speech")}
     overrides = [*arguments.set, *(f"{key}={value}" for key, value in given.items() if value is not None)]
     overrides += ["production=true"] if getattr(arguments, "production", False) else []
     if arguments.config is not None:

@@ -22,13 +22,11 @@ class Draft:
     Attributes:
         body: what leaves at once.
         tail: what comes after the model: the question back, the hand-off.
-        grounds: what people wrote for this reply; empty where no model may speak.
         notices: what the law has stand beside what the reply shows.
     """
 
     body: tuple[Event, ...]
     tail: tuple[Event, ...]
-    grounds: str
     reason: EndReason
     notices: tuple[str, ...] = ()
 
@@ -100,7 +98,7 @@ class _Writer:
         shows = any(isinstance(event, Card) for event in self.body)
         notices = [self.rules.replies.otc_notice] if shows else []
         notices += [self.rules.replies.prescription_notice] if _prescribed(acts) else []
-        return Draft(tuple(self.body), tuple(self.tail), _grounds(acts) if reason == "stop" else "", reason, tuple(notices))
+        return Draft(tuple(self.body), tuple(self.tail), reason, tuple(notices))
 
     # Acts
 
@@ -194,22 +192,3 @@ def _reason(acts: Sequence[Act]) -> EndReason:
 
 def _prescribed(acts: Iterable[Act]) -> bool:
     return any(isinstance(act, Refer) and act.kind == "prescription" for act in acts)
-
-
-def _grounds(acts: Iterable[Act]) -> str:
-    """What people wrote for this reply about a complaint or a product; of the shop's matters no model speaks."""
-    texts: list[str] = []
-    products: dict[str, Product] = {}
-    for act in acts:
-        match act:
-            case Advise():
-                texts += [*act.sentences, act.doctor]
-            case Offer():
-                products[act.product.sku] = act.product
-            case Answer() if act.sources or act.products:
-                texts += act.sentences
-                products |= {product.sku: product for product in act.products}
-    sections = (
-        section.text for product in products.values() if not product.prescription for section in product.leaflet.values()
-    )
-    return "".join([*texts, *sections])

@@ -12,7 +12,7 @@ from medasst.assistant.reply import Assistant
 from medasst.conversation import Conversation
 from medasst.disk import PACKAGE, file_sha256
 from medasst.errors import MedasstError
-from medasst.models import ChatModel, Completion, Decoding, Delta
+from medasst.models import ChatModel, Completion, Decoding, Delta, Speech
 from medasst.models.base import Capability
 
 _DEPENDS_ON = ("samples/*", "rulebook/*.toml")
@@ -64,8 +64,8 @@ class SampleGuard:
         files = sorted(file for pattern in _DEPENDS_ON for file in PACKAGE.glob(pattern) if file.is_file())
         return hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
 
-    def over(self, model: ChatModel | None, name: str) -> GuardedModel:
-        """The assistant, its wording by `model`; None: the vetted part stands alone."""
-        assistant = Assistant.from_samples(model)
+    def over(self, model: ChatModel | None, name: str, *, speech: Speech = "none", reads: bool = False) -> GuardedModel:
+        """The assistant, and what `model` may do in it; None: the draft stands alone."""
+        assistant = Assistant.from_samples(model, speech=speech, reads=reads)
         assistant.patience = _PATIENCE
         return GuardedModel(assistant, name)

@@ -1,137 +1,155 @@
-"""What a model may add to a draft: whole sentences that pass every check. It may word an answer; it can't widen it."""
+"""A model words sentences of a reply otherwise, each past the checks: it may word what people wrote, it can't widen it.
+
+Free are sentences of self-care and of vetted answers that name no medicine, no amount, no price and nowhere to go. One of the
+model's stands for one of ours only if it tells of the same findings, numbers, denials and conditions, in about its characters.
+That it does can be told from the two sentences alone, so that a later reply knows what was said before, whoever kept it.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 
-from medasst.assistant.lanes import Lanes
+from medasst.assistant.acts import Act, Answer
+from medasst.assistant.compose import Draft
+from medasst.assistant.events import Event, Text
+from medasst.assistant.found import Found
+from medasst.assistant.heard import LINES, Ear, Notes
 from medasst.conversation import Conversation, Message
-from medasst.models.places import Busy
+from medasst.lexicon import plain
 from medasst.safety import Context, Rules, degenerate
+from medasst.safety.doses import has_dose
 from medasst.text import comparison_key, sentences
 
-if TYPE_CHECKING:
-    from medasst.models import ChatModel, Decoding, Delta
-
-BUSY = "busy"  # why nothing was used: no place was free
-
-_LOG = logging.getLogger(__name__)
-_MOST = 3  # sentences of the model in one reply
-_ENDS = ("。", "！", "？", "!", "?", "；", "”", "」")
-_GROUNDS_SHOWN = 800  # characters of grounds in the prompt: what a small model on a CPU reads in seconds
-_TURNS_SHOWN = 400  # characters of the newest turns in the prompt
-_BRIEF = (
-    "你是网上药店的药师助手。请只根据下面的资料，用两三句话亲切地补充，不要说资料之外的药名、用量和诊断，"
-    "不确定就请对方咨询药师。\n资料：{grounds}"
-)
+_LEAST = 8  # characters of a sentence that is worth wording
+_LONGER = 8  # characters that a sentence may gain
+_KEEPS = 0.4  # share of the character pairs of ours that the model's has
+_CHATTER = 3  # times the length of our sentences: of more nobody listens to the rest
 
 
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What the model said that may be used, and what it cost. `refused`: why nothing or less was used, for the operator."""
-
-    sentences: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-async def word(
-    model: ChatModel,
-    decoding: Decoding,
-    conversation: Conversation,
-    *,
-    grounds: str,
-    said: str,
-    rules: Rules,
-    patience: float,
-    lanes: Lanes,
-) -> Wording:
-    """Let the model add to what was said.
+class Worder:
+    """Finds what may be worded otherwise, and judges what a model makes of it.
 
     Args:
-        grounds: what people wrote for this reply; the model sees its beginning, and is checked against all of it.
-        said: what the reply already says.
-        patience: seconds after which the model is stopped; what it said until then counts.
-        lanes: where the model's text is judged.
-
-    A model that fails, is too slow or has no place free adds nothing; that is logged without the shopper's words.
+        rules: of the shop, with the table `speech.toml`.
     """
-    heard = _Heard()
-    slow: tuple[str, ...] = ()
-    try:
-        async with asyncio.timeout(patience):
-            await heard.listen(model.stream(_briefed(conversation, grounds), decoding))
-    except Busy:
-        return Wording(refused=(BUSY,))
-    except TimeoutError:
-        _LOG.warning("the model %s took longer than %g s: what it had not said by then is left out", model.name, patience)
-        slow = ("timeout",)
-    except Exception as error:
-        _LOG.warning("the model %s failed (%s); the vetted part stands alone", model.name, type(error).__name__)
-        return Wording(refused=("error",))
-    text = "".join(heard.pieces)
-    if slow and not text:
-        return Wording(refused=slow)
-    asked = conversation.messages[-1].content
-    kept, refused = await lanes.run(len(text) + len(asked), _judged, text, asked, grounds, said, rules)
-    return Wording(tuple(kept), (*slow, *refused), heard.prompt_tokens, heard.completion_tokens)
+
+    def __init__(self, rules: Rules) -> None:
+        say = rules.book.speech.wording
+        self._rules, self._brief = rules, say.brief
+        self._line, self._fixed = re.compile(say.line), re.compile(say.fixed)
+        self._kept = [re.compile(pattern) for pattern in say.kept]
+
+    def free(self, draft: Draft, found: Found) -> tuple[int, ...]:
+        """The places in the draft's body of sentences that may be worded otherwise; none beside a danger or a prescription."""
+        if draft.reason != "stop":
+            return ()
+        ours = {comparison_key(one) for text in _written(found) for one in sentences(text)}
+        return tuple(
+            place
+            for place, event in enumerate(draft.body)
+            if isinstance(event, Text) and comparison_key(event.sentence) in ours and self._is_free(event)
+        )
+
+    def _is_free(self, event: Text) -> bool:
+        text = plain(event.sentence).text
+        if len(text) < _LEAST or event.replaced_by_rule or self._fixed.search(event.sentence) or has_dose(text):
+            return False
+        return not self._rules.gate.names(event.sentence) and not self._rules.lexicon.read(event.sentence).drugs()
+
+    def words(self, ours: str, theirs: str) -> bool:
+        """Whether a sentence says in other words what ours says, and nothing more."""
+        key, other = comparison_key(ours), comparison_key(theirs)
+        if key == other or len(other) > len(key) + _LONGER or len(sentences(theirs)) != 1:
+            return False
+        pairs = _pairs(key)
+        if len(pairs & _pairs(other)) < _KEEPS * len(pairs):
+            return False
+        text, said = plain(ours).text, plain(theirs).text
+        if any(Counter(pattern.findall(text)) != Counter(pattern.findall(said)) for pattern in self._kept):
+            return False
+        if self._fixed.search(theirs) or degenerate(theirs) or self._told(ours) != self._told(theirs):
+            return False
+        return self._rules.check_sentence(theirs, Context("model", ours)).ok
+
+    def _told(self, sentence: str) -> Counter[str]:
+        return Counter(mention.concept for mention in self._rules.lexicon.read(sentence).mentions)
+
+    def unsaid(self, draft: Draft, free: Sequence[int], earlier: Iterable[str]) -> tuple[Draft, tuple[int, ...]]:
+        """The draft without what earlier replies said in the model's words, and the places that are left.
+
+        Args:
+            free: places of what the model may word.
+            earlier: those replies.
+        """
+        before = [sentence for reply in earlier for sentence in sentences(reply)]
+        said = {place for place in free if any(self.words(_sentence(draft, place), one) for one in before)}
+        if not said or (len(said) == len(draft.body) and not draft.tail):
+            return draft, tuple(free)
+        body: list[Event] = []
+        left: list[int] = []
+        for place, event in enumerate(draft.body):
+            if place not in said:
+                left += [len(body)] if place in free else []
+                body.append(event)
+            elif isinstance(event, Text) and event.sentence.endswith("\n") and body and isinstance(last := body[-1], Text):
+                body[-1] = Text(last.sentence.rstrip("\n") + "\n", last.replaced_by_rule)  # the paragraph ends there now
+        return replace(draft, body=tuple(body)), tuple(left)
+
+    async def worded(self, ear: Ear, draft: Draft, free: Sequence[int], notes: Notes) -> AsyncGenerator[tuple[int, Text], None]:
+        """What the model makes of the sentences at some places, each as soon as it is there, in the order of the reply.
+
+        Args:
+            free: those places.
+        """
+        ours = [_sentence(draft, place).strip() for place in free]
+        lines = "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(ours, 1))
+        prompt = Conversation.of([Message("user", self._brief.strip().format(sentences=lines))])
+        most = _CHATTER * (len(lines) + 40)
+        done, used = 0, set(map(comparison_key, ours))
+        async with aclosing(ear.pieces(prompt, LINES, most, notes)) as said:
+            async for piece in said:
+                line = self._line.match(piece)
+                number = int(line[1]) if line else 0
+                if line is None or not done < number <= len(ours):
+                    notes.refused.append("line")
+                    continue
+                done = number
+                theirs = _ended(line[2], ours[number - 1])
+                if comparison_key(theirs) in used or not self.words(ours[number - 1], theirs):
+                    notes.refused.append("wording")
+                else:
+                    used.add(comparison_key(theirs))
+                    broken = "\n" if _sentence(draft, free[number - 1]).endswith("\n") else ""
+                    yield free[number - 1], Text(theirs + broken)
+                if done == len(ours):
+                    return
 
 
-@dataclass
-class _Heard:
-    """What a model has said so far, with its token counts."""
-
-    pieces: list[str] = field(default_factory=list)
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-    async def listen(self, stream: AsyncIterator[Delta]) -> None:
-        try:
-            async for delta in stream:
-                self.pieces.append(delta.text)
-                self.prompt_tokens += delta.prompt_tokens
-                self.completion_tokens += delta.completion_tokens
-        finally:
-            if hasattr(stream, "aclose"):
-                await stream.aclose()
+def _written(found: Found) -> Iterable[str]:
+    """What people wrote for this reply about a complaint or a question; when to see a doctor is none of it."""
+    if found.counsel is not None:
+        for one in found.counsel.advice:
+            yield from one.sentences
+    written: Collection[Act] = (*found.follow, *filter(None, [found.vetted]))
+    for act in written:
+        if isinstance(act, Answer):
+            yield from act.sentences
 
 
-def _briefed(conversation: Conversation, grounds: str) -> Conversation:
-    brief = Message("system", _BRIEF.format(grounds=grounds[:_GROUNDS_SHOWN]))
-    shown = replace(conversation, messages=tuple(m for m in conversation.messages if m.role != "system")).newest(_TURNS_SHOWN)
-    return Conversation.of([brief, *shown.messages])
+def _sentence(draft: Draft, place: int) -> str:
+    event = draft.body[place]
+    assert isinstance(event, Text)
+    return event.sentence
 
 
-def _judged(text: str, question: str, grounds: str, said: str, rules: Rules) -> tuple[list[str], list[str]]:
-    """The sentences of a model's answer that may be used, and the rules that refused the others."""
-    if reason := degenerate(text, question):
-        return [], [reason]
-    return _kept(text, grounds, said, rules)
+def _ended(theirs: str, ours: str) -> str:
+    """A sentence with the closing mark of ours."""
+    return theirs.rstrip("。！；;!.") + (ours[-1] if ours[-1] in "。！；" else "。")
 
 
-def _kept(text: str, grounds: str, said: str, rules: Rules) -> tuple[list[str], list[str]]:
-    kept: list[str] = []
-    refused: list[str] = []
-    about: bool | None = None
-    for sentence in (part.strip() for part in sentences(text)):
-        if not sentence.endswith(_ENDS):
-            continue
-        verdict = rules.check_sentence(sentence, Context("model", grounds, about))
-        about = named if (named := rules.gate.subject(sentence)) is not None else about
-        if not verdict.ok:
-            refused.append(verdict.rule or "")
-        elif len(kept) < _MOST and not _repeats(sentence, said + "".join(kept)):
-            kept.append(sentence)
-    return kept, refused
-
-
-def _repeats(sentence: str, said: str) -> bool:
-    """Whether most of the sentence's character pairs were said already."""
-    key, before = comparison_key(sentence), comparison_key(said)
-    pairs = [key[i : i + 2] for i in range(len(key) - 1)]
-    return not pairs or sum(pair in before for pair in pairs) > 0.8 * len(pairs)
+def _pairs(key: str) -> set[str]:
+    return {key[place : place + 2] for place in range(len(key) - 1)}

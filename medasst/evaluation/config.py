@@ -9,7 +9,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 from medasst.config import Config, FilePath
 from medasst.errors import ConfigError
 from medasst.evaluation.task import Common, Name, TaskConfig
-from medasst.models import Decoding, SystemConfig
+from medasst.models import Decoding, Speech, SystemConfig
 from medasst.registry import did_you_mean
 
 
@@ -17,8 +17,8 @@ class EvaluatedSystem(SystemConfig):
     """A system under evaluation: an engine as it is served, or one of three that only an evaluation knows.
 
     `retrieval` answers with the training answer of the nearest question; `cut` takes the answers of another system up to
-    the first `cut_at`, without generating again; `assistant` is the guarded assistant of the shop, its wording by another
-    system's model, or by none.
+    the first `cut_at`, without generating again; `assistant` is the guarded assistant of the shop, with what another
+    system's model may do in it, or without a model.
     """
 
     name: Name = Field(description="what results and files call it")
@@ -26,8 +26,10 @@ class EvaluatedSystem(SystemConfig):
         "", description='engine for choice tasks where it differs, e.g. "transformers" beside "llama.cpp"'
     )
     data: FilePath | None = Field(None, description="retrieval: the prepared set")
-    of: str = Field("", description="cut: the system whose answers are cut; assistant: the system whose model words answers")
+    of: str = Field("", description="cut: the system whose answers are cut; assistant: the system whose model it has")
     cut_at: str = Field("", description="cut: the text they end before")
+    speech: Speech = Field("wording", description='assistant: what its model may say; "answers" needs no licence here')
+    reads: bool = Field(False, description="assistant: whether its model also reads turns")
 
     @model_validator(mode="after")
     def _fits_engine(self) -> Self:
@@ -37,6 +39,8 @@ class EvaluatedSystem(SystemConfig):
             raise ValueError("engine 'cut' and the keys 'of' and 'cut_at' go together")
         if self.of and self.engine not in ("cut", "assistant"):
             raise ValueError("the key 'of' belongs to the engines 'cut' and 'assistant'")
+        if {"speech", "reads"} & self.model_fields_set and not (self.engine == "assistant" and self.of):
+            raise ValueError("the keys 'speech' and 'reads' belong to an engine 'assistant' with 'of'")
         return self
 
 

@@ -13,7 +13,7 @@ from medasst.disk import file_sha256
 from medasst.errors import ConfigError
 from medasst.evaluation.config import EvaluateConfig, EvaluatedSystem
 from medasst.evaluation.retrieval import RetrievalModel
-from medasst.models import ChatModel, open_model
+from medasst.models import ChatModel, Speech, SystemConfig, open_model
 from medasst.models.base import Capability
 from medasst.progress import Progress, silent
 from medasst.weights import fingerprint as base_fingerprint
@@ -22,7 +22,10 @@ Opener = Callable[[], ChatModel]
 
 # Settings that change how fast an answer comes, or what it is called, but not what it says.
 _INDIFFERENT = frozenset(
-    {"name", "threads", "parallel", "timeout", "per_minute", "api_key_env", "adapter", "data", "of", "choice_engine"}
+    {
+        *("name", "threads", "parallel", "timeout", "per_minute", "api_key_env"),
+        *("adapter", "data", "of", "choice_engine", "speech", "reads"),
+    }
 )
 
 
@@ -34,8 +37,8 @@ class Guard(Protocol):
         """Of the rules, the catalogue and the vetted answers that replies depend on besides the model."""
         ...
 
-    def over(self, model: ChatModel | None, name: str) -> ChatModel:
-        """The assistant, its wording by `model` or by none, as a model that answers with whole replies."""
+    def over(self, model: ChatModel | None, name: str, *, speech: Speech = "none", reads: bool = False) -> ChatModel:
+        """The assistant, with what `model` may do in it or without one, as a model that answers with whole replies."""
         ...
 
 
@@ -82,25 +85,31 @@ def systems_of(config: EvaluateConfig, progress: Progress = silent, guard: Guard
 def _system(settings: EvaluatedSystem, named: Mapping[str, EvaluatedSystem], progress: Progress, guard: Guard | None) -> System:
     name = settings.name
     if settings.engine == "cut":
-        return System(name, fingerprint=_fingerprint(settings), of=settings.of, cut_at=settings.cut_at)
+        return System(name, fingerprint=model_fingerprint(settings), of=settings.of, cut_at=settings.cut_at)
     if settings.engine == "assistant":
-        return _guarded(name, named[settings.of] if settings.of else None, progress, guard)
+        return _guarded(settings, named[settings.of] if settings.of else None, progress, guard)
     choices = settings.model_copy(update={"engine": settings.choice_engine}) if settings.choice_engine else None
     return System(
         name,
         _opener(settings, progress),
         _opener(choices, progress) if choices else None,
-        _fingerprint(settings),
+        model_fingerprint(settings),
         {"choice_engine": settings.choice_engine} if choices else {},
     )
 
 
-def _guarded(name: str, wording: EvaluatedSystem | None, progress: Progress, guard: Guard | None) -> System:
+def _guarded(settings: EvaluatedSystem, of: EvaluatedSystem | None, progress: Progress, guard: Guard | None) -> System:
+    name = settings.name
     if guard is None:
         raise ConfigError(f"system {name!r}: the guarded assistant is evaluated by the command medasst evaluate")
-    opener = _opener(wording, progress) if wording else None
-    fingerprint = {"engine": "assistant", "guard": guard.fingerprint, "of": _fingerprint(wording) if wording else None}
-    return System(name, lambda: guard.over(opener() if opener else None, name), fingerprint=fingerprint)
+    fingerprint: dict[str, Any] = {"engine": "assistant", "guard": guard.fingerprint, "of": None}
+    if of is None:
+        return System(name, lambda: guard.over(None, name), fingerprint=fingerprint)
+    opener = _opener(of, progress)
+    fingerprint |= {"of": model_fingerprint(of), "speech": settings.speech, "reads": settings.reads}
+    return System(
+        name, lambda: guard.over(opener(), name, speech=settings.speech, reads=settings.reads), fingerprint=fingerprint
+    )
 
 
 def _opener(settings: EvaluatedSystem, progress: Progress) -> Opener:
@@ -109,14 +118,15 @@ def _opener(settings: EvaluatedSystem, progress: Progress) -> Opener:
     return lambda: open_model(settings, progress)
 
 
-def _fingerprint(settings: EvaluatedSystem) -> dict[str, Any]:
+def model_fingerprint(settings: SystemConfig) -> dict[str, Any]:
+    """What a system's answers depend on: its settings, and the content of its base's folder and its adapter."""
     given: dict[str, Any] = json.loads(settings.model_dump_json(exclude_defaults=True, exclude=set(_INDIFFERENT)))
     given["engine"] = settings.engine
     if settings.base and Path(settings.base).is_dir():
         given["base"] = base_fingerprint(Path(settings.base))
     if settings.adapter:
         given["adapter"] = _sha256(settings.adapter, "adapter_*")
-    if settings.data:
+    if isinstance(settings, EvaluatedSystem) and settings.data:
         given["data"] = _sha256(settings.data, "manifest.json")
     return given
 

@@ -20,7 +20,7 @@ from medasst.models.base import (
     LetterQuery,
     LetterScore,
 )
-from medasst.models.config import SystemConfig
+from medasst.models.config import Speech, SystemConfig
 from medasst.models.scripted import ScriptedModel
 from medasst.progress import Progress, silent
 from medasst.registry import Registry
@@ -38,6 +38,7 @@ __all__ = [
     "LetterQuery",
     "LetterScore",
     "ScriptedModel",
+    "Speech",
     "SystemConfig",
     "engines",
     "open_model",

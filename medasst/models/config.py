@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from medasst.config import Config, FilePath
 from medasst.render import TemplateKind
+
+# What a model may say beside the guarded assistant: nothing; the assistant's sentences in other words; also its own answers.
+Speech = Literal["none", "wording", "answers"]
 
 
 class SystemConfig(Config):

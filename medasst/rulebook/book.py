@@ -50,6 +50,7 @@ from medasst.rulebook.texts import (
     ReachTexts,
     ReactionTexts,
     Replies,
+    SpeechTexts,
 )
 from medasst.rulebook.vetted import VettedRow, read_vetted
 from medasst.versions import current
@@ -70,6 +71,7 @@ _OPEN = {
     "checks.toml": frozenset({"reason"}),
     "asks.toml": frozenset({"ask", "trait"}),
     "counter.toml": frozenset({"leaflet_reason", "not_for"}),
+    "speech.toml": frozenset(),
 }
 NO_SIGNATURES = "no signatures in it; make some with: medasst rulebook import SHEET --out FOLDER"
 _TRIAGE = ("emergency.toml", "today.toml", "days.toml")
@@ -277,6 +279,7 @@ class Rulebook:
     checks: CheckTexts
     asks: Asks
     counter: CounterTexts
+    speech: SpeechTexts
     ledger: Ledger = field(default_factory=Ledger, compare=False)
     loosened: tuple[str, ...] = ()
     fingerprint: str = field(default="", compare=False)
@@ -351,6 +354,7 @@ class Rulebook:
             asks=_texts(Asks, base, over, "asks.toml", _OPEN["asks.toml"]),
             leaflets=_texts(Leaflets, base, over, "leaflets.toml", _OPEN["leaflets.toml"]),
             counter=_texts(CounterTexts, base, over, "counter.toml", _OPEN["counter.toml"]),
+            speech=_texts(SpeechTexts, base, over, "speech.toml", _OPEN["speech.toml"]),
             output=_texts(OutputTexts, base, over, "output.toml", _OPEN["output.toml"]),
             ledger=ledger,
             loosened=tuple(source.loosened),

@@ -304,3 +304,59 @@ class CounterTexts(Config):
     may_have: Words
     may_take: Words
     may_be_allergic: Words
+
+
+class WordingTexts(Config):
+    """How a model words sentences otherwise, and which of its sentences may stand for one of ours.
+
+    Attributes:
+        brief: what it is told; `{sentences}` are numbered lines. line: what one of its own is read by: number, sentence.
+        fixed: what keeps a sentence as it was composed.
+        kept: what stands in both sentences equally often, each by itself.
+    """
+
+    brief: str
+    line: Regex
+    fixed: Regex
+    kept: tuple[Regex, ...]
+
+
+class OwnWordsTexts(Config):
+    """How a model answers in its own words.
+
+    Attributes:
+        brief: what it is told. asking: words of a question that tell nothing of what it is about.
+        lead: what stands before its answer and says whose it is.
+    """
+
+    brief: str
+    asking: Regex
+    lead: str
+
+
+class HearingTexts(Config):
+    """How a model reads a turn, and what is asked of the shopper where it read more than the rules.
+
+    Attributes:
+        brief: what it is told; `{turn}` is the turn. line: what a line of it is read by: item, content, the turn's words.
+        signs: the item that tells what ails somebody. nothing: a content that says that there is nothing.
+        questions: the question that is asked for an item, by its id.
+        today, days: forms of what is asked where somebody may have to go; `{signs}` is of what.
+    """
+
+    brief: str
+    line: Regex
+    signs: str
+    nothing: Regex
+    questions: Mapping[str, str]
+    today: Forms
+    days: Forms
+
+
+class SpeechTexts(Config):
+    """The model's part (`speech.toml`)."""
+
+    version: str
+    wording: WordingTexts
+    answers: OwnWordsTexts
+    reading: HearingTexts

@@ -38,11 +38,13 @@ class Context:
         author: who wrote it. A person's sentence is vetted; a model's may word what people wrote, and not widen it.
         grounds: what people wrote for this reply: vetted answer, leaflet sections. Only a model's sentence needs them.
         about: whether the drug named last before this sentence needs a prescription; None if none was named.
+        own_words: whether a model answers what nobody wrote about: it needs no grounds then, and may name no medicine at all.
     """
 
     author: Author = "person"
     grounds: str = ""
     about: bool | None = None
+    own_words: bool = False
 
 
 class OutputCheck:
@@ -75,13 +77,16 @@ class OutputCheck:
         return self._model_rules(sentence, text, context) if by_model else Verdict(True)
 
     def _model_rules(self, sentence: str, text: str, context: Context) -> Verdict:
-        grounds = plain(context.grounds).text
+        grounds = "" if context.own_words else context.grounds
+        plainly = plain(grounds).text
         if doses(text):
             return self._refused("dose")
-        known = [one for one in self._gate.names(sentence) if one.words not in comparison_key(context.grounds)]
-        if known or any(not _stands_in(name, grounds) for name in _DRUG_LIKE.findall(text)):
+        known = [one for one in self._gate.names(sentence) if one.words not in comparison_key(grounds)]
+        if known or any(not _stands_in(name, plainly) for name in _DRUG_LIKE.findall(text)):
             return self._refused("unknown_drug")
-        return Verdict(True) if self.grounded(sentence, context.grounds) else self._refused("ungrounded")
+        if context.own_words or self.grounded(sentence, grounds):
+            return Verdict(True)
+        return self._refused("ungrounded")
 
     def grounded(self, sentence: str, grounds: str) -> bool:
         """Whether enough of the sentence's character pairs stand in `grounds` or in the care that any counter gives."""

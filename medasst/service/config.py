@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from medasst.config import Config, FilePath
-from medasst.models import SystemConfig
+from medasst.models import Speech, SystemConfig
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
 class Limits(Config):
@@ -53,6 +54,22 @@ class PlaceCounts(Config):
     bare: int = Field(default=2, ge=1)
 
 
+class LicenceConfig(Config):
+    """What shows that a model may answer in its own words (docs/assistant.md#the-models-part).
+
+    Attributes:
+        report: the folder that `medasst evaluate` wrote: this model alone, played on the suite.
+        suite: the sealed suite, vignettes that neither the model's data nor its maker has seen.
+        suite_sha256: of that file, as whoever sealed it gave it.
+        data: the prepared set that the adapter was trained on; None: where its run says.
+    """
+
+    report: FilePath
+    suite: FilePath
+    suite_sha256: Sha256
+    data: FilePath | None = None
+
+
 class ServeConfig(Config):
     """One served assistant.
 
@@ -68,7 +85,12 @@ class ServeConfig(Config):
             (medasst/samples/README.md). None: the imaginary pharmacy of the samples.
         shop: what the shop says of itself, its `shop.toml` (docs/assistant.md). None: with the samples' catalogue the words of
             that imaginary pharmacy; with another one none, and shoppers are told so.
-        model: the model that words answers, also reached alone as `medasst-bare`. None: vetted knowledge alone.
+        model: the model, reached alone as `medasst-bare`; what it may do in the assistant is told by `speech` and `reads`.
+        speech: what it may say there: `none`: nothing; `wording`: it words free sentences otherwise; `answers`: it also
+            answers in its own words what nobody wrote an answer to, which needs a licence (docs/assistant.md).
+        reads: whether it also reads what shoppers write: what it read may only be asked about.
+        patience: seconds that a reply waits for it.
+        licence: what `speech = "answers"` stands on.
         production: whether shoppers are served in earnest: nothing starts then while anything that decides isn't approved, or
             the catalogue or the model are those of the demonstration (docs/deployment.md).
         places: answers that the model works on at a time.
@@ -87,6 +109,10 @@ class ServeConfig(Config):
     catalogue: FilePath | None = None
     shop: FilePath | None = None
     model: SystemConfig | None = None
+    speech: Speech = "none"
+    reads: bool = False
+    patience: Seconds = 20.0
+    licence: LicenceConfig | None = None
     production: bool = False
     places: PlaceCounts = PlaceCounts()
     ping_seconds: Seconds = 10.0
@@ -102,4 +128,10 @@ class ServeConfig(Config):
     def _slots_for_all(self) -> Self:
         if self.model and self.model.parallel is not None and self.model.parallel < self.slots:
             raise ValueError(f"model.parallel is {self.model.parallel}, places are {self.slots}: leave it out or raise it")
+        return self
+
+    @model_validator(mode="after")
+    def _speaks_with_a_model(self) -> Self:
+        if self.model is None and (self.speech != "none" or self.reads):
+            raise ValueError(f"{'reads' if self.speech == 'none' else 'speech'} needs a model: add a [model] table")
         return self

@@ -20,6 +20,7 @@ from medasst.safety.check import Checker
 from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
+from medasst.service.licence import check_licence
 from medasst.service.listen import Bounds, Server, address, is_loopback, open_socket, run
 from medasst.service.production import check_production
 
@@ -85,7 +86,7 @@ class _Service:
         book = open_rulebook(self._config)  # before the model: a slip in a table should not cost a minute
         model = _open_model(self._config, self._config.slots, self._progress)
         placed = Placed(model, self._places) if model else None
-        assistant = Assistant.from_samples(placed, book=book, products=self._config.catalogue, shop=self._config.shop)
+        assistant = _assistant(self._config, placed, book)
         checker = Checker(assistant.rules.person_checks)
         app = create_app(assistant, {BARE: model} if model else {}, self._config, checker)
         self._closing.append(app.state.desk.close)
@@ -104,20 +105,30 @@ class _Service:
 def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
     """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
     book = open_rulebook(config)
-    return Assistant.from_samples(_open_model(config, 1, progress), book=book, products=config.catalogue, shop=config.shop)
+    return _assistant(config, _open_model(config, 1, progress), book)
+
+
+def _assistant(config: ServeConfig, model: ChatModel | None, book: Rulebook) -> Assistant:
+    assistant = Assistant.from_samples(
+        model, book=book, products=config.catalogue, shop=config.shop, speech=config.speech, reads=config.reads
+    )
+    assistant.patience = config.patience
+    return assistant
 
 
 def open_rulebook(config: ServeConfig) -> Rulebook:
     """The rules to serve by; what an overlay loosens is said.
 
     Raises:
-        ConfigError: a table isn't as it should be, or production is asked for and something isn't fit for it.
+        ConfigError: a table isn't as it should be, production is asked for and something isn't fit for it, or the model is
+            to answer in its own words without a licence.
     """
     book = Rulebook.load(config.rulebook, config.overlay, config.signed)
     for loosened in book.loosened:
         log.warning("the overlay loosens a rule: %s", loosened)
     if config.production:
         check_production(config, book)
+    check_licence(config)
     return book
 
 

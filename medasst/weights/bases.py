@@ -78,9 +78,11 @@ def embedded_config(name: str) -> dict[str, Any] | None:
 
 
 def is_embedded(name: str) -> bool:
-    """Whether a base is one of the embedded: by its name, its file, its folder in the cache, or its id on the hub."""
+    """Whether a base is one of the embedded: by its name, its file, its folder (or a copy of it), or its id on the hub."""
     path = Path(name)
     if name == "embedded" or name in embedded() or path.is_file():  # no other model can be given as a file
+        return True
+    if (path / ORIGIN_FILE).is_file():
         return True
     hub = {_facts()[one]["hub"]["id"].lower().removesuffix("-gguf") for one in embedded() if "hub" in _facts()[one]}
     return name.lower().removesuffix("-gguf") in hub or path.resolve() in {_place(one).resolve() for one in embedded()}

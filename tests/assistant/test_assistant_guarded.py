@@ -34,7 +34,7 @@ async def test_it_says_what_the_assistant_says() -> None:
 
 def test_an_answer_each_and_a_bad_conversation_fails_alone() -> None:
     model = ScriptedModel(["多休息，多喝温水。"])
-    guarded = SampleGuard().over(model, "guarded")
+    guarded = SampleGuard().over(model, "guarded", speech="answers", reads=True)
     silent = Conversation.of([("assistant", "您好")])
     done = {c.id: c for c in guarded.generate([CHEST, silent], Decoding())}
     assert done[CHEST.id].text == asyncio.run(said(CHEST))

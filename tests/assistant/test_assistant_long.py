@@ -25,7 +25,7 @@ def users(*turns: str) -> Conversation:
 
 
 def with_model(model: object, patience: float = 20.0) -> Assistant:
-    return Assistant(BARE.catalogue, BARE.rules, BARE.vetted, model, patience=patience)  # type: ignore[arg-type]
+    return Assistant(BARE.catalogue, BARE.rules, BARE.vetted, model, speech="wording", patience=patience)  # type: ignore[arg-type]
 
 
 async def collect(assistant: Assistant, conversation: Conversation, *, unread: bool = False) -> list[Event]:

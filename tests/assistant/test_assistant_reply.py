@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -15,7 +13,7 @@ from medasst.conversation import Conversation
 from medasst.disk import package_file
 from medasst.errors import DataError
 from medasst.lexicon import plain
-from medasst.models import Decoding, Delta, ScriptedModel
+from medasst.models import ScriptedModel
 from medasst.safety import Context
 from medasst.safety.doses import has_dose
 
@@ -47,12 +45,13 @@ def reply(assistant: Assistant, *turns: str) -> list[Event]:
     return asyncio.run(collect())
 
 
-def with_model(model: object, patience: float = 20.0) -> Assistant:
-    return Assistant(BARE.catalogue, BARE.rules, BARE.vetted, model, patience=patience)  # type: ignore[arg-type]
-
-
 def of(kind: type, events: list[Event]) -> list:
     return [event for event in events if isinstance(event, kind)]
+
+
+def with_model(model: object) -> Assistant:
+    """A model that may do all that a model may do."""
+    return Assistant(BARE.catalogue, BARE.rules, BARE.vetted, model, speech="answers", reads=True)  # type: ignore[arg-type]
 
 
 # The shape of a reply
@@ -245,123 +244,6 @@ def test_all_ordinary_first_turns_get_something_useful() -> None:
     questions = first_turns()
     assert len(questions) > 80
     assert len([question for question in questions if reply(BARE, question)[-1].reason == "hand_off"]) <= 2
-
-
-# The model
-
-
-GOOD = "您好，很理解您的感受。请多喝温水，注意休息，饮食清淡。用药之前请仔细阅读说明书。"
-
-
-def test_a_good_model_adds_wording_after_the_vetted_part() -> None:
-    events = reply(with_model(ScriptedModel([GOOD])), "我35岁，头疼吃什么药")
-    text = plain_text(events)
-    assert "注意休息" in text and text.index("布洛芬") < text.index("注意休息")
-    assert events[-1].usage["completion_tokens"] == len(GOOD)
-
-
-@pytest.mark.parametrize(
-    "junk",
-    [
-        "",
-        "多喝水，多喝水，多喝水，多喝水，多喝水。",
-        "我35岁，头疼吃什么药？",
-        "用户：头疼怎么办\n助手：吃药",
-        "孕妇可以放心吃布洛芬。",
-        "您可以吃阿莫西林，一次两粒。",
-        "布洛芬每次吃三粒，一天四次。",
-        "这是偏头痛引起的，不用担心，会自己好。",
-        "加我微信wx123，保证根治。",
-        "可以先停降压药。",
-        "建议您去输液，配合针灸效果更好。",
-        "Take two pills every day.",
-        "每天早晨用冷水浇头半小时，再倒立。",
-    ],
-)
-def test_junk_adds_nothing(junk: str) -> None:
-    def bodies(assistant: Assistant) -> list[str]:
-        return [event.as_text() for event in reply(assistant, "我35岁，头疼吃什么药")]
-
-    assert bodies(with_model(ScriptedModel([junk]))) == bodies(BARE)
-
-
-def test_whatever_a_model_says_each_sentence_that_leaves_passes_the_check() -> None:
-    parts = [
-        "孕妇",
-        "可以吃",
-        "阿莫西林",
-        "一次两片",
-        "。",
-        "布洛芬",
-        "多喝温水",
-        "注意休息",
-        "，",
-        "！",
-        "根治",
-        "请咨询药师",
-        "输液",
-        "您好",
-        "头痛",
-    ]
-    parts += ["用于缓解轻至中度疼痛", "服药期间不得饮酒", "\n", "没事", "孩子", "mg", "3", "每日"]
-    chance = random.Random(7)
-    for _ in range(80):
-        said = "".join(chance.choices(parts, k=chance.randint(3, 25)))
-        vetted = {e.sentence for e in of(Text, reply(BARE, "我35岁，头痛吃什么"))}
-        grounds = BARE.draft(talk("我35岁，头痛吃什么")).grounds
-        for text in of(Text, reply(with_model(ScriptedModel([said])), "我35岁，头痛吃什么")):
-            if text.sentence not in vetted:
-                assert BARE.rules.check_sentence(text.sentence, Context("model", grounds)).ok, text.sentence
-
-
-class Slow:
-    """Speaks too late, and remembers whether it was stopped."""
-
-    name, capabilities = "slow", frozenset({"stream"})
-
-    def __init__(self) -> None:
-        self.stopped = False
-
-    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
-        try:
-            yield Delta("您好")
-            await asyncio.sleep(60)
-            yield Delta("，多喝水。", "stop")
-        finally:
-            self.stopped = True
-
-
-def test_a_slow_model_is_given_up() -> None:
-    slow = Slow()
-    events = reply(with_model(slow, patience=0.05), "我35岁，头疼吃什么药")
-    assert slow.stopped and isinstance(events[-1], End) and of(Card, events)
-
-
-def test_a_failing_model_is_silent() -> None:
-    events = reply(with_model(ScriptedModel([RuntimeError("secret")])), "我35岁，头疼吃什么药")
-    assert of(Card, events) and "secret" not in plain_text(events)
-
-
-def test_a_reader_who_leaves_stops_the_model() -> None:
-    async def leave() -> Slow:
-        slow = Slow()
-        events = with_model(slow).reply(talk("我35岁，头疼吃什么药"))
-        await anext(events)
-        await asyncio.sleep(0)
-        await events.aclose()  # type: ignore[attr-defined]
-        return slow
-
-    assert asyncio.run(leave()).stopped
-
-
-def test_the_vetted_part_leaves_before_the_model_has_spoken() -> None:
-    async def first() -> Event:
-        events = with_model(Slow()).reply(talk("我35岁，头疼吃什么药"))
-        event = await asyncio.wait_for(anext(events), timeout=30)
-        await events.aclose()  # type: ignore[attr-defined]
-        return event
-
-    assert isinstance(asyncio.run(first()), Text)
 
 
 # What was told last is used

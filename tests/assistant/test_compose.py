@@ -124,12 +124,6 @@ def test_declining_kindly_is_no_hand_off() -> None:
     assert draft.reason == "stop" and not of(HandOff, draft)
 
 
-def test_a_model_may_speak_of_complaints_and_products_only() -> None:
-    assert REST in drafted(Advise("发热", (REST,))).grounds
-    assert drafted(Answer(("满五十元包邮，一般两三天到。",))).grounds == ""
-    assert drafted(Answer((REST,), (Source("说明书", "用法用量"),)), Refer("prescription", (), "prescription")).grounds == ""
-
-
 @pytest.mark.parametrize("forms", [SAY.again, SAY.unknown, SAY.still, SAY.no_longer, SAY.choose_one, SAY.prescription_again])
 def test_every_form_may_be_said(forms: tuple[str, ...]) -> None:
     words = {"products": "布洛芬缓释胶囊", "drug": "阿莫西林"}
