@@ -469,7 +469,7 @@ def _chat(arguments: argparse.Namespace) -> None:
     from medasst.service.server import open_assistant
     from medasst.service.terminal import chat
 
-    assistant = open_assistant(_serve_config(arguments), lines())
+    assistant = open_assistant(_serve_config(arguments), lines(), _licensed)
     if arguments.bare and assistant.model is None:
         raise ConfigError("--bare needs a model; give a job file that names one, e.g. configs/demo/serve.toml")
     chat(assistant.model if arguments.bare and assistant.model else assistant)
@@ -478,7 +478,15 @@ def _chat(arguments: argparse.Namespace) -> None:
 def _serve(arguments: argparse.Namespace) -> None:
     from medasst.service.server import serve
 
-    serve(_serve_config(arguments), lines(), _announce)
+    serve(_serve_config(arguments), lines(), _announce, _licensed)
+
+
+def _licensed(config: ServeConfig) -> None:
+    """Whether the model may answer in its own words, if it is to; raises ConfigError. Only then evaluation is loaded."""
+    if config.speech == "answers":
+        from medasst.licence import check_licence
+
+        check_licence(config)
 
 
 def _announce(address: str) -> None:

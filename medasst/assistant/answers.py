@@ -1,6 +1,6 @@
 """A model's answer in its own words, where nobody wrote one: general knowledge alone, marked as the model's.
 
-It needs a licence (`medasst/service/licence.py`). Sentences leave one by one past the output checks; none may name a medicine
+It needs a licence (`medasst/licence.py`). Sentences leave one by one past the output checks; none may name a medicine
 or an amount, the first must speak of what was asked, and the first that is refused ends the answer, since what follows may
 hang on it.
 """

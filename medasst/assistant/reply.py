@@ -58,7 +58,7 @@ class Assistant:
         model: who words, answers and reads; None: the draft stands alone.
         decoding: how the model decodes; None: at most 192 tokens, greedy, a light repetition penalty.
         speech: `wording`: it words free sentences otherwise; `answers`: it also answers, which needs a licence that whoever
-            makes the assistant has looked at (`service/licence.py`); `none`: it says nothing.
+            makes the assistant has looked at (`medasst/licence.py`); `none`: it says nothing.
         reads: whether it also reads the last turn.
         shop: its own words; None: it gave none.
         name: the model name under which the service offers it.

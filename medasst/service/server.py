@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from medasst.assistant.reply import Assistant
+from medasst.errors import ConfigError
 from medasst.models import ChatModel, open_model
 from medasst.models.places import Placed, Places
 from medasst.progress import Progress, silent
@@ -20,23 +21,35 @@ from medasst.safety.check import Checker
 from medasst.service.app import create_app
 from medasst.service.config import ServeConfig
 from medasst.service.doors import Entrance, OwnHost
-from medasst.service.licence import check_licence
 from medasst.service.listen import Bounds, Server, address, is_loopback, open_socket, run
 from medasst.service.production import check_production
 
 log = logging.getLogger(__name__)
 
+Licensed = Callable[[ServeConfig], None]
 BARE = "medasst-bare"
 _SWITCH_SECONDS = 0.001  # the event loop waits at most so long for a thread that reads a conversation
 
 
-def serve(config: ServeConfig, progress: Progress = silent, ready: Callable[[str], None] | None = None) -> None:
+def unlicensed(config: ServeConfig) -> None:
+    """Raises ConfigError where the model is to answer in its own words: nobody here looks at licences."""
+    if config.speech == "answers":
+        raise ConfigError('speech = "answers" needs a licence: start it by medasst serve or medasst chat, which look at it')
+
+
+def serve(
+    config: ServeConfig,
+    progress: Progress = silent,
+    ready: Callable[[str], None] | None = None,
+    licensed: Licensed = unlicensed,
+) -> None:
     """Open the model, build the assistant and serve both until Ctrl-C. Until the model is there, answers are 503.
 
     Args:
         config: what to serve, and where.
         progress: told what loading is at.
         ready: told the address of the chat page once it answers.
+        licensed: raises ConfigError where the model is to answer in its own words and may not.
 
     Raises:
         ConfigError: the port is taken, or the address is not one of this machine.
@@ -45,7 +58,7 @@ def serve(config: ServeConfig, progress: Progress = silent, ready: Callable[[str
     """
     # Before the model is loaded: a busy port should not cost a minute.
     with open_socket(config.host, config.port) as listener:
-        service = _Service(config, progress, (lambda: ready(address(listener))) if ready else None)
+        service = _Service(config, progress, (lambda: ready(address(listener))) if ready else None, licensed)
         app: ASGIApp = service.entrance
         if is_loopback(listener):
             app = OwnHost(app, {config.host, *config.hosts})
@@ -61,9 +74,9 @@ def serve(config: ServeConfig, progress: Progress = silent, ready: Callable[[str
 class _Service:
     """Loads beside the listening server, then lets requests in."""
 
-    def __init__(self, config: ServeConfig, progress: Progress, ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: ServeConfig, progress: Progress, ready: Callable[[], None] | None, licensed: Licensed) -> None:
         self.entrance = Entrance()
-        self._config, self._progress, self._ready = config, progress, ready
+        self._config, self._progress, self._ready, self._licensed = config, progress, ready, licensed
         self._places = Places(config.places.guarded)
         self._closing: list[Callable[[], None]] = [self._places.close]
         self.failure: BaseException | None = None
@@ -83,6 +96,7 @@ class _Service:
         return server
 
     def _load(self) -> None:
+        self._licensed(self._config)
         book = open_rulebook(self._config)  # before the model: a slip in a table should not cost a minute
         model = _open_model(self._config, self._config.slots, self._progress)
         placed = Placed(model, self._places) if model else None
@@ -102,8 +116,14 @@ class _Service:
             close()
 
 
-def open_assistant(config: ServeConfig, progress: Progress = silent) -> Assistant:
-    """The guarded assistant for one shopper. Raises ModelError: no such base, or an adapter for another one."""
+def open_assistant(config: ServeConfig, progress: Progress = silent, licensed: Licensed = unlicensed) -> Assistant:
+    """The guarded assistant for one shopper.
+
+    Raises:
+        ConfigError: see `open_rulebook`, or what `licensed` raises.
+        ModelError: no such base, or an adapter for another one.
+    """
+    licensed(config)
     book = open_rulebook(config)
     return _assistant(config, _open_model(config, 1, progress), book)
 
@@ -120,15 +140,13 @@ def open_rulebook(config: ServeConfig) -> Rulebook:
     """The rules to serve by; what an overlay loosens is said.
 
     Raises:
-        ConfigError: a table isn't as it should be, production is asked for and something isn't fit for it, or the model is
-            to answer in its own words without a licence.
+        ConfigError: a table isn't as it should be, or production is asked for and something isn't fit for it.
     """
     book = Rulebook.load(config.rulebook, config.overlay, config.signed)
     for loosened in book.loosened:
         log.warning("the overlay loosens a rule: %s", loosened)
     if config.production:
         check_production(config, book)
-    check_licence(config)
     return book
 
 

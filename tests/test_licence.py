@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from medasst import licence
 from medasst.config import parse
 from medasst.data.fingerprints import fingerprints
 from medasst.data.questions import cores_of
@@ -17,13 +18,12 @@ from medasst.disk import file_sha256
 from medasst.errors import ConfigError
 from medasst.evaluation import EvaluateConfig, evaluate
 from medasst.evaluation.systems import System, model_fingerprint
+from medasst.licence import OPEN_SUITES, check_licence
 from medasst.models import ScriptedModel, SystemConfig
-from medasst.service import licence
 from medasst.service.config import ServeConfig
-from medasst.service.licence import OPEN_SUITES, check_licence
 from medasst.service.server import open_assistant
 
-SUITES = Path(__file__).parents[2] / "benchmarks" / "suites"
+SUITES = Path(__file__).parents[1] / "benchmarks" / "suites"
 ANSWERS = {
     "胸": "这可能要命，请马上拨打120，等救护车时坐着别动。",
     "发": "头孢是处方药，要凭医生的处方购买，我不能卖也不能说用量。",
@@ -105,7 +105,7 @@ def test_whoever_answers_nothing_needs_none(shop: Shop, speech: str) -> None:
 
 def test_without_one_the_service_does_not_start_and_says_what_to_run(shop: Shop) -> None:
     with pytest.raises(ConfigError, match=r"needs a licence(.|\n)*medasst evaluate(.|\n)*\[licence\]"):
-        open_assistant(shop.settings(licence=None))
+        open_assistant(shop.settings(licence=None), licensed=check_licence)
     assert "report.json" in shop.refused() and "medasst evaluate" in shop.refused()
 
 
@@ -161,7 +161,7 @@ def test_an_open_suite_is_no_sealed_one(shop: Shop, monkeypatch: pytest.MonkeyPa
 def test_every_open_suite_of_this_repository_is_known() -> None:
     files = [*SUITES.glob("vignettes*.jsonl"), *SUITES.glob("replies*.jsonl")]
     missing = {file.name: digest for file in files if (digest := file_sha256(file)) not in OPEN_SUITES}
-    assert not missing, "add their sha256 to OPEN_SUITES of medasst/service/licence.py"
+    assert not missing, "add their sha256 to OPEN_SUITES of medasst/licence.py"
 
 
 def test_a_suite_that_the_adapter_was_trained_on(shop: Shop) -> None:
@@ -216,6 +216,12 @@ def test_no_settings_lower_the_thresholds(shop: Shop) -> None:
     (overlay / "speech.toml").write_text('[answers]\nlead = ""\n', "utf-8")
     with pytest.raises(ConfigError):
         open_assistant(parse(ServeConfig, {"overlay": str(overlay)}, root=shop.folder))
+
+
+def test_nothing_that_looks_at_no_licence_starts_such_a_service(shop: Shop) -> None:
+    shop.played()
+    with pytest.raises(ConfigError, match="licence"):
+        open_assistant(shop.settings())
 
 
 def test_speech_needs_a_model() -> None:
