@@ -89,7 +89,7 @@ def _unfit(model: SystemConfig, licence: LicenceConfig) -> Iterator[str]:
 
 def _items(suite: Path) -> tuple[DialogueItem, ...]:
     task = DialogueTask(name="licence", kind="dialogue", path=str(suite))
-    return task.task(Common(Decoding(), None, 0, None)).items
+    return tuple(task.task(Common(Decoding(), None, 0, None)).items)
 
 
 def _seen(model: SystemConfig, licence: LicenceConfig, items: Sequence[DialogueItem]) -> Iterator[str]:

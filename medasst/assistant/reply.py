@@ -29,7 +29,8 @@ from medasst.safety import Rules
 if TYPE_CHECKING:
     from medasst.models import ChatModel
 
-_DECODING = Decoding(max_new_tokens=192, repetition_penalty=1.05, stop=("用户：",))
+# No repetition penalty: who words our sentences otherwise must be free to use their words.
+_DECODING = Decoding(max_new_tokens=192, stop=("用户：",))
 _Events = AsyncGenerator[Event, None]
 OWN_WORDS = "own_words"  # the rule name of the line that says whose words follow
 
@@ -56,7 +57,7 @@ class Assistant:
         rules: red flags, prescription gate, person checks, output checks.
         vetted: answers that people wrote.
         model: who words, answers and reads; None: the draft stands alone.
-        decoding: how the model decodes; None: at most 192 tokens, greedy, a light repetition penalty.
+        decoding: how the model decodes; None: at most 192 tokens, greedy.
         speech: `wording`: it words free sentences otherwise; `answers`: it also answers, which needs a licence that whoever
             makes the assistant has looked at (`medasst/licence.py`); `none`: it says nothing.
         reads: whether it also reads the last turn.

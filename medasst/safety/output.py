@@ -98,10 +98,12 @@ class OutputCheck:
 
 
 def degenerate(text: str, question: str = "") -> str | None:
-    """Why a model's answer is not one (empty, role_leak, not_chinese, echo, loop), or None if it is."""
+    """Why a model's answer is not one (empty, garbled, role_leak, not_chinese, echo, loop), or None if it is."""
     key = comparison_key(text)
     if len(key) < 4:
         return "empty"
+    if "\ufffd" in text:
+        return "garbled"  # half a character: bytes that are no text
     if re.search(r"(?:^|\n)\s*(?:用户|助手|患者|user|assistant|human)\s*[：:]", text, re.IGNORECASE):
         return "role_leak"
     if len(_HAN.findall(key)) < 0.6 * len(key):

@@ -117,6 +117,7 @@ def test_what_was_said_in_the_models_words_is_not_said_again() -> None:
         "到安静、暗一点的地方休息，补足水和睡眠就能保证好。",  # a promise
         "到安静、暗一点的地方休息，补足水。再去医院看。",  # two sentences
         "多喝温水，注意休息。",  # another sentence
+        "\ufffd个安静、暗一点的地方休息，水和睡眠补足了。",  # half a character
         "到安静、暗一点的地方休息，补足水和睡眠，早点睡，早点起，多走走，多晒太阳。",  # more
         REST,  # nothing new
     ],
