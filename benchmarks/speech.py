@@ -52,8 +52,7 @@ class Player:
     def __init__(self, way: str, model: ChatModel | None, assistant: Assistant) -> None:
         self.way, self._model, self._plain = way, model, assistant
         speech = {"wording": "wording", "answers": "answers"}.get(way, "none")
-        parts = assistant.catalogue, assistant.rules, assistant.vetted
-        self._assistant = Assistant(*parts, model, speech=speech, reads=way == "reading")  # type: ignore[arg-type]
+        self._assistant = Assistant.from_samples(model, speech=speech, reads=way == "reading")  # type: ignore[arg-type]
 
     def play(self, item: DialogueItem) -> list[Turn]:
         """Every turn, our own replies between."""

@@ -90,7 +90,7 @@ class LlamaCppModel:
 
     async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
         request = {**await asyncio.to_thread(self._fitting, conversation, decoding), "stream": True}
-        text = TextStream(self.renderer.decode, decoding.stop)
+        text, heard = TextStream(self.renderer.decode, decoding.stop), 0
         try:
             # Leaving the block closes the connection, at which the server ends the task and frees its slot.
             async with (
@@ -103,7 +103,12 @@ class LlamaCppModel:
                     event = self._event(line)
                     if event is None:
                         continue
-                    if piece := text.push(self._answer(event)) + (text.end() if event["stop"] else ""):
+                    ids = self._answer(event)
+                    if event["tokens_predicted"] - heard > len(event["tokens"]):
+                        # A character of several tokens: of their ids the server sends the last alone, but the whole text.
+                        ids = self.renderer.control.encode(event["content"], continued=True).ids
+                    heard = event["tokens_predicted"]
+                    if piece := text.push(ids) + (text.end() if event["stop"] else ""):
                         yield Delta(piece)
                     if event["stop"]:
                         yield Delta("", _finish(event), event["tokens_evaluated"], event["tokens_predicted"])

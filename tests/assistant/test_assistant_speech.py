@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -136,6 +137,44 @@ def test_whatever_is_worded_warnings_cards_and_questions_stand(turn: str) -> Non
     for text in of(Text, worded):
         if text not in plainly:
             assert BARE.rules.check_sentence(text.sentence, Context("model", grounds)).ok
+
+
+@pytest.mark.parametrize("turn", [HEADACHE, KNOWLEDGE])
+def test_whatever_a_model_says_each_sentence_that_leaves_passes_the_check(turn: str) -> None:
+    parts = [
+        "孕妇",
+        "可以吃",
+        "阿莫西林",
+        "一次两片",
+        "。",
+        "布洛芬",
+        "多喝温水",
+        "注意休息",
+        "，",
+        "！",
+        "根治",
+        "请咨询药师",
+        "输液",
+        "头痛",
+        "打哈欠",
+        "困了",
+        "没事",
+        "孩子",
+        "mg",
+        "3",
+        "每日",
+    ]
+    parts += ["\n1. ", "\n2. ", "到安静、暗一点的地方休息，", "补足水和睡眠", "服药期间不得饮酒", "用于缓解轻至中度疼痛"]
+    chance = random.Random(7)
+    plainly = reply(BARE, turn)
+    composed = {text.sentence for text in of(Text, plainly)}
+    free = Context("model", plain_text(plainly), own_words=turn == KNOWLEDGE)
+    for _ in range(40):
+        model = ScriptedModel(["".join(chance.choices(parts, k=chance.randint(3, 25)))])
+        events = reply(speaking(model, "answers", reads=True), turn)
+        assert of(Card, events) == of(Card, plainly)
+        for text in of(Text, events):
+            assert text.sentence in composed or BARE.rules.check_sentence(text.sentence, free).ok, text.sentence
 
 
 # Bad engines
