@@ -16,7 +16,7 @@ class FollowUps:
     """The questions of one shop's rules, compiled once."""
 
     def __init__(self, rules: Rules) -> None:
-        self._rows = [(row, re.compile(row.pattern)) for row in rules.book.follow.follow]
+        self._rows = [(row, re.compile(row.pattern)) for row in rules.book.follow.rows.values()]
         self._formulary = rules.formulary
 
     def answer(self, request: Request, counsel: Counsel | None, said: Said) -> tuple[Act, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from medasst.assistant.acts import Act, Answer, Record, Source
+from medasst.assistant.asked import Asked
 from medasst.assistant.counter import Counsel, Counter
 from medasst.assistant.dosage import how
 from medasst.assistant.follow import FollowUps
@@ -14,7 +16,7 @@ from medasst.assistant.reactions import Blamed, Reactions
 from medasst.assistant.request import Request
 from medasst.assistant.said import NOTHING, Said
 from medasst.assistant.shop import Shop, ShopTalk
-from medasst.assistant.vetted import Sought, VettedAnswer, VettedAnswers, topics
+from medasst.assistant.vetted import Hit, Sought, VettedAnswers, clauses, topics
 from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
 from medasst.dialogue import Patient
@@ -22,6 +24,7 @@ from medasst.lexicon import Mention
 from medasst.rulebook import Known, QuestionRow, SlotName, WarningRow
 from medasst.safety import Alarm, PersonFinding, Rules
 
+_LEADS = 2  # vetted answers of one reply
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
 _ASKED_ABOUT = 3  # products of a turn that are held against the person
 _SHOWN = 4  # products shown that a new fact is held against, the newest
@@ -66,8 +69,10 @@ class Found:
         reaction: an adverse reaction that is told.
         blamed: of a medicine after which a reaction was told before: that it isn't to be used again where the turn asks of it,
             else that it stays off.
-        answers: to what is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for it;
-            `follow`: to what is asked about the complaint that was told.
+        leads: what people wrote for just what is asked; it is said before all else that answers. seeks: whether a
+            medicine is sought beside them.
+        answers: to what else is asked about products; `shop`: to what is asked of the shop; `vetted`: what people wrote for
+            something near; `follow`: to what is asked about the complaint that was told.
         denied: signs with which one would go to a doctor that the last turn says this person doesn't have, in words; `denies`:
             whether it denies any.
         complains: whether the last turn tells of something that ails somebody.
@@ -92,6 +97,8 @@ class Found:
     changed: Changed | None = None
     reaction: Record | None = None
     blamed: Answer | None = None
+    leads: tuple[Answer, ...] = ()
+    seeks: bool = True
     answers: tuple[Act, ...] = ()
     shop: tuple[Act, ...] = ()
     vetted: Answer | None = None
@@ -106,6 +113,23 @@ class Found:
     facts: tuple[str, ...] = ()
     conflicts: bool = False
     reach: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What people wrote for what a turn asks.
+
+    Attributes:
+        leads: for just what is asked. left: what is asked besides. near: for something near, where nothing leads.
+        of_effects: whether a lead tells of a medicine's effects that the turn asks about.
+        seeks: whether a medicine is sought, too.
+    """
+
+    leads: tuple[Answer, ...] = ()
+    left: tuple[Asked, ...] = ()
+    near: Answer | None = None
+    of_effects: bool = False
+    seeks: bool = True
 
 
 class Searcher:
@@ -123,6 +147,7 @@ class Searcher:
         self._reactions = Reactions(rules, self._talk.reach)
         self._asks = {row.id: row for row in rules.book.asks.ask}
         self._follow = FollowUps(rules)
+        self._manages = re.compile(rules.replies.manages)
 
     def find(self, request: Request, messages: Sequence[Message]) -> Found:
         """What there is to say; beside an emergency of the last turn nothing else is looked for."""
@@ -135,16 +160,11 @@ class Searcher:
         complains = request.complaints or any(one.current for reading in readings for one in reading.findings())
         wanted = [act for act in request.acts if act.want != "ask"]
         gated = next(iter(wanted or (request.acts if not request.named else ())), None)
-        answers = tuple(self._products.answer(request))
-        written = self._written(request)
-        if any(isinstance(act, Answer) for act in answers):
-            if written is not None and written.row.first:
-                answers = ()
-            else:
-                written = None
+        written = self._written(request, said)
+        answers = tuple(self._products.answer(replace(request, asks=written.left))) if written.left else ()
         counsel = self._counter.counsel(request) if complains else None
         changed = self._changed(request, said)
-        blamed = self._reactions.blamed(request)
+        blamed = None if written.of_effects else self._reactions.blamed(request)
         if blamed is not None:
             counsel, changed = counsel and self._without(blamed, counsel), changed and self._not_fitting(blamed, changed)
             answers = () if request.subject and all(self._is(blamed, one) for one in request.subject) else answers
@@ -166,11 +186,13 @@ class Searcher:
                 or (blamed is not None and self._is(blamed, product))
             ),
             changed=changed,
-            reaction=self._reactions.told(request),
+            reaction=None if written.of_effects else self._reactions.told(request),
             blamed=self._still_blamed(blamed, request, said) if blamed else None,
+            leads=() if blamed is not None and self._asks_of(blamed, request) else written.leads,
+            seeks=written.seeks,
             answers=answers,
             shop=tuple(self._talk.answer(request)),
-            vetted=Answer((written.row.answer,), written.sources, written.offers) if written is not None else None,
+            vetted=written.near if not any(isinstance(act, Answer) for act in answers) else None,
             complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
             counsel=counsel,
             follow=self._follow.answer(request, counsel, said),
@@ -189,6 +211,11 @@ class Searcher:
         names = {one.substance for concept in blamed.concepts for one in self._rules.formulary.contents(concept).substances}
         held = {one.substance for one in product.contents.substances}
         return blamed.words in product.name or product.short_name in blamed.words or not names.isdisjoint(held)
+
+    def _asks_of(self, blamed: Blamed, request: Request) -> bool:
+        """Whether the last turn asks of it."""
+        named = any(drug.concept in blamed.concepts for drug in request.told.readings[-1].drugs())
+        return named or any(self._is(blamed, product) for product in request.subject)
 
     def _without(self, blamed: Blamed, counsel: Counsel) -> Counsel:
         """Counsel that offers it to nobody again, nor tells why it isn't offered."""
@@ -243,9 +270,48 @@ class Searcher:
             if _told_now(request, slot) == "no" and word in said:
                 yield say[f"no_{slot}"]
 
-    def _written(self, request: Request) -> VettedAnswer | None:
-        """The vetted answer to what is asked."""
-        return self._vetted.nearest(Sought.of(request, self._rules, topics(request.asks, self._asks)))
+    def _written(self, request: Request, said: Said) -> Written:
+        """What people wrote for what the last turn asks; of a turn with two questions both answers."""
+        sought = Sought.of(request, self._rules, topics(request.asks, self._asks))
+        whole = self._vetted.find(sought, said.holds_any)
+        by_clause: dict[str, list[Asked]] = {}
+        for clause, asked in clauses(request):
+            by_clause.setdefault(clause, []).append(asked)
+        parts: dict[str, tuple[Hit, Sequence[Asked]]] = {}
+        if len(by_clause) > 1:
+            for clause, asks in by_clause.items():
+                hit = self._vetted.find(sought.part(clause, topics(asks, self._asks)), said.holds_any)
+                if hit is not None and hit.sure and not hit.again:
+                    parts.setdefault(hit.answer.row.id, (hit, asks))
+        if len(parts) < 2:
+            if whole is None or not whole.sure:
+                near = _said_by(whole) if whole is not None and not whole.again else None
+                return Written(left=request.asks, near=near)
+            parts = {"": (whole, self._answered(whole, request, by_clause))}
+        done = [asked for _, asks in parts.values() for asked in asks]
+        leads = [hit for hit, _ in parts.values() if not hit.again][:_LEADS]
+        return Written(
+            tuple(map(_said_by, leads)),
+            tuple(asked for asked in request.asks if asked not in done),
+            of_effects=any("adverse_reactions" in hit.answer.row.answers for hit in leads) and not sought.tells,
+            seeks=any(self._seeks(asked, tells=sought.tells) for asked in request.asks),
+        )
+
+    def _answered(self, hit: Hit, request: Request, by_clause: Mapping[str, Sequence[Asked]]) -> list[Asked]:
+        """What of the asks an answer is to: all that asks for knowledge, but that of a clause of which it has no topic."""
+        asking = [asked for asked in request.asks if topics([asked], self._asks)]
+        others = [
+            asked
+            for asks in by_clause.values()
+            if not any({asked.kind, asked.key} & set(hit.answer.row.answers) or asked.kind == "may_take" for asked in asks)
+            for asked in asks
+        ]
+        left = [asked for asked in asking if asked in others]
+        return [asked for asked in asking if asked not in left] if len(left) < len(asking) else asking
+
+    def _seeks(self, asked: Asked, *, tells: bool) -> bool:
+        """Whether a medicine is sought (吃什么药, a bare complaint), no mere advice (怎么办)."""
+        return asked.kind == "treat" and (not self._manages.search(asked.words) if asked.words else tells)
 
     def _together(self, request: Request) -> list[PersonFinding]:
         """What speaks against taking the medicines together of which the topic speaks, one of each pair in the last turn.
@@ -317,6 +383,10 @@ class Searcher:
 
     def _by_name(self, name: str) -> Product | None:
         return next((match.product for match in self._shelf.named(name) if match.product.name == name), None)
+
+
+def _said_by(hit: Hit) -> Answer:
+    return Answer((hit.answer.row.answer,), hit.answer.sources, hit.answer.offers)
 
 
 def told_since(turn: int, alarm: Alarm, request: Request) -> bool:

@@ -58,14 +58,16 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
         return _beside_an_alarm(request, found, say, first, max((alarm.level for alarm in alarms), key=URGENCY.index))
     first += _together(request, found)
     acts = [*first, *_changed(found, say), *_against(found)]
-    acts += [*_gate(request, found, say), *([found.reaction] if found.reaction else [])]
+    acts += _with_gate(request, found, say)
+    acts += [found.reaction] if found.reaction else []
     answers = list(_answers(request, found))
     acts += answers
     if found.blamed and not found.reaction:
         acts.append(found.blamed)
-    if found.counsel and not found.reaction and _is_for_the_counter(request, found, answers):
+    if found.counsel and not found.reaction and _is_for_the_counter(request, found, [*found.leads, *answers]):
         goes_on = _kinds(request) <= _GOING_ON or _only_adds(request)
-        acts += _counsel(found.counsel, found, say, goes_on=goes_on, adds=_only_tells(request))
+        counsel = replace(found.counsel, advice=()) if found.leads else found.counsel
+        acts += _counsel(counsel, found, say, goes_on=goes_on, adds=_only_tells(request))
     acts = _limited(acts)
     if found.unread:
         acts = _unread(acts, found, found.unread, say)
@@ -138,12 +140,13 @@ def _again(said: Said, rule: UrgencyRow, say: Replies) -> str:
 def _beside_an_alarm(request: Request, found: Found, say: Replies, first: list[Act], level: Level) -> tuple[Act, ...]:
     """What may be said besides: no product, and nothing that could keep anybody from going; within days also self-care."""
     acts = [*first, *map(_warn, found.together[:_AGAINST]), *_against(found)]
-    acts += [*_gate(request, found, say), *([found.reaction] if found.reaction else [])]
+    acts += _with_gate(request, found, say) if level == "days" else _gate(request, found, say)
+    acts += [found.reaction] if found.reaction else []
     note = found.said.form(say.urgent_note)
     acts += [Answer((note,))] if note and not found.gate else []
     if level == "days":
         acts += [replace(act, products=()) if isinstance(act, Answer) else act for act in found.answers]
-        if found.counsel and not found.reaction:
+        if found.counsel and not (found.reaction or found.leads):
             acts += _advice([replace(one, doctor="") for one in found.counsel.advice], found.said, _BESIDE)
     acts += [replace(act, products=()) if isinstance(act, Answer) else act for act in found.shop]
     return tuple(act for act in _limited(acts) if not isinstance(act, Offer | Inquire))
@@ -184,6 +187,7 @@ def _together(request: Request, found: Found) -> list[Act]:
     rows = {asked.row for asked in request.asks}
     which = "compare" in _kinds(request) and rows.isdisjoint(_TOGETHER)
     told = [finding for finding in found.together if not (which and finding.kind in _PAIRS)]
+    told = [finding for finding in told if finding.severity != "caution" or not found.leads]  # the lead says how to space them
     return [_warn(finding) for finding in told[:_AGAINST]]
 
 
@@ -196,7 +200,7 @@ def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
     if not found.gate:
         return []
     sources = (found.gate_source,) if found.gate_source else ()
-    answers = (*found.answers, *found.shop, *filter(None, [found.vetted]))
+    answers = (*found.leads, *found.answers, *found.shop, *filter(None, [found.vetted]))
     told = found.warnings or found.together or any(isinstance(act, Answer) for act in answers)
     full = found.said.new("".join(found.gate))
     goes_on = found.counsel and (_tells(request) or "treat" in _kinds(request))
@@ -211,6 +215,19 @@ def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
         return [*([Answer((brief,), sources)] if brief else []), Refer("prescription", (), "prescription")]
     text = full or found.said.form(say.prescription_again, drug=found.gated)
     return [Answer((text,), sources), Refer("prescription", found.reach, "prescription")]
+
+
+def _with_gate(request: Request, found: Found, say: Replies) -> list[Act]:
+    """What people wrote for just what is asked, before the prescription gate where a medicine is only spoken of.
+
+    Where the gate speaks in full, or the shopper was warned of two things together, it isn't said again in other words.
+    """
+    gate = _gate(request, found, say)
+    leads = [_shown(lead, request, found) for lead in found.leads if not found.warnings]
+    told = [lead for lead in leads if any(say.prescription_word in sentence for sentence in lead.sentences)]
+    if found.gate and not all(act.want == "ask" for act in request.acts):
+        return [*gate, *(lead for lead in leads if lead not in told)]
+    return [*leads, *(act for act in gate if not told or isinstance(act, Refer))]
 
 
 def _changed(found: Found, say: Replies) -> list[Act]:
@@ -297,7 +314,7 @@ def _denied(found: Found, say: Replies) -> str:
 def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) -> bool:
     """Whether it is about a complaint: asked for, told beside a medicine that can't be had, or all there is."""
     beside = bool(_kinds(request) & _WANTING) and {product.sku for product in request.subject} <= found.stopped
-    if answers and tuple(answers) == found.follow:
+    if answers and (tuple(answers) == found.follow or (found.leads and not found.seeks)):
         return False
     if request.free or request.at_home:
         return True
@@ -311,7 +328,8 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
     helped |= _kinds(request) <= _GOING_ON and counsel is not None and bool(counsel.advice or counsel.offers or counsel.missing)
     written = [found.vetted] if found.vetted and not helped else []
     seeks = any(asked.kind == "treat" and asked.words for asked in request.asks)
-    if found.follow and not (written or seeks) and not any(isinstance(act, Answer) for act in (*found.answers, *found.shop)):
+    told = found.leads or written or any(isinstance(act, Answer) for act in (*found.answers, *found.shop))
+    if found.follow and not (told or seeks):
         yield from found.follow
         return
     # 一次吃几粒 after a prescription medicine asks of that, not of what was shown beside it.
@@ -319,13 +337,14 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
     # Whether two go together is answered by what speaks against it; whether each may be taken alone isn't asked.
     of_pair = found.together and _kinds(request) == {"may_take"} and len(request.told.readings[-1].drugs()) > 1
     for act in (*(() if of_gated or of_pair else found.answers), *found.shop, *written):
-        if isinstance(act, Offer) and act.product.sku in found.stopped:
-            continue
-        if isinstance(act, Answer) and act.products:
-            shown = act.products if _kinds(request) & _SHOWING else ()
-            yield replace(act, products=tuple(one for one in shown if one.sku not in found.stopped))
-        else:
-            yield act
+        if not (isinstance(act, Offer) and act.product.sku in found.stopped):
+            yield _shown(act, request, found) if isinstance(act, Answer) else act
+
+
+def _shown(act: Answer, request: Request, found: Found) -> Answer:
+    """An answer with the products beside it that this person may have, where the turn looks for one."""
+    shown = act.products if _kinds(request) & _SHOWING else ()
+    return replace(act, products=tuple(one for one in shown if one.sku not in found.stopped))
 
 
 def _counsel(counsel: Counsel, found: Found, say: Replies, *, goes_on: bool, adds: bool) -> Iterator[Act]:

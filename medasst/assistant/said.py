@@ -59,6 +59,10 @@ class Said:
         """Whether an earlier reply says this, word for word."""
         return comparison_key(sentence) in self.keys
 
+    def holds_any(self, text: str) -> bool:
+        """Whether an earlier reply says a sentence of a text, word for word."""
+        return not self.of_text(text).isdisjoint(self.keys)
+
     def new(self, text: str) -> str:
         """What of a text was not said yet, in whole sentences."""
         return "".join(fresh(text, self.holds))

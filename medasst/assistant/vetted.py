@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, get_args
+
+import numpy as np
 
 from medasst.assistant.acts import Source
-from medasst.assistant.asked import Asked
+from medasst.assistant.asked import Asked, reader
+from medasst.assistant.askings import Askings, plainly
 from medasst.assistant.request import Request
 from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient
+from medasst.lexicon import plain
 from medasst.rulebook import AskRow, Topic, VettedRow
-from medasst.rulebook.vetted import State, Told
-from medasst.safety import Rules
-from medasst.text import comparison_key
+from medasst.rulebook.asks import NAME
+from medasst.rulebook.rows import Words
+from medasst.rulebook.vetted import Circumstances, State, Told
+from medasst.safety import PersonFinding, Rules
+from medasst.safety import Told as Fact
 
-# Cosine over TF-IDF of characters between a question and the nearest way of asking an answer, and what it gains where the side
-# of its subject that the answer tells of (`aspects`) is asked in so many words. What is required of an answer keeps off those
-# to other things; below this a question shares little more than those words with it. Tried on the open vignettes: wrong
-# answers of such words reach 0.13, without them 0.23.
-NEAR = 0.25
-ASPECT = 0.1
+# What a question must come to for an answer to be said where nothing else answers, and to lead the reply. Its likeness to a
+# way of asking the answer counts (`Askings`, 0-1), and what is below. Fitted and read on turns of the open suites.
+NEAR, SURE = 0.8, 0.95
+_LIKE, _VERY = 0.15, 0.28  # the least likeness of either
+_ASPECT, _TWO, _ANY = 0.3, 0.5, 0.4  # of the sides of its subject that it tells of one, two are asked; it names none
+_NEEDED, _MOST = 0.08, 4  # for each circumstance that it needs, a medicine counting double, up to so many
+_TOPIC = 0.05  # what is asked is what it answers
+_SAME, _OTHER = 0.15, 0.12  # a row of `asks.toml` reads both the question and one of the answer's; off where none does
+_ELSE = 0.05  # off for each complaint of the turn that neither the answer nor its questions know, twice at most
+_TELLS = 0.1  # off where the turn asks nothing itself; of a complaint, only for what leads
+_WANTED = 0.2  # off where a thing is wanted and the answer isn't to that
+_LOOKED_AT = 64  # the answers asked most alike; what they need is looked at of these alone
+_CLAUSES = 3  # clauses of a turn that are compared by themselves
 _KNOWLEDGE = frozenset(
     {"treat", "section", "may_take", "compare", "buy", "expired", "missed_dose", "general", "none"}
 )  # kinds of asks that an answer may be to
 _WANTS = frozenset({"price", "stock", "cheaper", "another", "photo", "buy"})  # kinds that want a thing, no knowledge
 _ANY_MEDICINE = "药物"  # the broadest name; to know of it is to know of none
-# Colloquial forms and what they are compared as; both stand in one answer's ways of asking.
-_PLAIN = {"咋": "怎么", "啥": "什么", "娃": "孩子", "疼": "痛"}
-_COLLOQUIAL = re.compile("|".join(_PLAIN))
-_COMPARED = 400  # characters of a question that are compared, its last ones
+# What forbids a medicine to somebody, whatever is drunk, done or taken besides.
+_OF_PERSON = frozenset({"contraindication", "allergy", "pregnancy", "lactation", "age", "kidney", "liver"})
+_CHILD = "孩子"  # as which every word for one is compared
+_STATES = {"pregnancy": "怀孕", "lactation": "哺乳"}  # their names among the findings
+_CLAUSE = re.compile(r"[^,，。;；?？!！\s]+")
+_READ = 400  # characters of a topic in which medicines are looked for, its last ones
 
 
 def topics(asks: Iterable[Asked], rows: Mapping[str, AskRow]) -> frozenset[Topic]:
@@ -50,6 +63,8 @@ def topics(asks: Iterable[Asked], rows: Mapping[str, AskRow]) -> frozenset[Topic
         if kind in _KNOWLEDGE:
             found |= {topic for topic in get_args(Topic) if topic in (kind, asked.key)}
             found |= {"general"} if kind != "buy" or not asked.row else set()
+        elif kind == "spec" and asked.key == "contains":
+            found.add("general")
     return frozenset(found)
 
 
@@ -58,9 +73,13 @@ class Sought:
     """What an answer is sought for.
 
     Attributes:
-        asks: what the last turn asks. last: that turn; topic: it with the earlier turns that it goes on from.
+        asks: what is asked. last: the turn that asks it; topic: it with the earlier turns that it goes on from.
+        compared: the texts of which one must be like a way of asking the answer.
+        rows: the rows of `asks.toml` that read what is asked of knowledge; plain: whether they are of some product.
+        wants: whether only a thing is wanted.
+        tells: whether the turn asks nothing itself.
         products: those meant. medicines: the medicines that the topic names. findings: what it complains of, with every
-            broader name.
+            broader name; new: what of it the last turn tells. concepts: all that the topic names, whatever it says of it.
         unread: earlier turns were left out, so that what they told of the person is unknown.
     """
 
@@ -68,26 +87,63 @@ class Sought:
     last: str
     topic: str
     patient: Patient
+    compared: tuple[str, ...] = ()
+    rows: frozenset[str] = frozenset()
+    plain: bool = False
+    wants: bool = False
+    tells: bool = False
     products: tuple[Product, ...] = ()
     medicines: frozenset[str] = frozenset()
     findings: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
+    concepts: tuple[str, ...] = ()
     unread: bool = False
 
     @classmethod
     def of(cls, request: Request, rules: Rules, asks: Iterable[Topic]) -> Sought:
-        """For what a request asks, of the products that it means."""
+        """For what a request asks, of the products that it means.
+
+        Args:
+            asks: see `topics`.
+        """
         readings = request.told.readings[request.first :]
-        told = (one for reading in readings for one in reading.findings() if one.current)
+        told = [one for reading in readings for one in reading.findings() if one.current]
+        goes_on = request.asked_at < request.told.turn
+        known = reader(rules.lexicon)
+        kinds = {known.rows[one.row].kind if one.row in known.rows else one.kind for one in request.asks}
         return cls(
             asks=frozenset(asks),
             last=request.last,
             topic=request.topic,
             patient=request.told.current,
+            compared=(request.last, request.topic, *list(dict.fromkeys(clause for clause, _ in clauses(request)))[-_CLAUSES:]),
+            rows=frozenset(one.row for one in request.asks if one.row and known.rows[one.row].kind in _KNOWLEDGE - _WANTS),
+            plain=any(one.row and one.kind != "general" for one in request.asks),
+            wants=bool(kinds & _WANTS) and kinds <= _WANTS | {"treat", "none", "general"},
+            tells=goes_on or not (any(one.row for one in request.asks) or known.asks_something(readings[-1].plain)),
             products=request.subject,
-            medicines=frozenset(one.concept for one in rules.lexicon.medicines(request.topic[-_COMPARED:])),
+            medicines=frozenset(one.concept for one in rules.lexicon.medicines(request.topic[-_READ:])),
             findings=frozenset().union(*(one.broader for one in told)),
+            new=frozenset(one.concept for one in readings[-1].findings() if one.current),
+            concepts=tuple(dict.fromkeys(one.concept for reading in readings for one in reading.mentions)),
             unread=request.facts.unread,
         )
+
+    def part(self, clause: str, asks: Iterable[Topic]) -> Sought:
+        """The same for what one clause of the turn asks."""
+        return replace(self, asks=frozenset(asks), last=clause, compared=(clause,))
+
+
+def clauses(request: Request) -> list[tuple[str, Asked]]:
+    """The clauses of the last turn that ask something, each with what; nothing for what more than a clause asks."""
+    found = []
+    written = _CLAUSE.findall(request.last)
+    for asked in request.asks:
+        words = re.escape(asked.words).replace(re.escape(NAME), ".+").replace(",", "")
+        clause = next((one for one in written if asked.words and re.search(words, plain(one).text)), None)
+        if clause is not None:
+            found.append((clause, asked))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +151,35 @@ class VettedAnswer:
     """A vetted answer of this shop.
 
     Attributes:
+        row: its row, with the words that it needs, forbids or is asked by as they are compared (`plainly`).
         offers: the shop's products that it advises.
-        knows: the medicines that it or its questions name.
+        knows: the medicines that it or its questions name; names: those that it names itself.
+        complaints: the findings that it or its questions name, with every broader name; of_children: whether they name a child.
     """
 
     row: VettedRow
     offers: tuple[Product, ...]
     knows: frozenset[str]
+    names: frozenset[str]
+    complaints: frozenset[str]
+    of_children: bool
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """The documents that it stands on."""
         return tuple(Source(*one) for one in self.row.documents)
+
+
+class Hit(NamedTuple):
+    """An answer that is near to a question.
+
+    Attributes:
+        sure: whether it is so near that it leads the reply. again: whether an earlier reply gave it already.
+    """
+
+    answer: VettedAnswer
+    sure: bool
+    again: bool
 
 
 class VettedAnswers:
@@ -115,65 +188,112 @@ class VettedAnswers:
     def __init__(self, catalogue: Catalogue, rules: Rules) -> None:
         self._rules, self._lexicon = rules, rules.lexicon
         offered = {product.name: product for product in _named(catalogue, rules)}
-        rows = [row for row in rules.book.vetted.values() if all(name in offered for name in row.offers)]
+        rows = [_plainly(row) for row in rules.book.vetted.values() if all(name in offered for name in row.offers)]
         self.answers = tuple(self._answer(row, [offered[name] for name in row.offers]) for row in rows)
-        self._by_topic: dict[Topic, list[int]] = defaultdict(list)
-        for place, answer in enumerate(self.answers):
-            for topic in answer.row.answers:
-                self._by_topic[topic].append(place)
-        self._askings = [[_grams(asking) for asking in _askings(answer.row)] for answer in self.answers]
-        self._weights = _weights([asking for askings in self._askings for asking in askings])
+        self._askings = Askings(self._lexicon, [ways_of_asking(row) for row in rows])
+        self._read: dict[int, frozenset[str]] = {}  # by which rows of asks.toml an answer's questions are read
 
     def _answer(self, row: VettedRow, offers: Sequence[Product]) -> VettedAnswer:
-        texts = [*_askings(row), row.answer, *(one for entry in row.requires.medicines for one in entry.split("|"))]
-        knows = frozenset(one.concept for text in texts for one in self._lexicon.medicines(text))
-        return VettedAnswer(row, tuple(offers), knows)
+        texts = [*ways_of_asking(row), *(one for entry in row.requires.medicines for one in entry.split("|"))]
+        names = frozenset(one.concept for one in self._lexicon.medicines(row.answer))
+        knows = names.union(one.concept for text in texts for one in self._lexicon.medicines(text))
+        told = {one.name.concept for text in (*texts, row.answer) for one in self._lexicon.names(text)[1]}
+        told.update(one for entry in (*row.requires.findings, *row.requires.conditions) for one in entry.split("|"))
+        complaints = frozenset().union(*map(self._lexicon.broader, told))
+        of_children = any(_CHILD in plainly(text) for text in (*texts, row.answer))
+        return VettedAnswer(row, tuple(offers), knows, names, complaints, of_children)
 
-    def nearest(self, sought: Sought) -> VettedAnswer | None:
-        """The answer to what is asked that is asked most alike, among those that may be said here; None: there is none."""
-        told, last = self._told(sought), comparison_key(sought.last)
-        places = dict.fromkeys(place for topic in sought.asks for place in self._by_topic[topic])
-        fitting = [place for place in places if self._fits(self.answers[place], sought, told, last)]
-        if not fitting:
+    def find(self, sought: Sought, held: Callable[[str], bool] = lambda _: False) -> Hit | None:
+        """The answer to what is asked that is asked most alike, among those that may be said here; None: none is near.
+
+        Args:
+            held: whether an answer was given before; one that was is only found where no other is.
+        """
+        if not sought.asks or not self.answers:
             return None
-        questions = [_grams(text[-_COMPARED:]) for text in dict.fromkeys((sought.last, sought.topic))]
-        ranked = sorted(((self._nearness(place, questions, last), -place) for place in fitting), reverse=True)
-        return next(
-            (
-                self.answers[-place]
-                for score, place in ranked
-                if score >= NEAR and self._may_offer(self.answers[-place], sought)
-            ),
-            None,
+        likeness = self._askings.likeness(dict.fromkeys(sought.compared))
+        places = np.argsort(-likeness, kind="stable")[:_LOOKED_AT].tolist()
+        told, last = self._told(sought), plainly(sought.last)
+        like = [place for place in places if likeness[place] >= _LIKE]
+        near = ((place, likeness[place] + self._more(place, sought, last)) for place in like)
+        fitting = ((place, score) for place, score in near if score + _SAME >= NEAR and self._fits(place, sought, told, last))
+        hits = ((score + self._agreement(place, sought), -place) for place, score in fitting)
+        said: Hit | None = None
+        for score, place in sorted(hits, reverse=True):
+            answer, again = self.answers[-place], held(self.answers[-place].row.answer)
+            if score < NEAR or not self._may_say(answer, sought):
+                continue
+            wanted = SURE + (_TELLS if sought.tells and sought.new else 0.0)
+            hit = Hit(answer, bool(score >= wanted and likeness[-place] >= _VERY), again)
+            if not again:
+                return hit
+            said = said or hit
+        return said
+
+    def _more(self, place: int, sought: Sought, last: str) -> float:
+        """What makes a question nearer to an answer than its likeness, or less near."""
+        answer = self.answers[place]
+        sides = sum(aspect in last for aspect in answer.row.aspects)
+        side = (0.0, _ASPECT, _TWO)[min(sides, 2)] if answer.row.aspects else _ANY
+        needed = answer.row.requires
+        circumstances = len(needed.words) + len(needed.findings) + 2 * len(needed.medicines)
+        other = sum(self._lexicon.broader(one).isdisjoint(answer.complaints) for one in sought.new)
+        return (
+            side
+            + _NEEDED * min(circumstances, _MOST)
+            + (0.0 if sought.asks.isdisjoint(answer.row.answers) else _TOPIC)
+            - _ELSE * min(other, 2)
+            - (_TELLS if sought.tells and not sought.new else 0.0)
+            - (_WANTED if sought.wants and "buy" not in answer.row.answers else 0.0)
         )
 
-    def _likeness(self, place: int, questions: Sequence[frozenset[str]]) -> float:
-        """How near (cosine over TF-IDF of characters, 0-1) an answer's nearest way of asking is to one of `questions`."""
-        return max(_cosine(asking, question, self._weights) for asking in self._askings[place] for question in questions)
+    def _agreement(self, place: int, sought: Sought) -> float:
+        """Whether what is asked, as `asks.toml` reads it, is what the answer is asked by."""
+        if not sought.rows:
+            return 0.0
+        if place not in self._read:
+            known = reader(self._lexicon)
+            asked = (known.read(self._lexicon.unnamed(way)) for way in ways_of_asking(self.answers[place].row))
+            self._read[place] = frozenset(one.row for found in asked for one in found)
+        if sought.rows.isdisjoint(self._read[place]):
+            return -_OTHER if sought.plain else 0.0
+        return _SAME
 
-    def _nearness(self, place: int, questions: Sequence[frozenset[str]], last: str) -> float:
-        """How near an answer is, and nearer where its side of the subject is asked in so many words."""
-        aspects = self.answers[place].row.aspects
-        plain = _plain(last)
-        told = not aspects or any(_plain(aspect) in plain for aspect in aspects)
-        return self._likeness(place, questions) + (ASPECT if told else 0.0)
-
-    def _fits(self, answer: VettedAnswer, sought: Sought, told: Told, last: str) -> bool:
-        row = answer.row
-        words = [*row.aspects, *(one for entry in row.requires.words for one in entry.split("|"))]
-        here = not row.requires.words or any(one in last for one in words)
-        return here and row.fits(told) and self._knows(answer, sought.medicines)
+    def _fits(self, place: int, sought: Sought, told: Told, last: str) -> bool:
+        answer = self.answers[place]
+        needed = answer.row.requires.words
+        words = [*answer.row.aspects, *(one for entry in needed for one in entry.split("|"))]
+        here = not needed or any(one in last for one in words)
+        # What a text names counts for what an answer needs by our name for it, too; it is kept back by what is written alone.
+        named = {**told, "words": " ".join([str(told["words"]), *map(plainly, sought.concepts)])}
+        fits = all(answer.row.requires.met(named)) and not any(answer.row.forbids.met(told))
+        return here and fits and self._knows(answer, sought.medicines)
 
     def _knows(self, answer: VettedAnswer, medicines: Collection[str]) -> bool:
         """Whether it speaks of each of these medicines, if only by a broader name."""
         return all(not answer.knows.isdisjoint(self._lexicon.broader(one) - {_ANY_MEDICINE}) for one in medicines)
 
-    def _may_offer(self, answer: VettedAnswer, sought: Sought) -> bool:
-        """Whether nothing speaks against what it advises for this person, as far as is known."""
-        if not answer.offers:
-            return True
-        found = (self._rules.checks(product, sought.patient, anew=True) for product in answer.offers)
-        return not sought.unread and not any(one.stops for findings in found for one in findings)
+    def _may_say(self, answer: VettedAnswer, sought: Sought) -> bool:
+        """Whether nothing speaks against what it advises, or names, for this person, as far as is known."""
+        if answer.offers:
+            found = (self._rules.checks(product, sought.patient, anew=True) for product in answer.offers)
+            if sought.unread or any(one.stops for findings in found for one in findings):
+                return False
+        others = answer.names - sought.medicines
+        against = (
+            one
+            for name in others
+            for one in self._against(name, sought.patient)
+            if one.severity == "forbid" and one.kind in _OF_PERSON
+        )
+        return all(self._minds(answer, told) for finding in against for told in finding.why[0].because)
+
+    def _minds(self, answer: VettedAnswer, told: Fact) -> bool:
+        """Whether an answer speaks of what forbids somebody a medicine that it names, and so can't mean to advise it."""
+        if told.slot in ("age", "weight"):
+            return answer.of_children
+        what = _STATES.get(told.slot, told.what)
+        return not (answer.complaints | answer.knows).isdisjoint(self._lexicon.broader(what))
 
     def _told(self, sought: Sought) -> Told:
         patient, broad = sought.patient, self._lexicon.broader
@@ -186,8 +306,11 @@ class VettedAnswers:
             "findings": sought.findings,
             "medicines": frozenset().union(*map(broad, taken)),
             "allergies": frozenset().union(*map(broad, patient.slot("allergies").what)),
-            "words": comparison_key(sought.topic),
+            "words": plainly(sought.topic),
         }
+
+    def _against(self, medicine: str, patient: Patient) -> tuple[PersonFinding, ...]:
+        return self._rules.person_checks.of(self._rules.formulary.contents(medicine), patient, anew=False)
 
     def _states(self, patient: Patient) -> Iterator[State]:
         for name in ("pregnancy", "lactation"):
@@ -200,34 +323,23 @@ class VettedAnswers:
             yield "alcohol"
 
 
-def _grams(text: str) -> frozenset[str]:
-    key = _plain(comparison_key(text))
-    return frozenset(key[start : start + size] for size in (1, 2, 3) for start in range(len(key) - size + 1))
-
-
-def _plain(key: str) -> str:
-    """A key with its colloquial words (咋, 啥, 娃) as they are mostly written."""
-    return _COLLOQUIAL.sub(lambda found: _PLAIN[found[0]], key)
-
-
-def _weights(texts: Sequence[frozenset[str]]) -> dict[str, float]:
-    """What each piece of text weighs: the rarer, the more."""
-    counts = Counter(gram for text in texts for gram in text)
-    return {gram: 1 + math.log((1 + len(texts)) / (1 + count)) for gram, count in counts.items()}
-
-
-def _cosine(first: frozenset[str], second: frozenset[str], weights: Mapping[str, float]) -> float:
-    rare = 1 + math.log(1 + len(weights))  # of what stands in no text that was weighed
-
-    def squares(grams: Iterable[str]) -> float:
-        return sum(weights.get(gram, rare) ** 2 for gram in grams)
-
-    return squares(first & second) / math.sqrt((squares(first) or 1) * (squares(second) or 1))
-
-
-def _askings(row: VettedRow) -> list[str]:
+def ways_of_asking(row: VettedRow) -> list[str]:
     """The ways of asking for an answer: its turn with those before it, and others."""
     return ["。".join(row.turns), *row.asked]
+
+
+def _plainly(row: VettedRow) -> VettedRow:
+    """A row with its words as they are compared."""
+
+    def plain_words(words: Words) -> Words:
+        return tuple("|".join(map(plainly, entry.split("|"))) for entry in words)
+
+    def told(circumstances: Circumstances) -> Circumstances:
+        return circumstances.model_copy(update={"words": plain_words(circumstances.words)})
+
+    return row.model_copy(
+        update={"requires": told(row.requires), "forbids": told(row.forbids), "aspects": plain_words(row.aspects)}
+    )
 
 
 def _named(catalogue: Catalogue, rules: Rules) -> Iterator[Product]:

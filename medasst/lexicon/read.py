@@ -16,6 +16,7 @@ from medasst.lexicon.reading import Mention, Reading, Someone, Told
 from medasst.lexicon.script import Script, plain, wording
 from medasst.lexicon.values import Value, Values
 from medasst.rulebook import Person, PersonRow, Quantity, Rulebook, Status
+from medasst.rulebook.asks import NAME
 
 _NUMBER = re.compile(r"[0-9一二三四五六七八九]")
 _SENTENCE_ENDS = re.compile(r"[。！？!?\n]")
@@ -175,6 +176,21 @@ class Lexicon:
         found = self._names.medicines(script)
         spans = ((one.name.concept, *script.span(one.start, one.end)) for one in found)
         return [Medicine(concept, text[start:end], start, end) for concept, start, end in spans]
+
+    def names(self, text: str) -> tuple[str, list[Candidate]]:
+        """The plain text, and every name in it as it stands there, in its order, whatever the text says of it."""
+        script = plain(text)
+        return script.text, self._names.find(script)
+
+    def unnamed(self, text: str) -> str:
+        """The plain text with a mark for every medicine's name, as `asks.toml` reads it."""
+        text, found = self.names(text)
+        pieces, last = [], 0
+        for one in found:
+            if one.name.kind == "drug" and one.name.concept not in self.book.classes.rows and one.start >= last:
+                pieces += [text[last : one.start], NAME]
+                last = one.end
+        return "".join([*pieces, text[last:]])
 
     def status(self, concept: str) -> Status | None:
         """How the tables say that a medicine, a class, or a word with a known stem is sold; None: they don't know it."""

@@ -55,7 +55,7 @@ from medasst.rulebook.rows import (
     Weights,
 )
 from medasst.rulebook.tables import Place, Table
-from medasst.rulebook.texts import Replies, WarningRow
+from medasst.rulebook.texts import FollowRow, Replies, WarningRow
 from medasst.rulebook.vetted import Topic, VettedRow
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "DutyRow",
     "FeatureRow",
     "FindingRow",
+    "FollowRow",
     "GroupRow",
     "IngredientRow",
     "InteractionRow",

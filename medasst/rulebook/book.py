@@ -43,7 +43,7 @@ from medasst.rulebook.tables import Folder, Source, Table, read_ledger
 from medasst.rulebook.texts import (
     CheckTexts,
     CounterTexts,
-    FollowTexts,
+    FollowRow,
     GateTexts,
     Leaflets,
     OutputTexts,
@@ -63,7 +63,6 @@ _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 _OPEN = {
     "replies.toml": None,
     "reach.toml": None,
-    "follow.toml": frozenset({"follow"}),
     "reactions.toml": frozenset({"stop", "ask_prescriber", "report", "ask", "some_medicine", "reaction"}),
     "gate.toml": frozenset({"answer", "banned", "some_drug", "by_symptom", "document", "section", "warning"}),
     "output.toml": frozenset({"check"}),
@@ -271,7 +270,7 @@ class Rulebook:
     talk: Talk
     replies: Replies
     reach: ReachTexts
-    follow: FollowTexts
+    follow: Table[FollowRow]
     reactions: ReactionTexts
     gate: GateTexts
     output: OutputTexts
@@ -347,7 +346,7 @@ class Rulebook:
             talk=_wordings(Talk, base.folder, base.read("dialogue.toml"), "dialogue.toml"),
             replies=_texts(Replies, base, over, "replies.toml", _OPEN["replies.toml"]),
             reach=_texts(ReachTexts, base, over, "reach.toml", _OPEN["reach.toml"]),
-            follow=_texts(FollowTexts, base, over, "follow.toml", _OPEN["follow.toml"]),
+            follow=table(FollowRow, "follow", "id", ["follow.toml"]),
             reactions=_texts(ReactionTexts, base, over, "reactions.toml", _OPEN["reactions.toml"]),
             gate=_gate(base, over, ledger),
             checks=_texts(CheckTexts, base, over, "checks.toml", _OPEN["checks.toml"]),

@@ -48,6 +48,7 @@ def decisive(book: Rulebook) -> Iterator[Decisive]:
         "class": book.classes.rows,
         "stem": book.stems.rows,
         "vetted": book.vetted,
+        "follow": book.follow.rows,
     }
     assert tuple(tables) == KINDS
     return (Decisive(kind, row_key(row, name), row) for kind, rows in tables.items() for name, row in rows.items())

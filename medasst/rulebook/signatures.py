@@ -25,7 +25,7 @@ from medasst.rulebook.medicines import (
     PopulationRow,
 )
 from medasst.rulebook.rows import STRICTNESS, ClassRow, DrugRow, Row, StemRow
-from medasst.rulebook.texts import WarningRow
+from medasst.rulebook.texts import FollowRow, WarningRow
 from medasst.rulebook.vetted import VettedRow
 
 R = TypeVar("R", bound=Row)
@@ -49,6 +49,7 @@ Kind = Literal[
     "class",
     "stem",
     "vetted",
+    "follow",
     "product",
 ]
 PRODUCT: Kind = "product"
@@ -131,7 +132,7 @@ def tightened(row: R, reason: str) -> R | None:
         reason: why, where a row tells one.
     """
     change: dict[str, Any] = {}
-    if isinstance(row, ComplaintRow | MindRow | VettedRow):
+    if isinstance(row, ComplaintRow | MindRow | VettedRow | FollowRow):
         return None  # what to do about that complaint, what to mind with it, or what to answer, is unknown
     if isinstance(row, PopulationRow) and row.verdict == "allow":
         change = {"checked": False}  # gives no leave any more

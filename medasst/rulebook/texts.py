@@ -35,6 +35,8 @@ class Replies(Config):
     how_for: str
     without_prescription: Regex
     prescription_brief: Forms
+    prescription_word: str
+    manages: Regex
     prescription_again: Forms
     prescription_only: Forms
     tentative: Forms
@@ -62,24 +64,18 @@ class FollowRow(Row):
     """A question about a complaint that was told, and what is said to it.
 
     Attributes:
-        pattern: how it is asked, in plain text.
+        asks: what is asked, for whoever signs it. pattern: how it is asked, in plain text.
         complaints: rows of complaints.toml that it is answered for; none: any.
         sentences: forms of the answer.
         doctor: whether it goes with when to see a doctor, as the complaint's row says.
     """
 
     id: str
+    asks: str = Field(min_length=1)
     pattern: Regex
     complaints: Words = ()
     sentences: Forms
     doctor: bool = False
-
-
-class FollowTexts(Config):
-    """What is asked about a complaint once it was told (`follow.toml`)."""
-
-    version: str
-    follow: tuple[FollowRow, ...]
 
 
 class ReachTexts(Config):

@@ -15,7 +15,7 @@ from medasst.disk import package_file
 from medasst.errors import ConfigError
 from medasst.rulebook.rows import Row, Stage, Words
 
-FILES = ("qa.jsonl", "general.jsonl")
+FILES = ("qa.jsonl", "general.jsonl", "counter.jsonl")
 # What is asked: a section of a leaflet, or what no leaflet tells.
 Topic = Literal[
     "indications",
@@ -84,7 +84,6 @@ class VettedRow(Row):
         aspects: wordings by which what it tells of its subject is mostly asked; a question without one must be more alike.
         forbids: what it isn't said with, as far as is told.
         offers: names of products that it advises to use; it is said only where the shop has them and the person may.
-        first: where it fits it is said in place of what a leaflet has on the question.
         documents: the documents it stands on, each with its section.
     """
 
@@ -96,7 +95,6 @@ class VettedRow(Row):
     aspects: Words = ()
     forbids: Circumstances = Circumstances()
     offers: Words = ()
-    first: bool = False
     answer: str = Field(min_length=1)
     documents: tuple[tuple[str, str], ...] = Field(min_length=1)
 

@@ -18,6 +18,7 @@ from medasst.rulebook import (
     ContentRow,
     DoseRow,
     DrugRow,
+    FollowRow,
     GroupRow,
     IngredientRow,
     InteractionRow,
@@ -222,7 +223,14 @@ def _vetted(row: VettedRow) -> str:
         requires=_circumstances(row.requires),
         forbids=_circumstances(row.forbids),
         offers=_list(row.offers),
+        aspects=_list(row.aspects),
     )
+
+
+def _follow(row: FollowRow) -> str:
+    complaints = _list(row.complaints) if row.complaints else _say("follow_any")
+    doctor = _say("follow_doctor") if row.doctor else ""
+    return _say("follow", asks=row.asks, complaints=complaints, answers=" / ".join(row.sentences), doctor=doctor)
 
 
 def _circumstances(told: Circumstances) -> str:
@@ -273,4 +281,5 @@ _WRITERS: dict[type[Row], Callable[[Any], str]] = {
     ClassRow: _class,
     StemRow: _stem,
     VettedRow: _vetted,
+    FollowRow: _follow,
 }

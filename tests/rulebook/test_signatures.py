@@ -71,6 +71,6 @@ def test_kinds_are_found_in_the_book_and_a_refusal_never_loosens(book: Rulebook)
         for row in rows:
             now = tightened(row, "不同意")
             assert now is None or not now.checked or row.checked
-            assert (now is None) == (kind in ("complaint", "mind", "vetted"))
+            assert (now is None) == (kind in ("complaint", "mind", "vetted", "follow"))
             if kind in ("rule", "look", "warning", "allergy", "group"):
                 assert now is row
