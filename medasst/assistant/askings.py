@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
-from medasst.lexicon import Lexicon
+from medasst.lexicon import Lexicon, Named
 from medasst.text import comparison_key
 
 # A medicine by any of its names, and the kind it is of, tell more of what is asked than a run of characters does.
@@ -50,10 +50,10 @@ class Askings:
     """Known ways of asking, of several answers each.
 
     Args:
-        askings: of each answer its ways of asking, at least one.
+        askings: of each answer its ways of asking, at least one, each as `Lexicon.names` reads it.
     """
 
-    def __init__(self, lexicon: Lexicon, askings: Sequence[Sequence[str]]) -> None:
+    def __init__(self, lexicon: Lexicon, askings: Sequence[Sequence[Named]]) -> None:
         self._lexicon = lexicon
         told = [self._features(asking) for ways in askings for asking in ways]
         counts = Counter(feature for features in told for feature in features)
@@ -75,7 +75,7 @@ class Askings:
         """Of each answer, how near (0-1) its nearest way of asking is to one of these texts."""
         best = np.zeros(self._size)
         for text in texts:
-            np.maximum(best, self._likeness(self._features(text[-_COMPARED:])), out=best)
+            np.maximum(best, self._likeness(self._features(self._lexicon.names(text[-_COMPARED:]))), out=best)
         return np.maximum.reduceat(best, self._answers)
 
     def _likeness(self, features: Mapping[str, float]) -> NDArray[np.float64]:
@@ -94,10 +94,10 @@ class Askings:
         weights = np.concatenate([self._values[column] for column in columns]) * np.repeat(values, ends - starts)
         return np.bincount(rows, weights, minlength=self._size) / length
 
-    def _features(self, text: str) -> dict[str, float]:
+    def _features(self, named: Named) -> dict[str, float]:
         """What is compared of a text: concepts, and runs of one to three characters, of a medicine's name at less weight."""
         features: dict[str, float] = {}
-        script, found = self._lexicon.names(text)
+        script, found = named
         pieces, last = [], 0
         for one in found:
             concept = one.name.concept

@@ -280,7 +280,7 @@ class Searcher:
         parts: dict[str, tuple[Hit, Sequence[Asked]]] = {}
         if len(by_clause) > 1:
             for clause, asks in by_clause.items():
-                hit = self._vetted.find(sought.part(clause, topics(asks, self._asks)), said.holds_any)
+                hit = self._vetted.find(sought.part(clause, self._rules, topics(asks, self._asks)), said.holds_any)
                 if hit is not None and hit.sure and not hit.again:
                     parts.setdefault(hit.answer.row.id, (hit, asks))
         if len(parts) < 2:

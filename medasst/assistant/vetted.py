@@ -15,7 +15,7 @@ from medasst.assistant.askings import Askings, plainly
 from medasst.assistant.request import Request
 from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient
-from medasst.lexicon import plain
+from medasst.lexicon import Named, plain
 from medasst.rulebook import AskRow, Topic, VettedRow
 from medasst.rulebook.asks import NAME
 from medasst.rulebook.rows import Words
@@ -122,16 +122,17 @@ class Sought:
             wants=bool(kinds & _WANTS) and kinds <= _WANTS | {"treat", "none", "general"},
             tells=goes_on or not (any(one.row for one in request.asks) or known.asks_something(readings[-1].plain)),
             products=request.subject,
-            medicines=frozenset(one.concept for one in rules.lexicon.medicines(request.topic[-_READ:])),
+            medicines=frozenset(_drugs(rules.lexicon.names(request.topic[-_READ:]))),
             findings=frozenset().union(*(one.broader for one in told)),
             new=frozenset(one.concept for one in readings[-1].findings() if one.current),
             concepts=tuple(dict.fromkeys(one.concept for reading in readings for one in reading.mentions)),
             unread=request.facts.unread,
         )
 
-    def part(self, clause: str, asks: Iterable[Topic]) -> Sought:
-        """The same for what one clause of the turn asks."""
-        return replace(self, asks=frozenset(asks), last=clause, compared=(clause,))
+    def part(self, clause: str, rules: Rules, asks: Iterable[Topic]) -> Sought:
+        """The same for what one clause of the turn asks, of the medicines that it names, if any."""
+        medicines = frozenset(_drugs(rules.lexicon.names(clause))) or self.medicines
+        return replace(self, asks=frozenset(asks), last=clause, compared=(clause,), medicines=medicines)
 
 
 def clauses(request: Request) -> list[tuple[str, Asked]]:
@@ -189,18 +190,22 @@ class VettedAnswers:
         self._rules, self._lexicon = rules, rules.lexicon
         offered = {product.name: product for product in _named(catalogue, rules)}
         rows = [_plainly(row) for row in rules.book.vetted.values() if all(name in offered for name in row.offers)]
-        self.answers = tuple(self._answer(row, [offered[name] for name in row.offers]) for row in rows)
-        self._askings = Askings(self._lexicon, [ways_of_asking(row) for row in rows])
+        askings = [[self._lexicon.names(way) for way in ways_of_asking(row)] for row in rows]
+        self._askings = Askings(self._lexicon, askings)
+        self.answers = tuple(
+            self._answer(row, [offered[name] for name in row.offers], ways) for row, ways in zip(rows, askings, strict=True)
+        )
         self._read: dict[int, frozenset[str]] = {}  # by which rows of asks.toml an answer's questions are read
 
-    def _answer(self, row: VettedRow, offers: Sequence[Product]) -> VettedAnswer:
-        texts = [*ways_of_asking(row), *(one for entry in row.requires.medicines for one in entry.split("|"))]
-        names = frozenset(one.concept for one in self._lexicon.medicines(row.answer))
-        knows = names.union(one.concept for text in texts for one in self._lexicon.medicines(text))
-        told = {one.name.concept for text in (*texts, row.answer) for one in self._lexicon.names(text)[1]}
+    def _answer(self, row: VettedRow, offers: Sequence[Product], askings: Sequence[Named]) -> VettedAnswer:
+        said = self._lexicon.names(row.answer)
+        names = frozenset(_drugs(said))
+        needed = [one for entry in row.requires.medicines for one in entry.split("|")]
+        knows = names.union(needed, *map(_drugs, askings))
+        told = {one.name.concept for named in (*askings, said) for one in named.found}
         told.update(one for entry in (*row.requires.findings, *row.requires.conditions) for one in entry.split("|"))
         complaints = frozenset().union(*map(self._lexicon.broader, told))
-        of_children = any(_CHILD in plainly(text) for text in (*texts, row.answer))
+        of_children = any(_CHILD in plainly(named.text) for named in (*askings, said))
         return VettedAnswer(row, tuple(offers), knows, names, complaints, of_children)
 
     def find(self, sought: Sought, held: Callable[[str], bool] = lambda _: False) -> Hit | None:
@@ -321,6 +326,11 @@ class VettedAnswers:
         drinks = self._rules.book.checks.drinking
         if any(said.mention.current and not said.mention.broader.isdisjoint(drinks) for said in patient.said):
             yield "alcohol"
+
+
+def _drugs(named: Named) -> Iterator[str]:
+    """The medicines that a text names."""
+    return (one.name.concept for one in named.found if one.name.kind == "drug")
 
 
 def ways_of_asking(row: VettedRow) -> list[str]:

@@ -56,6 +56,13 @@ class _Judged(NamedTuple):
     also: tuple[str, ...] = ()
 
 
+class Named(NamedTuple):
+    """A plain text and the names that stand in it."""
+
+    text: str
+    found: Sequence[Candidate]
+
+
 class Lexicon:
     """Reads messages by one rulebook.
 
@@ -177,10 +184,10 @@ class Lexicon:
         spans = ((one.name.concept, *script.span(one.start, one.end)) for one in found)
         return [Medicine(concept, text[start:end], start, end) for concept, start, end in spans]
 
-    def names(self, text: str) -> tuple[str, list[Candidate]]:
-        """The plain text, and every name in it as it stands there, in its order, whatever the text says of it."""
+    def names(self, text: str) -> Named:
+        """Every name in a text, in its order, whatever the text says of it."""
         script = plain(text)
-        return script.text, self._names.find(script)
+        return Named(script.text, self._names.find(script))
 
     def unnamed(self, text: str) -> str:
         """The plain text with a mark for every medicine's name, as `asks.toml` reads it."""

@@ -233,7 +233,8 @@ def test_an_answer_that_names_what_is_forbidden_isnt_given_unless_it_speaks_of_t
 
 def test_colloquial_words_and_names_are_compared_alike() -> None:
     assert plainly("娃能不能吃啥") == plainly("孩子能吃什么")
-    ways = Askings(SHOP.rules.lexicon, [["布洛芬饭前吃还是饭后吃"], ["氯雷他定早上吃还是晚上吃"]])
+    names = SHOP.rules.lexicon.names
+    ways = Askings(SHOP.rules.lexicon, [[names("布洛芬饭前吃还是饭后吃")], [names("氯雷他定早上吃还是晚上吃")]])
     named, other = ways.likeness(["芬必得饭前吃饭后吃"])
     assert named > 0.5 > other
     assert list(ways.likeness(["𠮷"])) == [0, 0]
