@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from medasst import __version__
-from medasst.commands import compare, inspect, plan, rate
+from medasst.commands import compare, export, inspect, plan, rate
 from medasst.commands.common import add_command, bar, lines, out_folder, say, stderr
 from medasst.config import load, load_defaults
 from medasst.errors import ConfigError, DataError, MedasstError
@@ -38,6 +38,7 @@ examples:
   medasst inspect configs/real/train.toml          what would be learnt of it, in tokens; what is dropped and why
   medasst plan configs/bases/qwen2-7b/train.toml --gpu 24     memory, steps and time before anything is loaded
   medasst train configs/real/train.toml --set lora.r=8
+  medasst export runs/real/train --to gguf --out runs/real/gguf    for llama.cpp, vLLM or transformers, checked
   medasst evaluate configs/real/evaluate.toml      base against tuned, in runs/real/evaluate
   medasst evaluate configs/dialogue/evaluate.toml  what the assistant's replies tell, on vignettes
   medasst compare runs/a/evaluate runs/b/evaluate  two reports: by how much they differ, and why
@@ -115,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add(commands)
     plan.add(commands)
     add_command(commands, "train", _train, "a prepared set → a LoRA adapter")
+    export.add(commands)
     add_command(commands, "evaluate", _evaluate, "systems × tasks (qa, choice, dialogue) → predictions, scores, a report")
     score = add_command(commands, "score", _score, "BLEU-4 and ROUGE-1/2/L of a file of predictions", config=None)
     score.add_argument("file", type=Path, metavar="FILE", help="JSON, JSONL, CSV, … with predict and label, id if there is one")

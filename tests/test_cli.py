@@ -90,7 +90,7 @@ def test_anything_else_is_a_bug_and_shows_its_trace(tmp_path: Path, monkeypatch:
         cli.main(["train", job, "--out", str(tmp_path)])
 
 
-@pytest.mark.parametrize("command", ["demo", "prepare", "train", "evaluate", "score", "read", "chat", "serve"])
+@pytest.mark.parametrize("command", ["demo", "prepare", "train", "export", "evaluate", "score", "read", "chat", "serve"])
 def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         cli.main([command, "--help"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from medasst.conversation import Conversation
 
@@ -107,6 +107,13 @@ class LetterScore:
         finite = {token: max(logprob, _LEAST) for token, logprob in known.items()}
         bound = min(finite.values(), default=_LEAST)
         return cls(id, tuple(finite.get(x, bound) for x in letters), tuple(x in finite for x in letters))
+
+
+class Step(NamedTuple):
+    """One token of a greedy answer: its id, and the log-probabilities of the likeliest ids there, itself included."""
+
+    token: int
+    logprobs: Mapping[int, float]
 
 
 @runtime_checkable

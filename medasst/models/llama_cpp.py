@@ -18,7 +18,7 @@ import httpx
 
 from medasst.conversation import Conversation
 from medasst.errors import DependencyError, MedasstError, ModelError
-from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason, LetterQuery, LetterScore
+from medasst.models.base import Capability, Completion, Decoding, Delta, FinishReason, LetterQuery, LetterScore, Step
 from medasst.models.config import SystemConfig
 from medasst.models.letters import next_letters
 from medasst.models.parts import engine_parts
@@ -202,6 +202,30 @@ class LlamaCppModel:
             return LetterScore(query.id, (), (), error=str(error) or type(error).__name__)
         known = {token["id"]: token["logprob"] for token in (*told["top_logprobs"], told)}
         return LetterScore.among(query.id, ids, known)
+
+    def trace(self, prompt: Sequence[int], most: int, listed: int) -> list[Step]:
+        """A greedy answer of at most `most` tokens, its end included, with the log-probabilities of the `listed` likeliest."""
+        request = {"prompt": list(prompt), "n_predict": most, "top_k": 1, "n_probs": listed, "cache_prompt": False}
+        told = self._told("/completion", request)["completion_probabilities"]
+        return [Step(one["id"], {token["id"]: token["logprob"] for token in (*one["top_logprobs"], one)}) for one in told]
+
+    def prompt_ids(self, conversation: Conversation) -> list[int]:
+        """What llama.cpp itself makes of messages, by the tokenizer and the chat template of its file."""
+        rows = [{"role": m.role, "content": m.content} for m in conversation.messages]
+        text = self._told("/apply-template", {"messages": rows})["prompt"]
+        ids: list[int] = self._told("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
+        return ids
+
+    def _told(self, path: str, request: dict[str, Any]) -> Any:
+        """The server's answer. Raises MedasstError where it refuses or breaks off."""
+        try:
+            with httpx.Client(**self._http) as client:
+                response = client.post(path, json=request)
+        except httpx.HTTPError as error:
+            raise MedasstError(f"{self.name}: llama.cpp broke off ({error or type(error).__name__}); try again") from error
+        if response.status_code != 200:
+            raise MedasstError(f"{self.name}: {_reason(response.content)}")
+        return response.json()
 
     def close(self) -> None:
         """Stop the server and free the weights."""

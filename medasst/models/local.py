@@ -10,12 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache, GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    DynamicCache,
+    GenerationConfig,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.utils import logging as transformers_logging
 
 from medasst.conversation import Conversation
 from medasst.errors import MedasstError, ModelError
-from medasst.models.base import Capability, ChoiceQuery, ChoiceScore, Completion, Decoding, Delta, LetterQuery, LetterScore
+from medasst.models.base import (
+    Capability,
+    ChoiceQuery,
+    ChoiceScore,
+    Completion,
+    Decoding,
+    Delta,
+    LetterQuery,
+    LetterScore,
+    Step,
+)
 from medasst.models.config import SystemConfig
 from medasst.models.letters import NextLetters, next_letters
 from medasst.models.parts import engine_parts
@@ -36,9 +53,13 @@ def open_model(config: SystemConfig, progress: Progress = silent) -> LocalModel:
     return LocalModel(model, renderer, name=config.name or base.name, batch=config.parallel or BATCH)
 
 
-def load(folder: Path, adapter: Path | None = None) -> Any:
-    """The model, ready to answer: float32 on a CPU, bfloat16 on a GPU."""
-    gpu = torch.cuda.is_available()
+def load(folder: Path, adapter: Path | None = None, *, exact: bool = False) -> Any:
+    """The model, ready to answer: float32 on a CPU, bfloat16 on a GPU.
+
+    Args:
+        exact: float32 on the CPU, the adapter apart from the base's weights, wherever this is: what others are held against.
+    """
+    gpu = torch.cuda.is_available() and not exact
     transformers_logging.disable_progress_bar()  # its bar for a local file would tear the command line's
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16 if gpu else torch.float32)
@@ -49,10 +70,17 @@ def load(folder: Path, adapter: Path | None = None) -> Any:
 
         model = PeftModel.from_pretrained(model, adapter)
         # Exact enough in float32 and faster; in bfloat16 the sum would round the update away.
-        model = model if gpu else model.merge_and_unload()
+        model = model if gpu or exact else model.merge_and_unload()
     # The folder's own sampling settings must not mix with ours.
     model.generation_config = GenerationConfig()
     return model.to("cuda" if gpu else "cpu").eval()
+
+
+def prompt_ids(folder: Path, conversation: Conversation) -> list[int]:
+    """What transformers itself makes of messages, by the tokenizer and the chat template of a folder."""
+    rows = [{"role": m.role, "content": m.content} for m in conversation.messages]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return list(tokenizer.apply_chat_template(rows, add_generation_prompt=True, return_dict=False))
 
 
 class LocalModel:
@@ -302,6 +330,27 @@ def shared_start(rows: Sequence[list[int]]) -> list[int]:
         return []
     least, most = min(rows), max(rows)  # in order, only the first and the last row can differ the most
     return next((least[:i] for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), least)
+
+    @torch.inference_mode()
+    def trace(self, prompt: Sequence[int], most: int, listed: int) -> list[Step]:
+        """A greedy answer of at most `most` tokens, its end included, with the log-probabilities of the `listed` likeliest."""
+        stops = sorted(self.renderer.stop_ids)
+        rows = torch.tensor([self._fitting(list(prompt))], device=self.model.device)
+        settings = GenerationConfig(
+            max_new_tokens=most,
+            do_sample=False,
+            eos_token_id=stops,
+            pad_token_id=stops[0],
+            return_dict_in_generate=True,
+            output_logits=True,
+        )
+        with self._busy:
+            out = self.model.generate(input_ids=rows, attention_mask=torch.ones_like(rows), generation_config=settings)
+        steps = []
+        for token, logits in zip(out.sequences[0, len(prompt) :].tolist(), out.logits, strict=True):
+            likeliest = logits[0].float().log_softmax(dim=-1).topk(min(listed, logits.shape[-1]))
+            steps.append(Step(token, dict(zip(likeliest.indices.tolist(), likeliest.values.tolist(), strict=True))))
+        return steps
 
 
 class _Streamer:

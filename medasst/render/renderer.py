@@ -115,7 +115,7 @@ class Renderer:
         renderer = cls(tokenizer, chat, bos if adds_bos else "", eos, special, ends)
         if template == "auto" and not renderer._knows_its_end():
             warnings.warn(
-                f"{folder}: its chat template ends an answer with {renderer._written_end!r}, which neither its tokenizer nor "
+                f"{folder}: its chat template ends an answer with {renderer.turn_end!r}, which neither its tokenizer nor "
                 "its generation_config.json calls an end: a base model, whose chat tokens may never have been trained? "
                 'It is used; template = "plain" does without, template = "chat" says that it is meant',
                 stacklevel=2,
@@ -137,7 +137,7 @@ class Renderer:
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Ids that end an answer: what the template ends one with, and what tokenizer and model configuration call an end."""
-        texts = (self._written_end, self.eos, *(text for text in _ENDS_OF_TEXT if text in self.control.ids))
+        texts = (self.turn_end, self.eos, *(text for text in _ENDS_OF_TEXT if text in self.control.ids))
         return self.ends | {i for i in map(self.tokenizer.token_to_id, texts) if i is not None}
 
     @cached_property
@@ -173,6 +173,14 @@ class Renderer:
         *_, run = [[], *self._runs(messages)]
         pieces = self._ids(self._extended(run, self._prompt(messages)))
         return [i for piece in pieces for i in piece]
+
+    def template_text(self, messages: Sequence[Message]) -> str:
+        """What the chat template itself makes of messages before an answer, nothing added; "" for the plain one.
+
+        Raises:
+            Refused: it can't take them.
+        """
+        return "" if self._chat is None else self._chat.render(messages, generation=True)
 
     def choice(self, prefix: Conversation | str, option: str) -> Choice:
         """`option` after `prefix`: as the answer to a conversation, or as the rest of a text.
@@ -309,12 +317,12 @@ class Renderer:
         return after[: after.index(found) + len(found)] if found else self.eos
 
     @cached_property
-    def _written_end(self) -> str:
-        """The token that ends a turn."""
+    def turn_end(self) -> str:
+        """The token that ends a turn, as the template writes it."""
         return (self.control.first(self.form.end) if self.form else "") or self.eos
 
     def _knows_its_end(self) -> bool:
-        return self._written_end == self.eos or self.tokenizer.token_to_id(self._written_end) in self.ends
+        return self.turn_end == self.eos or self.tokenizer.token_to_id(self.turn_end) in self.ends
 
 
 def _joined(run: Sequence[_Piece], ids: Sequence[list[int]], learnt: Collection[int | None]) -> Rendered:

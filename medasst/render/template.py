@@ -17,7 +17,7 @@ from jinja2.ext import Extension, LoopControlExtension
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from medasst.conversation import Message
+from medasst.conversation import Message, Role
 from medasst.errors import ModelError, Refused
 
 # What a template is tried with: characters for private use, so that they come up nowhere else and nothing rewrites them.
@@ -49,10 +49,17 @@ class AnswerForm(NamedTuple):
         return self.lead + (answer.rstrip() if self.trims_right else answer) + self.end
 
 
+PLAIN_OPENING = "助手："  # what an answer of the plain template comes after
+
+
+def plain_turn(role: Role, eos: str) -> tuple[str, str]:
+    """What the plain template writes before and after a message."""
+    return {"system": ("", "\n"), "user": ("用户：", "\n"), "assistant": (PLAIN_OPENING, f"{eos}\n")}[role]
+
+
 def plain_prompt(messages: Sequence[Message], eos: str) -> str:
     """The plain template, for base models: `用户：{question}\\n助手：{answer}{eos}\\n`, a system text first, then `\\n`."""
-    part = {"system": "{}\n", "user": "用户：{}\n", "assistant": "助手：{}" + eos + "\n"}
-    return "".join(part[m.role].format(m.content) for m in messages) + "助手："
+    return "".join(m.content.join(plain_turn(m.role, eos)) for m in messages) + PLAIN_OPENING
 
 
 @dataclass(frozen=True)

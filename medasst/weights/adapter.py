@@ -15,6 +15,7 @@ from medasst.disk import file_sha256, write_json, written_whole
 from medasst.errors import ModelError
 from medasst.render import Renderer
 from medasst.weights.bases import Base
+from medasst.weights.tensors import read_safetensors
 
 ABOUT_FILE = "medasst.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
@@ -100,6 +101,22 @@ def read_adapter(folder: Path) -> AdapterInfo:
         rank,
         scale,
     )
+
+
+def odd_parts(folder: Path) -> list[str]:
+    """What makes an adapter more than updates of one rank to single matrices: all that merging and other engines take."""
+    settings = json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    keys = ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
+    odd = [key for key in keys if settings.get(key)]
+    odd += ["bias"] if settings.get("bias", "none") != "none" else []
+    names = [tensor.name for tensor in read_safetensors(folder / WEIGHTS_FILE)]
+    return odd + [name for name in names if ".lora_A." not in name and ".lora_B." not in name][:1]
+
+
+def adapted_modules(folder: Path) -> list[str]:
+    """The matrices that a LoRA adapter changes: "model.layers.0.self_attn.q_proj", …"""
+    names = (tensor.name.removeprefix("base_model.model.") for tensor in read_safetensors(folder / WEIGHTS_FILE))
+    return sorted({name.rsplit(".lora_", 1)[0] for name in names})
 
 
 def check_adapter(folder: Path, base: Base) -> AdapterInfo:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from medasst.disk import write_json
 from medasst.errors import ModelError
 from medasst.weights.names import TensorMap
-from medasst.weights.tensors import Array, Gguf, GgufTensor, dequantised, read_gguf, write_safetensors
+from medasst.weights.tensors import Array, Gguf, GgufTensor, Output, dequantised, read_gguf, write_safetensors
 
 CONTROL, USER_DEFINED, UNUSED = 3, 4, 5  # GGUF's kinds of tokens: the first two are matched whole, the last never come up
 # Qwen2's way to cut text into words, as its own tokenizer.json has it.
@@ -45,9 +45,7 @@ def add_weights(source: Path, target: Path, config: Mapping[str, Any]) -> None:
     write_safetensors(target, _named(read_gguf(source), TensorMap.of(config), config, source))
 
 
-def _named(
-    file: Gguf, tensors: TensorMap, config: Mapping[str, Any], source: Path
-) -> Iterable[tuple[str, tuple[int, ...], Callable[[], Iterable[Array]]]]:
+def _named(file: Gguf, tensors: TensorMap, config: Mapping[str, Any], source: Path) -> Iterable[Output]:
     known = {tensors.gguf_name(name): name for name in tensors.family.tensors(config["num_hidden_layers"])}
     stored = {tensor.name: tensor for tensor in file.tensors}
     if config.get("tie_word_embeddings"):
@@ -61,7 +59,7 @@ def _named(
             f"{source}: {len(odd)} tensors are missing or unknown, e.g. {odd[0]!r}; the file or its description is wrong"
         )
     for name, hf_name in known.items():
-        yield hf_name, stored[name].shape, partial(_values, tensors, hf_name, stored[name])
+        yield Output(hf_name, stored[name].shape, partial(_values, tensors, hf_name, stored[name]))
 
 
 def _values(tensors: TensorMap, name: str, tensor: GgufTensor) -> Iterable[Array]:

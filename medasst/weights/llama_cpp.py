@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from medasst.cache import building, cache_dir
 from medasst.disk import file_sha256, written_whole
 from medasst.errors import DependencyError, ModelError
 from medasst.progress import Progress, silent
-from medasst.weights.adapter import WEIGHTS_FILE, read_adapter
+from medasst.weights.adapter import WEIGHTS_FILE, odd_parts, read_adapter
 from medasst.weights.bases import GGUF_FILE, Base
 from medasst.weights.families import Family
 from medasst.weights.names import TensorMap
@@ -36,7 +35,8 @@ def adapter_to_gguf(folder: Path, base: Base, out: Path | None = None) -> Path:
     if out is None and target.is_file():
         return target
     info = read_adapter(folder)
-    _check_supported(folder)
+    if odd := odd_parts(folder):
+        raise ModelError(f'{folder}: llama.cpp can\'t hold an adapter with {", ".join(odd)}; use engine = "transformers"')
     tensor_map = TensorMap.of(base.config)
     writer = _writer(tensor_map.family.architecture)
     writer.add_string("general.type", "adapter")
@@ -51,17 +51,6 @@ def adapter_to_gguf(folder: Path, base: Base, out: Path | None = None) -> Path:
         value = tensor_map.to_gguf(f"{module}.weight", value) if side == "B" else value
         writer.add_tensor(f"{tensor_map.gguf_name(f'{module}.weight')}.lora_{side.lower()}", value)
     return _finish(writer, target)
-
-
-def _check_supported(folder: Path) -> None:
-    settings = json.loads((folder / "adapter_config.json").read_text("utf-8"))
-    odd = [key for key in ("use_dora", "rank_pattern", "alpha_pattern", "modules_to_save") if settings.get(key)]
-    odd += ["bias"] if settings.get("bias", "none") != "none" else []
-    odd += [t.name for t in read_safetensors(folder / WEIGHTS_FILE) if ".lora_A." not in t.name and ".lora_B." not in t.name][
-        :1
-    ]
-    if odd:
-        raise ModelError(f'{folder}: llama.cpp can\'t hold an adapter with {", ".join(odd)}; use engine = "transformers"')
 
 
 def _writer(architecture: str) -> Any:
@@ -96,16 +85,25 @@ def base_to_gguf(base: Base, progress: Progress = silent) -> Path:
     with building(target, sum(file.stat().st_size for file in files) + 2**26) as folder:
         if folder is not None:
             progress(f"converting {base.name} for llama.cpp, once", 0)
-            _write_base(base, files, folder / GGUF_FILE)
+            write_gguf(base, folder / GGUF_FILE)
     return target / GGUF_FILE
 
 
-def _write_base(base: Base, files: list[Path], target: Path) -> None:
+def write_gguf(base: Base, target: Path, turn_end: str = "") -> None:
+    """Write a base's safetensors, tokenizer and chat template as one GGUF file: same values, same type.
+
+    Args:
+        turn_end: the token that ends a turn; by default what its family's templates write.
+
+    Raises:
+        ModelError: an architecture, tokenizer or rope scaling that isn't supported.
+    """
     config = base.config
+    files = sorted(base.folder.glob("*.safetensors"))
     tensor_map = TensorMap.of(config)
     writer = _writer(tensor_map.family.architecture)
     _add_sizes(writer, tensor_map.family, config, base.name)
-    add_vocabulary(writer, base.folder, config["vocab_size"], tensor_map.family.turn_ends)
+    add_vocabulary(writer, base.folder, config["vocab_size"], [turn_end] if turn_end else tensor_map.family.turn_ends)
     import gguf
 
     tensors = [t for file in files for t in read_safetensors(file)]

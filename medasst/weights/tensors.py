@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import struct
 from collections.abc import Callable, Iterable, Iterator
@@ -151,18 +152,34 @@ def read_safetensors(path: Path) -> list[Stored]:
     ]
 
 
-def write_safetensors(path: Path, tensors: Iterable[tuple[str, tuple[int, ...], Callable[[], Iterable[Array]]]]) -> None:
-    """Write float32 tensors (name, shape, blocks of rows); only one block is in memory at a time."""
+class Output(NamedTuple):
+    """A tensor to write: `values` gives its float32 values in blocks of rows; `dtype` is what they are stored as."""
+
+    name: str
+    shape: tuple[int, ...]
+    values: Callable[[], Iterable[Array]]
+    dtype: str = "F32"
+
+
+def write_safetensors(path: Path, tensors: Iterable[Output]) -> None:
+    """Write float32, float16 or bfloat16 tensors; only one block is in memory at a time."""
     tensors = list(tensors)
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for name, shape, _ in tensors:
-        begin, end = end, end + 4 * int(np.prod(shape))
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [begin, end]}
+    for tensor in tensors:
+        begin, end = end, end + (4 if tensor.dtype == "F32" else 2) * math.prod(tensor.shape)
+        header[tensor.name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [begin, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
-        for _, _, blocks in tensors:
-            for block in blocks():
-                file.write(np.ascontiguousarray(block, "<f4").data)
+        for tensor in tensors:
+            for block in tensor.values():
+                file.write(np.ascontiguousarray(_stored(block, tensor.dtype)).data)
+
+
+def _stored(block: Array, dtype: str) -> Array:
+    if dtype != "BF16":
+        return block.astype("<f2" if dtype == "F16" else "<f4", copy=False)
+    bits = np.ascontiguousarray(block, "<f4").view("<u4")
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2")  # to the nearest, to the even one of two as near

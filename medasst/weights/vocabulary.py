@@ -42,7 +42,7 @@ def add_vocabulary(writer: Any, folder: Path, size: int, turn_ends: Sequence[str
             tokens[added["id"]], kinds[added["id"]] = added["content"], CONTROL if added["special"] else USER_DEFINED
     if model.get("byte_fallback"):
         _add_sentencepiece(writer, tokens, kinds, model)
-        writer.add_add_space_prefix(_puts_a_blank_first(data))
+        writer.add_add_space_prefix(_puts_a_blank_first(data, adds_bos=bool(config.get("add_bos_token"))))
     else:
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre(_split(json.dumps(data.get("pre_tokenizer"))))
@@ -69,11 +69,12 @@ def _add_sentencepiece(writer: Any, tokens: list[str], kinds: list[int], model: 
     writer.add_token_scores([-float(i) for i in range(len(tokens))])  # earlier tokens merge first
 
 
-def _puts_a_blank_first(data: dict[str, Any]) -> bool:
-    """Whether a tokenizer begins a text with a blank of its own."""
+def _puts_a_blank_first(data: dict[str, Any], *, adds_bos: bool) -> bool:
+    """Whether a tokenizer begins a text with a blank of its own, BOS before it or not."""
     pre_tokenizer = data.get("pre_tokenizer") or {}
     if pre_tokenizer.get("type") == "Metaspace":
-        return bool(pre_tokenizer.get("prepend_scheme") != "never")
+        scheme = pre_tokenizer.get("prepend_scheme", "always")
+        return bool(scheme == "always" or (scheme == "first" and not adds_bos))
     return '"Prepend"' in json.dumps(data.get("normalizer"))
 
 

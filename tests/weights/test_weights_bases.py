@@ -18,7 +18,7 @@ import pytest
 from medasst.cache import building
 from medasst.errors import MedasstError, ModelError
 from medasst.weights import Base, bases, fetch, find_base, fingerprint, terms_notice
-from medasst.weights.tensors import write_safetensors
+from medasst.weights.tensors import Output, write_safetensors
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / "config.json").write_text('{"model_type": "qwen2"}', "utf-8")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_text("{}", "utf-8")
-    write_safetensors(folder / "model.safetensors", [("x", (2,), lambda: [np.zeros(2, np.float32)])])
+    write_safetensors(folder / "model.safetensors", [Output("x", (2,), lambda: [np.zeros(2, np.float32)])])
     return folder
 
 
@@ -240,7 +240,7 @@ def test_fingerprint_is_of_the_weights_alone(folder: Path, own_cache: Path, tmp_
     assert fingerprint(folder) == first
     copy = shutil.copytree(folder, tmp_path / "copy")
     assert fingerprint(copy) == first
-    write_safetensors(copy / "model.safetensors", [("x", (2,), lambda: [np.ones(2, np.float32)])])
+    write_safetensors(copy / "model.safetensors", [Output("x", (2,), lambda: [np.ones(2, np.float32)])])
     assert fingerprint(copy) != first
 
 

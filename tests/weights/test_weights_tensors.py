@@ -10,7 +10,7 @@ import pytest
 
 from medasst.errors import ModelError
 from medasst.weights.names import _permute
-from medasst.weights.tensors import dequantised, read_gguf, read_safetensors, write_safetensors
+from medasst.weights.tensors import Output, dequantised, read_gguf, read_safetensors, write_safetensors
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_safetensors_as_the_library_reads_them(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
     values = {"a.weight": np.arange(12, dtype=np.float32).reshape(4, 3), "b": np.float32([1.5])}
-    rows = [(name, v.shape, lambda v=v: [v[:1], v[1:]]) for name, v in values.items()]
+    rows = [Output(name, v.shape, lambda v=v: [v[:1], v[1:]]) for name, v in values.items()]
     write_safetensors(tmp_path / "t.safetensors", rows)
     loaded = load_file(tmp_path / "t.safetensors")
     assert all(np.array_equal(loaded[name], values[name]) for name in values)
@@ -73,6 +73,16 @@ def test_half_precision_is_exact(dtype: str, tmp_path: Path) -> None:
     found = {tensor.name: tensor.load() for tensor in read_safetensors(tmp_path / "t.safetensors")}
     assert found.keys() == {"x", "y"}
     assert np.array_equal(found["x"], value.float().numpy()) and np.array_equal(found["y"], value[0].float().numpy())
+
+
+@pytest.mark.parametrize(("dtype", "name"), [("bfloat16", "BF16"), ("float16", "F16")])
+def test_half_precision_is_rounded_as_torch_rounds(dtype: str, name: str, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import load_file
+
+    value = torch.randn(50, 60)
+    write_safetensors(tmp_path / "t.safetensors", [Output("x", (50, 60), lambda: [value.numpy()], name)])
+    assert torch.equal(load_file(tmp_path / "t.safetensors")["x"], value.to(getattr(torch, dtype)))
 
 
 def test_other_types_are_refused(tmp_path: Path) -> None:
