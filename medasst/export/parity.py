@@ -115,6 +115,8 @@ def compare(
         prompts, retold = prompts + (told == wanted), retold + (told != wanted)
         same, apart, tie = _answer(number, right, mine, renderer, tolerance)
         tokens, difference, ties = tokens + same, max(difference, apart), ties + tie
+    if not any(step.logprobs for steps in found for step in steps):
+        raise MedasstError("the engine told no log-probabilities")
     if not difference <= tolerance:
         raise MedasstError(f"log-probabilities differ by up to {difference:.3g} nats; at most {tolerance:g} is allowed")
     return Parity(prompts, retold, tokens, ties, difference, tolerance)
@@ -132,6 +134,7 @@ def _answer(number: int, right: Sequence[Step], mine: Sequence[Step], renderer: 
     difference = 0.0
     for place, (one, other) in enumerate(zip(right, mine, strict=False)):
         likeliest = sorted(one.logprobs, key=lambda i: -one.logprobs[i])[:_COMPARED]
+        likeliest = likeliest if other.logprobs else []  # an engine may tell none of a piece of a character
         difference = max([difference, *(abs(one.logprobs[i] - other.logprobs.get(i, -math.inf)) for i in likeliest)])
         if one.token != other.token:
             gap = one.logprobs[one.token] - one.logprobs.get(other.token, -math.inf)

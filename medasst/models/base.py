@@ -110,7 +110,7 @@ class LetterScore:
 
 
 class Step(NamedTuple):
-    """One token of a greedy answer: its id, and the log-probabilities of the likeliest ids there, itself included."""
+    """One token of a greedy answer: its id, and the log-probabilities of the likeliest ids there, if they are told."""
 
     token: int
     logprobs: Mapping[int, float]

@@ -204,10 +204,22 @@ class LlamaCppModel:
         return LetterScore.among(query.id, ids, known)
 
     def trace(self, prompt: Sequence[int], most: int, listed: int) -> list[Step]:
-        """A greedy answer of at most `most` tokens, its end included, with the log-probabilities of the `listed` likeliest."""
-        request = {"prompt": list(prompt), "n_predict": most, "top_k": 1, "n_probs": listed, "cache_prompt": False}
-        told = self._told("/completion", request)["completion_probabilities"]
-        return [Step(one["id"], {token["id"]: token["logprob"] for token in (*one["top_logprobs"], one)}) for one in told]
+        """A greedy answer of at most `most` tokens, its end included, with the log-probabilities of the `listed` likeliest.
+
+        The server tells none of a token that ends the answer or that leaves a character unfinished.
+        """
+        tokens, told = self._greedy(prompt, most, listed)
+        if len(told) == len(tokens):
+            return [Step(*pair) for pair in zip(tokens, told, strict=True)]
+        single = [self._greedy([*prompt, *tokens[:place]], 1, listed)[1] for place in range(len(tokens))]
+        return [Step(token, found[0] if found else {}) for token, found in zip(tokens, single, strict=True)]
+
+    def _greedy(self, prompt: Sequence[int], most: int, listed: int) -> tuple[list[int], list[dict[int, float]]]:
+        """The ids of an answer, and what is told of those of them that anything is told of. Nothing cached has a part in it."""
+        request = {"n_predict": most, "top_k": 1, "n_probs": listed, "cache_prompt": False, "return_tokens": True}
+        event = self._told("/completion", request | {"prompt": list(prompt)})
+        told = [(one, *one["top_logprobs"]) for one in event.get("completion_probabilities", ())]
+        return event["tokens"], [{token["id"]: token["logprob"] for token in likeliest} for likeliest in told]
 
     def prompt_ids(self, conversation: Conversation) -> list[int]:
         """What llama.cpp itself makes of messages, by the tokenizer and the chat template of its file."""

@@ -76,11 +76,15 @@ def load(folder: Path, adapter: Path | None = None, *, exact: bool = False) -> A
     return model.to("cuda" if gpu else "cpu").eval()
 
 
-def prompt_ids(folder: Path, conversation: Conversation) -> list[int]:
+def prompt_maker(folder: Path) -> Callable[[Conversation], list[int]]:
     """What transformers itself makes of messages, by the tokenizer and the chat template of a folder."""
-    rows = [{"role": m.role, "content": m.content} for m in conversation.messages]
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return list(tokenizer.apply_chat_template(rows, add_generation_prompt=True, return_dict=False))
+
+    def prompt_ids(conversation: Conversation) -> list[int]:
+        rows = [{"role": m.role, "content": m.content} for m in conversation.messages]
+        return list(tokenizer.apply_chat_template(rows, add_generation_prompt=True, return_dict=False))
+
+    return prompt_ids
 
 
 class LocalModel:

@@ -181,5 +181,6 @@ def write_safetensors(path: Path, tensors: Iterable[Output]) -> None:
 def _stored(block: Array, dtype: str) -> Array:
     if dtype != "BF16":
         return block.astype("<f2" if dtype == "F16" else "<f4", copy=False)
-    bits = np.ascontiguousarray(block, "<f4").view("<u4")
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2")  # to the nearest, to the even one of two as near
+    bits: Array = np.ascontiguousarray(block, "<f4").view("<u4")
+    rounded: Array = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2")  # to the nearest, to the even one of two as near
+    return rounded

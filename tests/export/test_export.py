@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +58,14 @@ def copied(folder: Path, target: Path, **config: Any) -> Path:
     return target
 
 
-@pytest.fixture(params=FAMILIES)
-def family(request: pytest.FixtureRequest) -> Path:
-    folder: Path = request.getfixturevalue(request.param)
-    return folder
-
-
-@pytest.mark.parametrize("form", ["merged", "gguf", "vllm"])
-def test_each_family_in_each_form(form: Form, family: Path, tmp_path: Path) -> None:
-    found = export(train(family, tmp_path / "run"), form, tmp_path / "out")
+@pytest.mark.parametrize(
+    ("form", "family"), [*product(["merged", "gguf"], FAMILIES), ("vllm", "tiny_llama"), ("vllm", "tiny_gemma")]
+)
+def test_each_family(form: Form, family: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    folder = request.getfixturevalue(family)
+    if family == "tiny_mistral":  # llama.cpp reads no window of Mistral's, and some prompts here are longer than this one's
+        folder = copied(folder, tmp_path / "base", sliding_window=None)
+    found = export(train(folder, tmp_path / "run"), form, tmp_path / "out")
     parity = found.parity
     assert parity.prompts + parity.retold == 6 and parity.prompts >= 4 and parity.tokens + parity.ties >= 6
     assert parity.difference < {"merged": 1e-4, "gguf": 5e-3, "vllm": 1e-6}[form]
@@ -74,31 +74,31 @@ def test_each_family_in_each_form(form: Form, family: Path, tmp_path: Path) -> N
     assert about["form"] == form and about["parity"]["tolerance"] == parity.tolerance
     files = {file.name for file in (tmp_path / "out").iterdir()}
     assert files >= {"chat_template.jinja", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}
-    assert ("NOTICE" in files) == ("gemma" in family.name)
+    assert ("NOTICE" in files) == ("gemma" in family)
 
 
-def test_a_merged_model_is_a_base_like_any_other(tiny_qwen2: Path, tmp_path: Path) -> None:
+def test_a_merged_model_is_a_base_like_any_other(tiny_llama: Path, tmp_path: Path) -> None:
     """transformers alone loads it, says what PEFT says and stops where the renderer does; and so do we, from its folder."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    run = train(tiny_qwen2, tmp_path / "run")
+    run = train(tiny_llama, tmp_path / "run")
     out = export(run, "merged", tmp_path / "out").out
     merged = AutoModelForCausalLM.from_pretrained(out, dtype=torch.float32)
-    renderer, ours = Renderer.from_folder(tiny_qwen2), Renderer.from_folder(out)
+    renderer, ours = Renderer.from_folder(tiny_llama), Renderer.from_folder(out)
     assert set(merged.generation_config.eos_token_id) == renderer.stop_ids == ours.stop_ids
-    beside = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_qwen2, dtype=torch.float32), run / "adapter")
+    beside = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32), run / "adapter")
     ids = torch.tensor([renderer.prompt(Conversation.of([("user", "头疼怎么办？")]))])
     with torch.inference_mode():
         assert torch.allclose(merged(ids).logits, beside(ids).logits, atol=1e-4)
     assert ours.prompt(Conversation.of([("user", "头疼怎么办？")])) == ids[0].tolist()
 
 
-@pytest.mark.parametrize("form", ["merged", "gguf", "vllm"])
+@pytest.mark.parametrize("form", ["merged", "gguf"])
 def test_a_block_before_the_answer_and_the_plain_template_are_in_the_export(
-    form: Form, tiny_qwen2: Path, tmp_path: Path
+    form: Form, tiny_llama: Path, tmp_path: Path
 ) -> None:
-    base = copied(tiny_qwen2, tmp_path / "base")
+    base = copied(tiny_llama, tmp_path / "base")
     (base / "chat_template.jinja").write_text(QWEN3, "utf-8")
     found = export(train(base, tmp_path / "run"), form, tmp_path / "thinking")
     assert found.parity.prompts == 6 and found.parity.retold == 0
