@@ -322,19 +322,6 @@ class LocalModel:
         logprobs = self._logprobs(last)
         return [row[query.letters].tolist() for row, query in zip(logprobs, part, strict=True)]
 
-
-def _prefix(choices: Sequence[Choice]) -> list[int]:
-    """What all options come after. Tokenised together with an option a prefix may end differently, but never begin so."""
-    return shared_start([choice.ids[: choice.start] for choice in choices]) or choices[0].ids[:1]
-
-
-def shared_start(rows: Sequence[list[int]]) -> list[int]:
-    """What all rows begin with; nothing where there are none."""
-    if not rows:
-        return []
-    least, most = min(rows), max(rows)  # in order, only the first and the last row can differ the most
-    return next((least[:i] for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), least)
-
     @torch.inference_mode()
     def trace(self, prompt: Sequence[int], most: int, listed: int) -> list[Step]:
         """A greedy answer of at most `most` tokens, its end included, with the log-probabilities of the `listed` likeliest."""
@@ -355,6 +342,19 @@ def shared_start(rows: Sequence[list[int]]) -> list[int]:
             likeliest = logits[0].float().log_softmax(dim=-1).topk(min(listed, logits.shape[-1]))
             steps.append(Step(token, dict(zip(likeliest.indices.tolist(), likeliest.values.tolist(), strict=True))))
         return steps
+
+
+def _prefix(choices: Sequence[Choice]) -> list[int]:
+    """What all options come after. Tokenised together with an option a prefix may end differently, but never begin so."""
+    return shared_start([choice.ids[: choice.start] for choice in choices]) or choices[0].ids[:1]
+
+
+def shared_start(rows: Sequence[list[int]]) -> list[int]:
+    """What all rows begin with; nothing where there are none."""
+    if not rows:
+        return []
+    least, most = min(rows), max(rows)  # in order, only the first and the last row can differ the most
+    return next((least[:i] for i, (a, b) in enumerate(zip(least, most, strict=False)) if a != b), least)
 
 
 class _Streamer:
