@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,11 +13,12 @@ import pytest
 
 from medasst.config import parse
 from medasst.conversation import Conversation
-from medasst.evaluation import EvaluateConfig, evaluate, qa
+from medasst.evaluation import EvaluateConfig, System, evaluate, qa
 from medasst.evaluation.qa import repetition
 from medasst.evaluation.shelf import Figures, Picked, Shelf, figures
 from medasst.evaluation.task import Item, draw
 from medasst.models import Completion, Decoding, ScriptedModel
+from medasst.models.patience import Patience
 
 
 class Row(NamedTuple):
@@ -166,3 +169,18 @@ def test_repeated_ids_and_long_answers_are_counted(job: Callable[..., EvaluateCo
     assert report.value("long", "qa", "repetition") == pytest.approx(100, abs=0.1)
     records = [json.loads(line) for line in (tmp_path / "out/predictions/long/qa.jsonl").read_text("utf-8").splitlines()]
     assert {len(record["predict"]) for record in records} == {10_000}
+
+
+def test_an_endpoint_that_is_gone_is_counted_and_asked_again(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
+    endpoint = pytest.importorskip("medasst.models.endpoint")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"  # nobody listens there
+    patience = partial(Patience, first=0.001, most=0.001)
+    gone = endpoint.EndpointModel(url, "m", patience=patience)
+    report = evaluate(job(*TALKS), [System.holding(gone, {"a": 1})], out=tmp_path / "out")
+    row = next(row for row in report.results if row.metric == "rouge_l")
+    assert (row.value, row.failed, row.n, row.status) == (0, 12, 12, "ok")
+    back = ScriptedModel(["多喝水。"], name="m")
+    again = evaluate(job(*TALKS), [System.holding(back, {"a": 1})], out=tmp_path / "out")
+    assert (len(back.calls), next(row.failed for row in again.results)) == (12, 0)
