@@ -78,7 +78,7 @@ def main() -> None:
         cost: dict[str, Any] = {
             "wall": time.perf_counter() - began,
             "cpu": used.ru_utime + used.ru_stime,
-            "mb": used.ru_maxrss / 1024,
+            "mib": used.ru_maxrss / 1024,
         }
         print(json.dumps({**cost, **facts}))
         return
@@ -88,7 +88,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--part", name, str(part), "--questions", str(given.questions)]
             done = subprocess.run([*command, "--work", str(given.work)], check=True, stdout=subprocess.PIPE, text=True)
             found = json.loads(done.stdout.splitlines()[-1])
-            told = f"{found.pop('wall'):.1f} s, {found.pop('cpu'):.1f} CPU-s, {found.pop('mb'):,.0f} MB"
+            told = f"{found.pop('wall'):.1f} s, {found.pop('cpu'):.1f} CPU-s, {found.pop('mib'):,.0f} MiB"
             print(f"{name} {part:,}: {told}; {', '.join(f'{key} {value}' for key, value in found.items())}", flush=True)
 
 
