@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import errno
 import json
+import shlex
 import sys
 import warnings
 from collections.abc import Sequence
@@ -394,7 +395,8 @@ def _evaluate(arguments: argparse.Namespace) -> Path:
 
     config = load(EvaluateConfig, arguments.config, arguments.set)
     with bar() as progress:
-        report = evaluate(config, out=out_folder(arguments, "evaluate"), progress=progress, guard=SampleGuard())
+        out, command = out_folder(arguments, "evaluate"), shlex.join(["medasst", *sys.argv[1:]])
+        report = evaluate(config, out=out, progress=progress, guard=SampleGuard(), command=command)
     say(report.summary())
     return out_folder(arguments, "evaluate") / "report.html"
 

@@ -102,8 +102,7 @@ class QuestionIndex:
         Args:
             texts: the records' texts as `questions.cores` gives them.
         """
-        enough = (pl.col("letters") >= LEAST_LETTERS) & (pl.col("content") >= LEAST)
-        texts = texts.filter(~pl.col("later") | enough)
+        texts = _telling(texts)
         best: dict[int, Match] = {}
         rows = texts["row"].to_list()
         for pair in self._pairs(_Texts.of(texts)):
@@ -111,6 +110,10 @@ class QuestionIndex:
             if match.row not in best or _order(match) < _order(best[match.row]):
                 best[match.row] = match
         return [best[row] for row in sorted(best)]
+
+    def repeated(self, texts: pl.DataFrame) -> set[str]:
+        """Every item that one of these texts repeats, where `find` names one item a record."""
+        return {self.items[pair.item] for pair in self._pairs(_Texts.of(_telling(texts)))}
 
     def _pairs(self, texts: _Texts) -> Iterable[_Pair]:
         for place, core in enumerate(texts.cores):
@@ -203,6 +206,11 @@ class _Texts(NamedTuple):
     def long_enough(self, place: int) -> bool:
         """Whether a text may stand inside a longer test question with a few letters changed."""
         return bool(self.letters[place] >= LONG and self.content[place] >= (TELLING_LATER if self.later[place] else TELLING))
+
+
+def _telling(texts: pl.DataFrame) -> pl.DataFrame:
+    """The texts without later turns that say next to nothing."""
+    return texts.filter(~pl.col("later") | (pl.col("letters") >= LEAST_LETTERS) & (pl.col("content") >= LEAST))
 
 
 def _order(match: Match) -> tuple[int, float, str]:

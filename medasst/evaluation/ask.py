@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medasst.errors import InputError, UnsupportedError
+from medasst.errors import InputError, ModelError, UnsupportedError
 from medasst.evaluation.predictions import PredictionFile, write_records
 from medasst.evaluation.shelf import LazySequence
 from medasst.evaluation.systems import Opener, System
@@ -35,10 +35,15 @@ class Work:
 
 @dataclass(slots=True)
 class Run:
-    """What one evaluation shares between its steps."""
+    """What one evaluation shares between its steps.
+
+    `tell_absent`: a system whose weights can't be had is no error; `absent` says why, by system and task.
+    """
 
     out: Path
     progress: Progress
+    tell_absent: bool = False
+    absent: dict[tuple[str, str], str] = field(default_factory=dict)
     work: list[Work] = field(default_factory=list)
 
     def predictions(self, system: System, task: AnyTask) -> PredictionFile[Any, Any]:
@@ -101,7 +106,14 @@ def _ask_task(run: Run, system: System, model: _Lazy, task: AnyTask) -> Sequence
     known = len(task.items) - len(missing)
     began, stage = time.perf_counter(), f"{system.name}: {task.name}"
     if missing:
-        if task.asking.needs not in model().capabilities:
+        try:
+            capabilities = model().capabilities
+        except ModelError as error:
+            if not run.tell_absent:
+                raise
+            run.absent[system.name, task.name] = str(error)
+            return None
+        if task.asking.needs not in capabilities:
             return None
         run.progress(stage, known, len(task.items))
         try:
@@ -121,7 +133,9 @@ def _cut(run: Run, system: System, tasks: Sequence[AnyTask], found: Answers) -> 
     for task in tasks:
         whole = found.get((system.of, task.name))
         if whole is None:
-            if task.asking.needs == "stream":
+            if why := run.absent.get((system.of, task.name)):
+                run.absent[system.name, task.name] = why
+            elif task.asking.needs == "stream":
                 raise InputError(f"system {system.name!r} cuts the answers of {system.of!r}, which is not evaluated")
             continue
         records = _Cut(task, whole, system.cut_at)

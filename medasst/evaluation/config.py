@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from medasst.config import Config, FilePath
 from medasst.errors import ConfigError
 from medasst.evaluation.task import Common, Name, TaskConfig
 from medasst.models import Decoding, Speech, SystemConfig
 from medasst.registry import did_you_mean
+from medasst.weights import published
 
 
 class EvaluatedSystem(SystemConfig):
@@ -30,6 +31,16 @@ class EvaluatedSystem(SystemConfig):
     cut_at: str = Field("", description="cut: the text they end before")
     speech: Speech = Field("wording", description='assistant: what its model may say; "answers" needs no licence here')
     reads: bool = Field(False, description="assistant: whether its model also reads turns")
+    claims: str = Field(
+        "", description="the published model that its row speaks of; weights of another shape are asked, but get no figure"
+    )
+
+    @field_validator("claims")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name and name not in published():
+            raise ValueError(f"no published shape of {name!r}{did_you_mean(name, list(published()))}")
+        return name
 
     @model_validator(mode="after")
     def _fits_engine(self) -> Self:
@@ -55,6 +66,9 @@ class EvaluateConfig(Config):
     baseline: str = Field("", description="the system that the others are compared with; the first by default")
     max_new_tokens: int = Field(256, ge=1, description="of each answer; 256 is what results are published with")
     resamples: int = Field(10_000, ge=100, description="of the bootstrap")
+    absent: Literal["stop", "tell"] = Field(
+        "stop", description='a system whose weights can\'t be had: an error, or "tell", a row that says "not run here"'
+    )
     texts: bool = Field(True, description="show example texts in report.html")
 
     @property

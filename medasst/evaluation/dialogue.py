@@ -55,6 +55,10 @@ class DialogueItem(Item):
     vignette: Vignette
     system: str = ""
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        return tuple(self.vignette.turns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialogueRecord(Record):

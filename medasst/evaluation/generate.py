@@ -58,6 +58,9 @@ class Generate(ChoiceAsking[WrittenRecord]):
         for found in model.generate([cast(Conversation, self.put(item)) for item in items], self.form.decoding):
             yield self._read(by_id[found.id], found)
 
+    def written(self, record: WrittenRecord) -> str:
+        return record.text
+
     def _read(self, item: ChoiceItem, found: Completion) -> WrittenRecord:
         if found.finish_reason == "error":
             return self.failed(item, found.error or "the engine failed")

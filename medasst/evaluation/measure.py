@@ -16,8 +16,9 @@ from medasst.evaluation.task import AnyTask, Differing, Metric, Record, Scores
 class Result:
     """One row of results. Rates and scores in percent, `length_ratio` as a ratio; `low` and `high` bound the 95 % interval.
 
-    `status` is "ok", or "unsupported" where the engine can't do the task, and then there is no value. The counts are of
-    the task's items; one that failed or is unparsed scores what no answer scores.
+    `status` is "ok"; "unsupported" where the engine can't do the task; "not run" where the weights weren't here, or others
+    stood in for them: `why`. Then there is no value. The counts are of the task's items; one that failed or is unparsed scores
+    what no answer scores.
     """
 
     system: str
@@ -32,6 +33,7 @@ class Result:
     unparsed: int = 0
     failed: int = 0
     truncated: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +108,10 @@ def group_results(system: str, task: AnyTask, answered: Answered, how: Bootstrap
     return rows
 
 
-def unsupported(system: str, task: AnyTask) -> Result:
-    """The row of a task that the system's engine can't do."""
-    return Result(system, task.name, task.scoring.headline, None, None, None, 0, task.asking.protocol, "unsupported")
+def unmeasured(system: str, task: AnyTask, why: str = "") -> Result:
+    """The row of a task that the system's engine can't do, or that was not run: `why`."""
+    status = "not run" if why else "unsupported"
+    return Result(system, task.name, task.scoring.headline, None, None, None, 0, task.asking.protocol, status, why=why)
 
 
 def compare(

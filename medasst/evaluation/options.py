@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from medasst.conversation import Conversation
 from medasst.data import ExamQuestion
+from medasst.data.exam import with_options
 from medasst.evaluation.task import Asking, Item, Record
 from medasst.models import ChoiceScore, Decoding, LetterScore
 from medasst.registry import Registry
@@ -30,6 +31,7 @@ class ChoiceItem(Item):
 
     `question`: the id of the question, which several items have where its options are asked in several orders; `turned`: by how
     many places they are. `groups`: what it is reported with besides the whole, such as its subject.
+    `listed`: the question over its options with letters, however it is asked.
     """
 
     options: tuple[str, ...]
@@ -38,6 +40,11 @@ class ChoiceItem(Item):
     question: str = ""
     turned: int = 0
     groups: tuple[str, ...] = ()
+    listed: str = ""
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        return (self.listed,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +159,8 @@ class ChoiceAsking(Asking[ChoiceItem, C]):
     def _item(self, question: ExamQuestion, subject: str) -> ChoiceItem:
         (answer,) = question.answers
         label, prompt = question.options[answer], self.prompt(question)
-        return ChoiceItem(question.id, question.source, prompt, label, question.options, answer, subject)
+        listed = with_options(question)
+        return ChoiceItem(question.id, question.source, prompt, label, question.options, answer, subject, listed=listed)
 
     def put(self, item: ChoiceItem) -> Conversation | str:
         """All that a model reads, worked examples first; a conversation has the item's id."""

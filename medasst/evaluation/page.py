@@ -120,7 +120,7 @@ def _section(report: EvalReport, summary: TaskSummary, task: AnyTask, examples: 
         ],
         _groups(report, summary, answered, metrics),
         [row for row in done if row.metric == summary.headline],
-        [row.system for row in rows if row.status == "unsupported"],
+        [row.system for row in rows if row.status != "ok"],
         examples,
     )
 

@@ -15,6 +15,7 @@ from medasst.conversation import Conversation
 from medasst.data import iterate_split, read_conversations
 from medasst.data.layouts import Mapped
 from medasst.errors import DataError
+from medasst.evaluation.known_answers import check_known
 from medasst.evaluation.metrics import score_text
 from medasst.evaluation.rows import RowCount
 from medasst.evaluation.shelf import Picked
@@ -34,6 +35,10 @@ class QaItem(Item):
     """One assistant turn: what its answer follows, under the item's id; the label is what was really answered."""
 
     history: Conversation
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        return tuple(message.content for message in self.history.messages if message.role == "user")
 
 
 class QaScores(NamedTuple):
@@ -174,8 +179,9 @@ class QaTask(TaskConfig):
         if not drawn.available:
             raise DataError(f"task {self.name!r} has no item: {self._nothing(count)}", self.path)
         source = self.source or self.recipe or self.name
-        scoring = Likeness(sources=len(sources) > 1, turns=len(turns) > 1)
-        return Task(self.name, "qa", source, "assistant turns", Generating(common.decoding), scoring, drawn, rows)
+        asking, scoring = Generating(common.decoding), Likeness(sources=len(sources) > 1, turns=len(turns) > 1)
+        check_known(asking, scoring, drawn.items)
+        return Task(self.name, "qa", source, "assistant turns", asking, scoring, drawn, rows)
 
     @property
     def _of_prepared_set(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,14 +16,17 @@ from medasst.evaluation.measure import (
     compare,
     group_results,
     results,
-    unsupported,
+    unmeasured,
 )
+from medasst.evaluation.outcomes import Outcomes, outcomes
 from medasst.evaluation.rows import Rows
+from medasst.evaluation.seen import Seen, SeenResult, find_seen
 from medasst.evaluation.statistics import Bootstrap
+from medasst.evaluation.systems import System
 from medasst.evaluation.task import AnyTask
 from medasst.models import Decoding
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class TaskSummary:
 
     `scoring` is the version of how answers are read and scored; `metrics` are the labels of its metrics by their names;
     `chance` is what guessing gets of the `headline`, in percent; `note`: what to know about the figures; `prompt`: all that is
-    asked for the first item.
+    asked for the first item; `items_sha256`: over ids, prompts and references of all that is asked.
     """
 
     name: str
@@ -50,6 +54,7 @@ class TaskSummary:
     metrics: Mapping[str, str]
     note: str
     prompt: str
+    items_sha256: str
 
     @classmethod
     def of(cls, task: AnyTask) -> TaskSummary:
@@ -71,6 +76,7 @@ class TaskSummary:
             metrics={metric.name: metric.label for metric in task.scoring.metrics},
             note=task.scoring.note,
             prompt=task.asking.example(task.items[0]),
+            items_sha256=_sha256(task),
         )
 
     def without_texts(self) -> TaskSummary:
@@ -79,9 +85,23 @@ class TaskSummary:
         return replace(self, rows=replace(self.rows, set_aside=bare), prompt="")
 
 
+def _sha256(task: AnyTask) -> str:
+    digest = hashlib.sha256()
+    for item in task.items:
+        digest.update("\0".join((item.id, item.prompt, item.label, "")).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class EvalReport:
-    """What `report.json` holds; `groups` are the results again, for each group of a task's items."""
+    """What `report.json` holds.
+
+    Attributes:
+        groups: the results again, for each group of a task's items.
+        outcomes: what became of the answers besides their scores.
+        seen: how many items stood in what a system was trained on; `seen_results`: its figures, and the baseline's, over those
+            that did and over the others.
+    """
 
     results: tuple[Result, ...]
     groups: tuple[GroupResult, ...]
@@ -91,6 +111,9 @@ class EvalReport:
     decoding: Decoding
     seed: int
     resamples: int
+    outcomes: tuple[Outcomes, ...]
+    seen: tuple[Seen, ...]
+    seen_results: tuple[SeenResult, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The report as it rests on disk."""
@@ -117,26 +140,54 @@ class EvalReport:
         said = {c.system: f" ({c.verdict})" for c in compared}
         figures = [f"{row.system} {row.value:.1f}{said.get(row.system, '')}" for row in own if row.value is not None]
         label = task.metrics[task.headline]
+        absent = [row.system for row in own if row.status == "not run"]
+        figures += [f"{system} not run here" for system in absent]
         lost = f"; {task.rows.lost} of {task.rows.read} rows set aside" if task.rows.lost else ""
         return f"{task.name} ({task.n}): {label} {', '.join(figures) or 'not supported by any engine'}{lost}"
 
 
 def build_report(
-    config: EvaluateConfig, names: Sequence[str], baseline: str, tasks: Sequence[AnyTask], answered: AllAnswered
+    config: EvaluateConfig,
+    systems: Sequence[System],
+    baseline: str,
+    tasks: Sequence[AnyTask],
+    answered: AllAnswered,
+    *,
+    not_run: Mapping[tuple[str, str], str],
 ) -> EvalReport:
-    """Rows, comparisons and task summaries of everything that was answered by the systems of these `names`."""
+    """Rows, comparisons and task summaries of everything that was answered by these systems.
+
+    Args:
+        not_run: why a system has no figure for a task that it could do, by system and task.
+    """
+    names = [system.name for system in systems]
     how = Bootstrap(config.resamples, config.seed)
     rows: list[Result] = []
     groups: list[GroupResult] = []
+    became: list[Outcomes] = []
     for task in tasks:
         for system in names:
             if (system, task.name) not in answered:
-                rows.append(unsupported(system, task))
+                rows.append(unmeasured(system, task, not_run.get((system, task.name), "")))
                 continue
             rows += results(system, task, answered[system, task.name], how)
             groups += group_results(system, task, answered[system, task.name], how)
+            became.append(outcomes(system, task, answered[system, task.name]))
     summaries = [TaskSummary.of(task) for task in tasks]
     shown = tuple(summary if config.texts else summary.without_texts() for summary in summaries)
     decoding = config.common.decoding
     compared = tuple(compare(names, baseline, tasks, answered, how))
-    return EvalReport(tuple(rows), tuple(groups), compared, shown, baseline, decoding, config.seed, config.resamples)
+    seen, apart = find_seen({system.name: system.training for system in systems}, baseline, tasks, answered, how)
+    return EvalReport(
+        tuple(rows),
+        tuple(groups),
+        compared,
+        shown,
+        baseline,
+        decoding,
+        config.seed,
+        config.resamples,
+        tuple(became),
+        tuple(seen),
+        tuple(apart),
+    )

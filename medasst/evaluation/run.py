@@ -36,6 +36,7 @@ def evaluate(
     out: Path,
     progress: Progress = silent,
     guard: Guard | None = None,
+    command: str = "",
 ) -> EvalReport:
     """Ask every system every task's items, score the answers, compare the systems, write it all into `out`.
 
@@ -48,8 +49,10 @@ def evaluate(
         out: gets predictions/, scores/, report.json, report.html and run.json.
         progress: called as items are answered and scored.
         guard: makes the guarded assistant, for a job that names it.
+        command: what repeats this evaluation, for readers.
 
     Raises:
+        MedasstError: a scripted system of known answers doesn't score what arithmetic says.
         ConfigError: no system, two of one name, a baseline that is none of them.
         DataError: a task without items.
         ModelError: a system's model can't be loaded.
@@ -64,7 +67,7 @@ def evaluate(
     if not names or len(set(names)) < len(names):
         raise ConfigError("an evaluation needs systems, each with its own name; add a [[systems]] table to the job file")
     baseline = baseline_of(config, names)
-    run = Run(out, progress)
+    run = Run(out, progress, tell_absent=config.absent == "tell")
     tasks = [settings.task(config.common) for settings in config.tasks]
     try:
         asked = ask_all(run, measured, tasks)
@@ -74,10 +77,13 @@ def evaluate(
         ) from None
     by_name = {task.name: task for task in tasks}
     answered = {(system, name): _scored(run, system, by_name[name], records) for (system, name), records in asked.items()}
-    report = build_report(config, names, baseline, tasks, answered)
+    not_run = run.absent | {(s.name, task.name): s.stands_in for s in measured if s.stands_in for task in tasks}
+    answered = {key: one for key, one in answered.items() if key not in not_run}
+    report = build_report(config, measured, baseline, tasks, answered, not_run=not_run)
+    facts = _facts(config, run.work, time.time() - started, command)
     write_json(out / "report.json", report.to_json())
     write_page(out / "report.html", report, tasks, answered, texts=config.texts)
-    write_json(out / "run.json", _facts(config, run.work, time.time() - started))
+    write_json(out / "run.json", facts)
     return report
 
 
@@ -95,7 +101,7 @@ def _scored(run: Run, system: str, task: AnyTask, records: Sequence[Record]) -> 
     return Answered(records, scores, clusters)
 
 
-def _facts(config: EvaluateConfig, work: Sequence[Work], seconds: float) -> dict[str, Any]:
+def _facts(config: EvaluateConfig, work: Sequence[Work], seconds: float, command: str) -> dict[str, Any]:
     machine = {
         "system": platform.system(),
         "arch": platform.machine(),
@@ -104,6 +110,7 @@ def _facts(config: EvaluateConfig, work: Sequence[Work], seconds: float) -> dict
         "python": sys.version.split()[0],
     }
     return {
+        "command": command,
         "settings": config.model_dump(mode="json"),
         "versions": {package: version(package) for package in _VERSIONS},
         "machine": machine,

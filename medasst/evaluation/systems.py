@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from medasst.data.fingerprints import FILE
 from medasst.disk import file_sha256
-from medasst.errors import ConfigError
+from medasst.errors import ConfigError, ModelError
 from medasst.evaluation.config import EvaluateConfig, EvaluatedSystem
 from medasst.evaluation.retrieval import RetrievalModel
 from medasst.models import ChatModel, Speech, SystemConfig, open_model
 from medasst.models.base import Capability
 from medasst.progress import Progress, silent
+from medasst.weights import architecture, published
 from medasst.weights import fingerprint as base_fingerprint
 
 Opener = Callable[[], ChatModel]
@@ -23,8 +25,20 @@ Opener = Callable[[], ChatModel]
 # Settings that change how fast an answer comes, or what it is called, but not what it says.
 _INDIFFERENT = frozenset(
     {
-        *("name", "threads", "parallel", "timeout", "per_minute", "api_key_env"),
+        *("name", "claims", "threads", "parallel", "timeout", "per_minute", "api_key_env"),
         *("adapter", "data", "of", "choice_engine", "speech", "reads"),
+    }
+)
+
+_SHAPE = frozenset(
+    {
+        "model_type",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "vocab_size",
     }
 )
 
@@ -52,6 +66,8 @@ class System:
         fingerprint: JSON of what its answers depend on; stored beside them, so that a change is noticed.
         choice_fingerprint: what its choices depend on besides.
         of, cut_at: a system made from the answers of `of`, cut before the first `cut_at`.
+        training: the fingerprints of what it was trained on besides its base, where they are told.
+        stands_in: why its answers are another model's than the one that its row speaks of; "" where they aren't.
     """
 
     name: str
@@ -61,6 +77,8 @@ class System:
     choice_fingerprint: Mapping[str, Any] = field(default_factory=dict)
     of: str = ""
     cut_at: str = ""
+    training: Path | None = None
+    stands_in: str = ""
 
     @classmethod
     def holding(cls, model: ChatModel, fingerprint: Mapping[str, Any] | None = None) -> System:
@@ -79,7 +97,12 @@ class System:
 def systems_of(config: EvaluateConfig, progress: Progress = silent, guard: Guard | None = None) -> list[System]:
     """The systems that a job names; nothing is loaded yet. Raises ConfigError where one needs a `guard` that isn't given."""
     named = {settings.name: settings for settings in config.systems}
-    return [_system(settings, named, progress, guard) for settings in config.systems]
+    found = []
+    for settings in config.systems:
+        speaks = named[settings.of] if settings.of else settings
+        system = _system(settings, named, progress, guard)
+        found.append(replace(system, training=_training(speaks), stands_in=_stands_in(speaks)))
+    return found
 
 
 def _system(settings: EvaluatedSystem, named: Mapping[str, EvaluatedSystem], progress: Progress, guard: Guard | None) -> System:
@@ -116,6 +139,31 @@ def _opener(settings: EvaluatedSystem, progress: Progress) -> Opener:
     if (data := settings.data) is not None:
         return lambda: RetrievalModel.over(settings.name, data)
     return lambda: open_model(settings, progress)
+
+
+def _training(settings: EvaluatedSystem) -> Path | None:
+    """Fingerprints of the retrieved set, or those that an adapter has beside it or names in its run.json."""
+    if settings.data:
+        return settings.data / FILE
+    if not settings.adapter:
+        return None
+    if (beside := settings.adapter / FILE).is_file():
+        return beside
+    try:
+        return Path(json.loads((settings.adapter / "run.json").read_text("utf-8"))["fingerprints"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _stands_in(settings: EvaluatedSystem) -> str:
+    if not settings.claims or not settings.base or settings.base == settings.claims:
+        return ""
+    try:
+        given, claimed = architecture(settings.base), published()[settings.claims]
+    except ModelError:
+        return ""  # nothing is there to stand in; opening the model says so
+    other = [name for name, size in claimed.items() if name in _SHAPE and given.get(name, size) != size]
+    return f"{settings.base} isn't {settings.claims}: its config.json has another {other[0]}" if other else ""
 
 
 def model_fingerprint(settings: SystemConfig) -> dict[str, Any]:

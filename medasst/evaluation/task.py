@@ -49,6 +49,11 @@ class Item:
     prompt: str
     label: str
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The user turns in it, as a training set would hold them."""
+        return (self.prompt,)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -106,6 +111,10 @@ class Asking(ABC, Generic[I, R]):
     def example(self, item: I) -> str:
         """All that a model is asked for an item, with roles or worked examples where it has them."""
         return item.prompt
+
+    def written(self, record: R) -> str | None:
+        """What the model wrote; None where it wrote nothing because likelihoods were asked for."""
+        return record.predict if self.needs == "stream" else None
 
     def cut(self, record: R, before: str) -> R | None:  # noqa: ARG002
         """The record as if the text `before` had stopped the answer; None where answers can't be cut."""

@@ -10,7 +10,7 @@ from medasst.weights.adapter import (
     read_adapter,
     save_adapter,
 )
-from medasst.weights.architecture import architecture
+from medasst.weights.architecture import architecture, published
 from medasst.weights.bases import EMBEDDED, Base, find_base, fingerprint, is_embedded, is_here, terms_notice, tokenizer_folder
 from medasst.weights.llama_cpp import adapter_to_gguf, base_to_gguf, write_gguf
 from medasst.weights.merge import merge_adapter, stored_type
@@ -32,6 +32,7 @@ __all__ = [
     "is_here",
     "merge_adapter",
     "odd_parts",
+    "published",
     "read_adapter",
     "save_adapter",
     "stored_type",

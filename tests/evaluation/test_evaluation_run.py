@@ -103,7 +103,7 @@ def test_a_perfect_and_a_poor_system(job: Callable[..., EvaluateConfig], tmp_pat
     assert found["poor", "counter", "bleu_4"] | {"value": 0, "low": 0, "high": 0} == {
         "system": "poor", "task": "counter", "metric": "bleu_4", "value": 0, "low": 0, "high": 0, "n": 16,
         "protocol": "greedy_256/v1",
-        "status": "ok", "unparsed": 0, "failed": 0, "truncated": 16,
+        "status": "ok", "unparsed": 0, "failed": 0, "truncated": 16, "why": "",
     }  # fmt: skip
     assert found["poor", "counter", "unstopped"]["value"] == 100
     assert report.value("perfect", "counter", "rouge_l") == found["perfect", "counter", "rouge_l"]["value"]
