@@ -81,8 +81,9 @@ def evaluate(
     answered = {key: one for key, one in answered.items() if key not in not_run}
     report = build_report(config, measured, baseline, tasks, answered, not_run=not_run)
     facts = _facts(config, run.work, time.time() - started, command)
+    facts["systems"] = {system.name: dict(system.fingerprint) for system in measured}
     write_json(out / "report.json", report.to_json())
-    write_page(out / "report.html", report, tasks, answered, texts=config.texts)
+    write_page(out / "report.html", report, tasks, answered, facts=facts, texts=config.texts)
     write_json(out / "run.json", facts)
     return report
 

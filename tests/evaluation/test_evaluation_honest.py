@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from medasst.errors import MedasstError
 from medasst.evaluation import EvaluateConfig, System, evaluate
 from medasst.evaluation.outcomes import declines
 from medasst.evaluation.qa import Likeness
+from medasst.evaluation.task import KINDS
 from medasst.models import ScriptedModel
 
 ASKED = [
@@ -79,6 +81,9 @@ def test_seen_and_unseen_items_stand_apart(job: Callable[..., EvaluateConfig], t
     assert figures["tuned", "qa", "seen"] == (100, 2) and figures["tuned", "exam", "seen"] == (100, 1)
     assert figures["base", "qa", "unseen"] == figures["tuned", "qa", "unseen"]
     assert {row.training for row in report.seen_results} == {"tuned"}
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    assert "2 of 6 items stood in the training set of tuned" in page and "在 tuned 的训练集里出现过" in page
+    assert "in the training of: base" in page and "tuned, not seen by tuned" in page
 
 
 def test_items_that_ask_the_same_are_all_seen(job: Callable[..., EvaluateConfig], tmp_path: Path) -> None:
@@ -138,3 +143,35 @@ def test_a_broken_score_stops_the_evaluation(
     with pytest.raises(MedasstError, match=told):
         evaluate(job(), [ScriptedModel(["好。"], name="m", score=lambda *_: -1.0)], out=tmp_path / "out")
     assert not (tmp_path / "out" / "predictions").exists()
+
+
+def test_the_first_screen_says_in_words_what_was_found_and_what_was_not(
+    job: Callable[..., EvaluateConfig], tmp_path: Path
+) -> None:
+    def says(conversation: Conversation) -> str:
+        return f"{conversation.messages[-1].content.partition('还')[0]}的话，先看看医生。"
+
+    talks = [
+        [{"role": "user", "content": f"第{n}天还咳嗽？"}, {"role": "assistant", "content": f"第{n}天的话，先看看医生。"}]
+        for n in range(40)
+    ]
+    (tmp_path / "qa.jsonl").write_text("".join(json.dumps({"messages": t}, ensure_ascii=False) + "\n" for t in talks), "utf-8")
+    base = ScriptedModel(["抱歉，我无法回答这个问题。"], name="base", score=lambda *_: -1.0)
+    tuned = ScriptedModel(says, name="tuned", score=lambda _, text: -1.0 if text == "维生素C" else -9.0)
+    evaluate(job(resamples=1000), [base, tuned], out=tmp_path / "out", command="medasst evaluate job.toml")
+    page = (tmp_path / "out/report.html").read_text("utf-8")
+    first = page[page.index('<section class="first">') : page.index("</section>")]
+    assert "qa: tuned has " in first and "better by" in first and "qa：tuned 的" in first and "更好，相差" in first
+    assert "exam: tuned and base are tied" in first and "分不出高下" in first
+    assert "of 40 answers of base" in first and "Neither shows that an answer is right or safe" in first
+    assert "medasst evaluate job.toml" in page and "Where tuned gains most on base" in page
+
+
+def test_every_word_of_the_page_is_there_in_both_languages() -> None:
+    table = tomllib.loads(package_file("evaluation/report.toml").read_text("utf-8"))
+    fields = {key: [sorted(re.findall(r"{\w+}", text)) for text in texts] for key, texts in table["words"].items()}
+    assert [key for key, both in fields.items() if len(both) != 2 or both[0] != both[1]] == []
+    template = package_file("evaluation/report.html").read_text("utf-8")
+    assert set(re.findall(r'\bt\("(\w+)"', template)) <= set(table["words"])
+    named = {metric.name for kind in KINDS for metric in KINDS[kind].scoring.metrics}
+    assert named <= set(table["metrics"])
