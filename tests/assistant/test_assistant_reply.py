@@ -244,7 +244,7 @@ def test_all_ordinary_first_turns_get_something_useful() -> None:
     questions = first_turns()
     assert len(questions) > 80
     handed = [question for question in questions if reply(BARE, question)[-1].reason == "hand_off"]
-    assert len(handed) <= len(questions) / 10  # rows without `counter` are training samples alone
+    assert len(handed) <= 0.15 * len(questions)  # rows without `counter` are training samples alone
 
 
 # What was told last is used
