@@ -10,6 +10,7 @@ its memory is that of a service which didn't build it. One line of JSON a figure
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import random
@@ -119,6 +120,8 @@ def serve(path: Path) -> None:
 
     imported = time.perf_counter()
     assistant = Assistant.from_samples(products=path)
+    gc.collect()
+    gc.freeze()  # as the service does once it is loaded
     tell("ready s", time.perf_counter() - imported, of="assistant, its tables, vetted answers", imports_s=imported - began)
     shelf = assistant.catalogue.over_the_counter
     asked = queries()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -20,7 +21,7 @@ from medasst.catalogue import Catalogue, Product
 from medasst.dialogue import Patient, Said, Slot
 from medasst.lexicon import Mention
 from medasst.rulebook import Choice, ComplaintRow, MindRow, QuestionRow, SlotName, Stage
-from medasst.safety import Facts, PersonFinding, Rules
+from medasst.safety import Alike, Facts, Held, PersonFinding, Rules
 from medasst.text import sentences
 
 _CHILD, _OLD = 216, 780  # months
@@ -137,6 +138,7 @@ class Counter:
         self._shelf, self._all, self._rules = catalogue.over_the_counter, catalogue, rules
         self._formulary, self._texts = rules.formulary, rules.book.counter
         self._caught = re.compile(self._texts.caught)
+        self._ways = {row.name: _ways(row) for row in rules.book.medicines.complaints}
         self._stops = lru_cache(_TRIED)(self._tries)  # it doesn't depend on who asks
 
     def counsel(self, request: Request, *, cheapest: bool = False) -> Counsel:
@@ -158,10 +160,11 @@ class Counter:
         advice = tuple(_advice(needs))
         if request.at_home and any(not self.unsuited(request, product) for product in request.subject):
             return Counsel(complaints, advice=advice)
-        picked = self._pick(needs, patient, cheapest=cheapest)
+        held = self._rules.held(patient)
+        picked = self._pick(needs, patient, held, cheapest=cheapest)
         if picked.barred:
             return Counsel(complaints, advice=advice, not_for=picked.barred)
-        missing = self._missing(needs, patient, picked, request)
+        missing = self._missing(needs, patient, held, picked, request)
         if request.facts.unread:
             return Counsel(complaints, (self._rules.questions["unread"],), advice, tentative=self._tentative(needs, patient))
         if any(row.id in self._waiting(picked) for row in missing):
@@ -259,8 +262,12 @@ class Counter:
 
     # What would do
 
-    def _pick(self, needs: Sequence[_Need], patient: Patient, *, cheapest: bool = False) -> _Picked:
-        """The products that are offered together or one instead of another, and why others aren't."""
+    def _pick(self, needs: Sequence[_Need], patient: Patient, held: Held, *, cheapest: bool = False) -> _Picked:
+        """The products that are offered together or one instead of another, and why others aren't.
+
+        Args:
+            held: holds products against this patient.
+        """
         has = self._has(patient)
         # What isn't for a child may stand beside what is (an ordinary cough that keeps it awake).
         grave = [need for need in needs if not (need.row and _is_in("child", patient) and "child" in need.row.not_for)]
@@ -277,12 +284,13 @@ class Counter:
             for one in self._fitting(need, needs, patient, has, gone):
                 if fitting[one.named] == _ALIKE or not _leaflet_tells(one.product, special=special):
                     continue
-                findings = self._rules.checks(one.product, patient)
-                if any(finding.stops for finding in findings):
-                    refused.setdefault(one.named, findings[0])
+                if held.stops(one.product):
+                    if one.named not in refused:
+                        refused[one.named] = held.findings(one.product)[0]
                     continue
-                how = dosage.how(one.product, patient)
-                found.setdefault(one.product.sku, one._replace(cautions=findings, how=how))
+                if one.product.sku not in found:
+                    how = dosage.how(one.product, patient)
+                    found[one.product.sku] = one._replace(cautions=held.findings(one.product), how=how)
                 fitting[one.named] += 1
                 if fitting.total() == _LOOKED_AT:
                     break
@@ -337,9 +345,10 @@ class Counter:
     def _serves(self, product: Product, need: _Need, patient: Patient, has: frozenset[str]) -> _Served | None:
         """By which choice of its row a product is for a complaint; None: it isn't."""
         assert need.row is not None
-        for place, choice in enumerate(need.row.choices):
-            within = next((n for n, name in enumerate(choice.any_of) if name in product.contents.names), None)
-            if within is not None and self._holds(choice, patient, has):
+        ways = self._ways[need.row.name]
+        for place, within in sorted(way for name in product.contents.names for way in ways.get(name, ())):
+            choice = need.row.choices[place]
+            if self._holds(choice, patient, has):
                 return _Served(frozenset((need.concept, *choice.needs)), (place, within), choice)
         return None
 
@@ -406,7 +415,8 @@ class Counter:
                 break
             chosen.append(best)
             open_needs = [one for one in open_needs if one not in best.covers]
-            left = [one for one in left if self._together(one, chosen)]
+            goes = {made: self._together(one, chosen) for made, one in {_made_of(one): one for one in left}.items()}
+            left = [one for one in left if goes[_made_of(one)]]
         if len(chosen) == 1:
             chosen += self._beside(chosen[0], sorted(found, key=order), several=len(needs) > 1, cheapest=cheapest)
         return chosen
@@ -445,17 +455,19 @@ class Counter:
         usual = Patient("self", patient.said, stage="adult")
         if patient.stage in ("infant", "child"):
             usual = _aged(usual, _youngest(patient) or 60)
-        return tuple(dict.fromkeys(one.named for one in self._pick(needs, usual).candidates))
+        return tuple(dict.fromkeys(one.named for one in self._pick(needs, usual, self._rules.held(usual)).candidates))
 
     # What to ask
 
-    def _missing(self, needs: Sequence[_Need], patient: Patient, picked: _Picked, request: Request) -> tuple[QuestionRow, ...]:
+    def _missing(
+        self, needs: Sequence[_Need], patient: Patient, held: Held, picked: _Picked, request: Request
+    ) -> tuple[QuestionRow, ...]:
         """The questions whose answers could change what is offered, none that was asked before."""
         asked = {one.question.id for one in request.told.asked}
         slots = {slot for one in request.told.asked for slot in one.question.slots}
         again = any(one.turn >= request.first for one in request.told.asked)
         found: list[QuestionRow] = []
-        for key, decides in self._open(needs, patient, picked):
+        for key, decides in self._open(needs, patient, held, picked):
             row = self._rules.questions[key]
             known = again or slots.issuperset(row.slots)
             if key in asked or (known and key not in _WAITS_ALWAYS) or not decides():
@@ -465,16 +477,18 @@ class Counter:
                 break
         return tuple(found)
 
-    def _open(self, needs: Sequence[_Need], patient: Patient, picked: _Picked) -> Iterator[tuple[str, Callable[[], bool]]]:
+    def _open(
+        self, needs: Sequence[_Need], patient: Patient, held: Held, picked: _Picked
+    ) -> Iterator[tuple[str, Callable[[], bool]]]:
         """What isn't known: the question for it, and whether an answer could change what is offered."""
         asks = {slot for need in needs for slot in (need.row.ask if need.row else ("person", "age"))}
-        products = [one.product for one in picked.candidates]
+        products = [self._rules.alike(one.product, named=True) for one in picked.candidates]
         barred = {name for need in needs if need.row for name in need.row.not_for}
 
         def stops(*variants: tuple[SlotName, str]) -> bool:
             if any(what in barred or (slot == "age" and "child" in barred) for slot, what in variants):
                 return True
-            return any(self._stops(one.sku, slot, what) for one in products for slot, what in variants)
+            return any(self._stops(one, slot, what) for one in products for slot, what in variants)
 
         if _is_nobody(patient):
             yield "who", partial(stops, *_WHO)
@@ -484,8 +498,9 @@ class Counter:
             yield "age", partial(stops, *_WHO[:2])
         cough = patient.slot("cough")
         if "cough" in asks and cough.known == "unknown" and self._has(patient).isdisjoint(self._texts.cough):
+            # What kind of a cough it is no check of a product asks.
             kinds = [_with(patient, "cough", words[0]) for words in self._texts.cough.values()]
-            yield "cough", lambda: len({self._pick(needs, one).outcome for one in kinds}) > 1
+            yield "cough", lambda: len({self._pick(needs, one, held).outcome for one in kinds}) > 1
         if _may_carry(patient):
             yield "pregnant", partial(stops, ("pregnancy", "pregnancy"))
         may: dict[SlotName, tuple[str, ...]] = {"conditions": self._texts.may_have}
@@ -497,14 +512,14 @@ class Counter:
         elif "conditions" in unknown and "conditions" in asks:
             yield "conditions", partial(stops, *(("conditions", what) for what in may["conditions"]))
 
-    def _tries(self, sku: str, slot: SlotName, what: str) -> bool:
+    def _tries(self, alike: Alike, slot: SlotName, what: str) -> bool:
         """Whether a product is stopped for a grown-up of whom nothing is known but this."""
         nobody = Patient("self", stage="adult")
         if slot == "age":
             tried = _aged(nobody, float(what))
         else:
             tried = _with(nobody, slot, "" if slot in ("pregnancy", "lactation") else what)
-        return any(finding.stops for finding in self._rules.checks(self._shelf[sku], tried))
+        return any(finding.stops for finding in self._rules.checks(alike.product, tried))
 
     def _waiting(self, picked: _Picked) -> frozenset[str]:
         """The questions before whose answers nothing is offered."""
@@ -523,10 +538,25 @@ def _ails(patient: Patient) -> list[Said]:
     ]
 
 
+def _ways(row: ComplaintRow) -> dict[str, list[tuple[int, int]]]:
+    """Of what a row names: the places of the choice and of the substance in it."""
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for place, choice in enumerate(row.choices):
+        for within, name in enumerate(choice.any_of):
+            found[name].append((place, within))
+    return dict(found)
+
+
 def _advice(needs: Sequence[_Need]) -> Iterator[Advise]:
     for need in [need for need in needs if need.row is not None][:_ADVICE]:
         assert need.row is not None
         yield Advise(need.words, need.row.self_care, need.row.doctor)
+
+
+def _made_of(one: _Candidate) -> tuple[object, ...]:
+    """What decides whether it goes with others."""
+    contents = one.product.contents
+    return contents.substances, contents.may_be, contents.unknown
 
 
 def _leaflet_tells(product: Product, *, special: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _BESIDE = 12  # characters between a finding and the count that is told of it
 _BESIDE_TIME = 30  # the same for how long it has been going on
 _LITTLE = 5  # characters of a clause that say nothing of their own
 _WINDOW = 400  # characters that are read at a time
+_SHORT, _KEPT = 200, 2048  # characters of texts whose medicines are kept, and how many such texts
 _CUTS = ("。！？!?\n", "，,；; ")
 _JUDGED = frozenset(
     {"temperature", "systolic", "diastolic", "glucose", "glucose_fasting", "hba1c", "haemoglobin", "oxygen", "pulse"}
@@ -81,6 +83,7 @@ class Lexicon:
         self._values, self._allergies = Values(book), _Allergies(book)
         self._taken = re.compile(book.wordings.took_behind, re.VERBOSE)
         self._broader: dict[str, frozenset[str]] = {}
+        self._named = lru_cache(maxsize=_KEPT)(self._medicines)  # gate, catalogue and answers ask it of the same sentences
 
     def read(self, text: str) -> Reading:
         """What a message mentions. Any text will do; long ones are read in windows, so that time grows in proportion."""
@@ -179,10 +182,13 @@ class Lexicon:
 
     def medicines(self, text: str) -> list[Medicine]:
         """The medicines that a text names, in order, whatever it says of them; ordinary words that may be one count too."""
+        return list(self._named(text) if len(text) <= _SHORT else self._medicines(text))
+
+    def _medicines(self, text: str) -> tuple[Medicine, ...]:
         script = plain(text)
         found = self._names.medicines(script)
         spans = ((one.name.concept, *script.span(one.start, one.end)) for one in found)
-        return [Medicine(concept, text[start:end], start, end) for concept, start, end in spans]
+        return tuple(Medicine(concept, text[start:end], start, end) for concept, start, end in spans)
 
     def names(self, text: str) -> Named:
         """Every name in a text, in its order, whatever the text says of it."""

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 
 import opencc
 
+_SHORT = 200  # characters
 _ALIKE = str.maketrans({"疼": "痛", "囗": "口", "喱": "哩"})
 
 
@@ -47,6 +48,10 @@ def plain(text: str) -> Script:
 
     Line breaks stay (they end a sentence); half surrogates and control characters go.
     """
+    return _kept(text) if len(text) <= _SHORT else _plain(text)
+
+
+def _plain(text: str) -> Script:
     chars: list[str] = []
     at: list[int] = []
     blanks: set[int] = set()
@@ -57,7 +62,10 @@ def plain(text: str) -> Script:
             continue
         chars.extend(form)
         at.extend([place] * len(form))
-    return Script("".join(chars), [*at, len(text)], frozenset(blanks))
+    return Script("".join(chars), (*at, len(text)), frozenset(blanks))
+
+
+_kept = lru_cache(maxsize=2048)(_plain)  # one reply looks at the same sentences a dozen times
 
 
 def wording(text: str) -> str:

@@ -4,6 +4,7 @@ from medasst.safety.alarm import Alarm
 from medasst.safety.facts import Facts
 from medasst.safety.finding import PersonFinding, Told, Why
 from medasst.safety.gate import Act, Gate
+from medasst.safety.held import Alike, Held
 from medasst.safety.output import Context, Verdict, degenerate
 from medasst.safety.person import PersonChecks
 from medasst.safety.rules import Rules
@@ -12,9 +13,11 @@ from medasst.safety.triage import Triage
 __all__ = [
     "Act",
     "Alarm",
+    "Alike",
     "Context",
     "Facts",
     "Gate",
+    "Held",
     "PersonChecks",
     "PersonFinding",
     "Rules",

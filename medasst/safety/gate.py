@@ -176,10 +176,14 @@ class Gate:
 
     def _doses(self, text: str, about: bool | None) -> bool:
         """Whether a clause gives a dose while its talk is of a prescription medicine."""
-        for clause in _CLAUSES.findall(text):
-            if (named := self.subject(clause)) is not None:
-                about = named or bool(self.mentions(clause))
-            if about and has_dose(_NOT_A_DOSE.sub("", clause)):
+        clauses = _CLAUSES.findall(text)
+        doses = [has_dose(_NOT_A_DOSE.sub("", clause)) for clause in clauses]
+        while doses and not doses[-1]:  # what is named behind the last dose doesn't matter
+            doses.pop()
+        for clause, dose in zip(clauses, doses, strict=False):
+            if named := self.names(clause):
+                about = any(map(_strict, named))
+            if about and dose:
                 return True
         return False
 

@@ -28,7 +28,7 @@ _ANY_WEEK = Span(0, 45)
 _WEEKS = {"pregnancy": _ANY_WEEK, "trimester_1": Span(0, 14), "trimester_2": Span(14, 28), "trimester_3": Span(28, 45)}
 _STAGES = {"infant": Span(0, 12), "child": Span(0, _CHILD), "adult": Span(_CHILD, _OLD), "elderly": Span(_OLD, _EVER)}
 _NOT_TOLD = Dose()
-_MADE_FOR_CHILDREN = ("儿童", "小儿", "婴")
+MADE_FOR_CHILDREN = ("儿童", "小儿", "婴")
 
 
 class _Applies(NamedTuple):
@@ -58,11 +58,14 @@ class _Condition:
     may_be: frozenset[str] = frozenset()
     sure: bool = True
 
-    def under(self, row: PopulationRow) -> bool | None:
-        """Whether it falls under a row about conditions: surely, perhaps (False), not at all (None)."""
-        if not (self.names - self.may_be).isdisjoint(row.conditions):
-            return self.sure
-        return None if self.may_be.isdisjoint(row.conditions) else False
+    def rows(self, rows: Iterable[tuple[str, PopulationRow]]) -> list[_Applies]:
+        """Those of the rows about conditions under which it falls."""
+        names, near = self.names - self.may_be, self.names | self.may_be
+        return [
+            _Applies(name, row, self.sure and not names.isdisjoint(row.conditions))
+            for name, row in rows
+            if not near.isdisjoint(row.conditions)
+        ]
 
 
 class PersonChecks:
@@ -279,7 +282,7 @@ class _Case:
             lead = ""
         of = Circumstance("age", (told,), lead)
         if child:
-            made_for = any(word in self._medicine.name for word in _MADE_FOR_CHILDREN)
+            made_for = any(word in self._medicine.name for word in MADE_FOR_CHILDREN)
             yield from self._leave(of, rows, self._leaflets.child(self._leaflet, months, for_children=made_for))
             return
         yield from self._restrict(of, rows)
@@ -306,27 +309,23 @@ class _Case:
         if slot.known == "yes" and not slot.what:
             of = Circumstance("unknown", (Told("conditions", turn=slot.turn),), about="conditions")
             yield self._write.own(of, "ask", "name_condition", self._medicine)
+        rows = [(name, row) for name, row in self._rows if row.who == "condition"]
         for has in self._has(slot):
             of = Circumstance(self._kind(has.names), (has.told,), has.lead, has.concept)
-            rows = ((name, row) for name, row in self._rows if row.who == "condition")
             if has.told.slot == "conditions" and self._checks.conditions.isdisjoint(has.names):
                 yield self._write.own(of._replace(kind="unknown"), "ask", "unknown_condition", self._medicine, what=has.concept)
-            under = ((name, row, has.under(row)) for name, row in rows)
-            yield from self._restrict(of, [_Applies(name, row, sure) for name, row, sure in under if sure is not None])
+            yield from self._restrict(of, has.rows(rows))
             says = self._leaflets.condition(self._leaflet, has.concept, has.names) if has.lasting else None
             if says is not None:
                 yield self._write.said(of, says if has.sure else says._replace(sure=False), self._medicine)
 
     def silent(self) -> Iterator[str]:
         """Conditions that are known, but not what they mean for this medicine."""
-        rows = [row for _, row in self._rows if row.who == "condition"]
+        rows = [(name, row) for name, row in self._rows if row.who == "condition"]
         for has in self._has(self._person.slot("conditions")):
             if has.told.slot != "conditions" or self._checks.conditions.isdisjoint(has.names):
                 continue
-            if (
-                all(has.under(row) is None for row in rows)
-                and self._leaflets.condition(self._leaflet, has.concept, has.names) is None
-            ):
+            if not has.rows(rows) and self._leaflets.condition(self._leaflet, has.concept, has.names) is None:
                 yield has.concept
 
     def _has(self, slot: Slot) -> list[_Condition]:

@@ -15,6 +15,7 @@ from medasst.rulebook import Rulebook
 from medasst.safety.alarm import Alarm
 from medasst.safety.finding import PersonFinding
 from medasst.safety.gate import Gate
+from medasst.safety.held import Alike, Held
 from medasst.safety.output import Context, OutputCheck, Verdict
 from medasst.safety.person import PersonChecks
 from medasst.safety.triage import Triage
@@ -43,6 +44,7 @@ class Rules:
         self._output = OutputCheck(self.gate, self.book.output, self.replies.replaced)
         self._judged = lru_cache(_KEPT)(self._judge)  # tables and leaflets say the same sentences to many
         self._products = ProductNames(catalogue.over_the_counter.product_names())
+        self.state(())  # compiles what reads turns, which the first shopper would wait for
 
     def state(self, messages: Sequence[Message]) -> DialogueState:
         """What a conversation has told so far."""
@@ -64,6 +66,14 @@ class Rules:
     def checks(self, product: Product, person: Patient, *, anew: bool = True) -> tuple[PersonFinding, ...]:
         """What speaks against a product for a person; see `PersonChecks.of`."""
         return self.person_checks.of(self._short(product), person, product.leaflet, local=self.acts_locally(product), anew=anew)
+
+    def held(self, person: Patient) -> Held:
+        """Many products against one person."""
+        return Held(person, self.checks, self.alike)
+
+    def alike(self, product: Product, *, named: bool = False) -> Alike:
+        """A product as the checks see it; see `Alike.of`."""
+        return Alike.of(product, local=self.acts_locally(product), named=named)
 
     def acts_locally(self, product: Product) -> bool:
         """Whether it acts where it is put, by its form."""
