@@ -445,6 +445,8 @@ def _read(arguments: argparse.Namespace) -> None:
     for mention in reading.mentions:
         how = [*sorted(mention.features), *([f"{mention.hours:g} h"] if mention.hours is not None else [])]
         because = f"by {mention.cue}" if mention.cue else ""
+        if mention.otherwise is not None:
+            because = f"by the second opinion; cues: {mention.otherwise}"
         print("\t".join([mention.words, mention.concept, mention.assertion, mention.person, because, " ".join(how)]).rstrip())
     for value in reading.values:
         print(f"{reading.text[value.start : value.end]}\t{value.quantity}\t{value.number:g}\t{value.person}")

@@ -240,9 +240,9 @@ class Counter:
         for one in patient.said:
             if one.resolved in ("over", "mistaken"):
                 continue
-            if one.mention.assertion == "present":
+            if one.mention.by_cues == "present":
                 names |= {one.mention.concept, *one.mention.broader}
-            elif one.mention.assertion == "historical":
+            elif one.mention.by_cues == "historical":
                 names.add(f"史:{one.mention.concept}")
         for condition in patient.slot("conditions").what:
             names |= {condition, *self._rules.lexicon.broader(condition)}

@@ -197,7 +197,7 @@ class Searcher:
             counsel=counsel,
             follow=self._follow.answer(request, counsel, said),
             denied=self._denied(request, counsel),
-            denies=any(one.assertion == "absent" for one in readings[-1].findings()),
+            denies=any(one.by_cues == "absent" for one in readings[-1].findings()),
             only_prescribed=self._only_prescribed(request),
             unread=rules.questions["unread"] if request.facts.unread else None,
             dosed=_dosed(request, changed) if changed else (),
@@ -246,7 +246,7 @@ class Searcher:
         for one in request.told.readings[-1].findings():
             names = (one.words.removeprefix("有"), one.concept, *one.broader)
             row = self._rules.book.findings.rows.get(one.concept)
-            if one.assertion == "absent" and (row is None or row.kind in _SIGNS):
+            if one.by_cues == "absent" and (row is None or row.kind in _SIGNS):
                 found += [name for name in names if len(name) > 1 and name in warned][:1]
         return tuple(dict.fromkeys(found))[:_DENIED]
 
@@ -325,7 +325,7 @@ class Searcher:
         names = {mention.words for concept, mention in spoken.items() if concept in last}
         medicines = [replace(self._rules.formulary.contents(concept), name=m.words) for concept, m in spoken.items()]
         found = self._rules.person_checks.together(medicines)
-        taken = {mention.words for mention in spoken.values() if mention.assertion == "present"}
+        taken = {mention.words for mention in spoken.values() if mention.by_cues == "present"}
         return [
             one
             for one in found
@@ -351,7 +351,7 @@ class Searcher:
         """
         about = frozenset().union(*(product.contents.names for product in request.subject[:_ASKED_ABOUT]))
         for mention in request.told.readings[-1].drugs():
-            if mention.assertion not in ("possible", "hypothetical") or mention.concept in about:
+            if mention.by_cues not in ("possible", "hypothetical") or mention.concept in about:
                 continue
             medicine = replace(self._rules.formulary.contents(mention.concept), name=mention.words)
             for finding in self._rules.person_checks.of(medicine, request.told.current, anew=False):
@@ -361,7 +361,7 @@ class Searcher:
     def _only_prescribed(self, request: Request) -> bool:
         last = request.told.readings[-1]
         (*others, only) = last.mentions or (None,)
-        alone = not others and only is not None and only.kind == "finding" and only.assertion == "present"
+        alone = not others and only is not None and only.kind == "finding" and only.by_cues == "present"
         return alone and self._catalogue.only_prescribed(self._catalogue.complaints(last, request.told.current.person))
 
     def _changed(self, request: Request, said: Said) -> Changed | None:
@@ -410,7 +410,7 @@ def _dosed(request: Request, changed: Changed) -> tuple[tuple[Product, str], ...
 def _spoken(request: Request) -> dict[str, Mention]:
     """The medicines that the topic speaks of as taken or thought of, by what they are; no kind beside one of that kind."""
     readings = request.told.readings[request.first :]
-    spoken = [m for reading in readings for m in reading.drugs() if m.assertion in ("present", "possible", "hypothetical")]
+    spoken = [m for reading in readings for m in reading.drugs() if m.by_cues in ("present", "possible", "hypothetical")]
     kinds = {broad for mention in spoken for broad in mention.broader if broad != mention.concept}
     named = {mention.concept: mention for mention in spoken if mention.concept not in kinds}
     return dict(list(named.items())[-_SPOKEN:])

@@ -124,7 +124,7 @@ class Reactions:
         text = reading.plain
         for drug in reading.drugs():
             at = text.find(wording(drug.words))
-            if drug.assertion in ("absent", "someone_else") or at < 0:
+            if drug.by_cues in ("absent", "someone_else") or at < 0:
                 continue
             end = at + len(wording(drug.words))
             if self._taken_before.search(text, 0, at) or self._taken_after.match(text[end:]):

@@ -215,7 +215,7 @@ class _Meant:
             return tuple(found)
         if self._shelf.complaints(reading):
             return (Asked("treat"),)
-        if any(drug.assertion == "hypothetical" for drug in self._drugs(reading)):
+        if any(drug.by_cues == "hypothetical" for drug in self._drugs(reading)):
             return self._of_a_bare_name(place)
         return (Asked("general"),) if self._reader.asks_something(bare) else ()
 
@@ -269,9 +269,9 @@ class _Meant:
         asked: dict[str, Product] = {}
         taken: dict[str, Product] = {}
         for words, product, drug in self._names(reading):
-            if drug is not None and drug.assertion in ("absent", "someone_else"):
+            if drug is not None and drug.by_cues in ("absent", "someone_else"):
                 continue
-            told = drug is not None and drug.assertion in ("present", "historical")
+            told = drug is not None and drug.by_cues in ("present", "historical")
             for one in self._for_this_person(words, product, drug):
                 (taken if told else asked).setdefault(one.sku, one)
         return list((asked or taken).values())
@@ -341,7 +341,7 @@ class _Meant:
         }
         sold = {name_key(substance.substance) for one in self.subject for substance in one.contents.substances}
         for mention in self._drugs(reading):
-            if mention.assertion not in ("hypothetical", "possible"):
+            if mention.by_cues not in ("hypothetical", "possible"):
                 continue
             if any(word in name_key(mention.words) for word in called) or name_key(mention.words) in sold:
                 continue

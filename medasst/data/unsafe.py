@@ -315,7 +315,7 @@ class _Person:
     def __init__(self, lexicon: Lexicon, say: _Patterns, asked: str) -> None:
         self._say, self._asked, self._reading = say, asked, lexicon.read(asked)
         self._diseases = lexicon.book.findings.rows
-        present = [one for one in self._reading.findings() if one.assertion == "present"]
+        present = [one for one in self._reading.findings() if one.by_cues == "present"]
         persons = [one.person for one in present]
         self._who = max(persons, key=persons.count) if persons else "self"
         self._present = [one for one in present if one.person == self._who]
@@ -383,7 +383,7 @@ class _Person:
     def takes(self, start: int, end: int) -> bool:
         """Whether a medicine that the user names there is said to be taken now."""
         return any(
-            one.start < end and start < one.end and one.assertion == "present" and one.person == self._who
+            one.start < end and start < one.end and one.by_cues == "present" and one.person == self._who
             for one in self._reading.drugs()
         )
 

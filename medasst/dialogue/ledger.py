@@ -87,25 +87,25 @@ class Ledger:
     def _facts(self, mention: Mention) -> list[Fact]:
         """The slots that a mention fills."""
         if mention.kind == "drug":
-            return [Fact("drugs", "yes", (mention.concept,))] if mention.assertion == "present" else []
+            return [Fact("drugs", "yes", (mention.concept,))] if mention.by_cues == "present" else []
         facts: list[Fact] = []
         if mention.allergen or self._kind(mention.concept) == "allergy":
             facts += self._allergy(mention)
         slots = dict.fromkeys(slot for concept in mention.broader for slot in self._of_finding.get(concept, ()))
         for slot in slots:
-            if mention.current or (mention.assertion == "historical" and slot in self._history):
+            if mention.current or (mention.said_as("historical") and slot in self._history):
                 what = () if slot in ("pregnancy", "lactation") else (mention.concept,)
-                facts.append(Fact(slot, "yes" if mention.assertion != "possible" else "unknown", what))
-            elif mention.assertion == "absent" and slot in ("pregnancy", "lactation"):
+                facts.append(Fact(slot, "yes" if mention.said_as("present", "historical") else "unknown", what))
+            elif mention.by_cues == "absent" and slot in ("pregnancy", "lactation"):
                 facts.append(Fact(slot, "no"))
         return facts
 
     def _allergy(self, mention: Mention) -> list[Fact]:
         what = mention.words.removeprefix("对").split("过敏")[0].removesuffix("类") or mention.allergen
         general = not what or what in ("", "药物", "药", "食物", "皮肤", "容易", "易") or mention.concept == "过敏体质"
-        if mention.assertion in ("present", "historical"):
+        if mention.said_as("present", "historical"):
             return [Fact("allergies", "yes", () if general else tuple(re.split("和|跟|、|及|还有|以及", what)))]
-        if mention.assertion == "absent" and general:
+        if mention.by_cues == "absent" and general:
             return [Fact("allergies", "no")]
         return []
 

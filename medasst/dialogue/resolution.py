@@ -81,8 +81,8 @@ class Resolutions:
         for start, end, mention in spans:
             if start < last_again:
                 continue
-            behind = mention.assertion in ("historical", "present") and self._over_behind.match(said, end)
-            if mention.assertion == "absent" or behind:
+            behind = mention.by_cues in ("historical", "present") and self._over_behind.match(said, end)
+            if mention.by_cues == "absent" or behind:
                 yield start, Resolution("over", of=mention)
         for clause in _CLAUSE.finditer(said):
             inside = taken.overlap(*clause.span())

@@ -237,8 +237,8 @@ class _Fold:
             elif isinstance(what, Mention):
                 if findings.overlap(one.place, one.place + 1) or (answered.allergens and what.kind == "drug"):
                     continue
-                if answered.taken and what.kind == "drug" and what.assertion == "hypothetical":
-                    what = replace(what, assertion="present")
+                if answered.taken and what.kind == "drug" and what.by_cues == "hypothetical":
+                    what = replace(what, assertion="present", otherwise=None)
             elif isinstance(what, Told | Fact) and values.overlap(one.place, one.place + 1):
                 continue
             if one.who and _weighs(what):
@@ -306,8 +306,8 @@ def _weighs(what: Payload) -> bool:
     """Whether a statement shows that the conversation is about whom it is of."""
     if isinstance(what, Mention):
         if what.kind == "drug":
-            return what.assertion in ("present", "absent", "historical")
-        return what.assertion in ("present", "possible", "absent", "historical")
+            return what.by_cues in ("present", "absent", "historical")
+        return what.by_cues in ("present", "possible", "absent", "historical")
     return isinstance(what, Told | Fact)
 
 

@@ -157,7 +157,10 @@ class TurnReader:
         words = plain(mention.words).text
         read = self._lexicon.read(words.replace(wrong, right)).findings() if wrong in words else ()
         return tuple(
-            replace(one, person=mention.person, assertion=mention.assertion, features=mention.features) for one in read
+            replace(
+                one, person=mention.person, assertion=mention.assertion, otherwise=mention.otherwise, features=mention.features
+            )
+            for one in read
         )
 
     def _read(self, text: str) -> Turn:
@@ -268,8 +271,8 @@ class TurnReader:
             who = marker.who if marker else ()
             if mention.person != "self" and (marker is None or marker.row is not None) and len(who) < 2:
                 who = (mention.person,)
-            sought = on_behalf and mention.assertion == "someone_else"
-            yield Statement(place, who, replace(mention, assertion="present") if sought else mention)
+            sought = on_behalf and mention.said_as("someone_else")
+            yield Statement(place, who, replace(mention, assertion="present", otherwise=None) if sought else mention)
         for mention in reading.circumstances:
             place = bisect_left(script.at, mention.start)
             yield Statement(place, whose.at(place), Around(mention))

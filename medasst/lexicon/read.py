@@ -12,11 +12,12 @@ from typing import NamedTuple
 from medasst.lexicon.context import Context, Ends, Stated
 from medasst.lexicon.finder import Finder, Hit
 from medasst.lexicon.names import Candidate, Name, Names
+from medasst.lexicon.opinion import Opinion, Spoken
 from medasst.lexicon.pairs import Pair, Pairs
 from medasst.lexicon.reading import Mention, Reading, Someone, Told
 from medasst.lexicon.script import Script, plain, wording
 from medasst.lexicon.values import Value, Values
-from medasst.rulebook import Person, PersonRow, Quantity, Rulebook, Status
+from medasst.rulebook import Assertion, Person, PersonRow, Quantity, Rulebook, Status
 from medasst.rulebook.asks import NAME
 
 _NUMBER = re.compile(r"[0-9一二三四五六七八九]")
@@ -65,6 +66,16 @@ class Named(NamedTuple):
     found: Sequence[Candidate]
 
 
+class _Heard(NamedTuple):
+    """What was found in a window: mentions as the cues judge them, persons, values, and circumstances told by words apart."""
+
+    written: _Written
+    judged: list[_Judged]
+    persons: list[Hit[PersonRow]]
+    told: list[Value]
+    around: list[Pair]
+
+
 class Lexicon:
     """Reads messages by one rulebook.
 
@@ -74,7 +85,7 @@ class Lexicon:
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
-        self._names, self._pairs, self._context = Names(book), Pairs(book), Context(book)
+        self._names, self._pairs, self._context, self._opinion = Names(book), Pairs(book), Context(book), Opinion(book)
         circumstances: dict[str, list[str]] = {}
         for row in book.findings:
             for word in (row.name, *row.words) if row.kind == "circumstance" else ():
@@ -95,9 +106,32 @@ class Lexicon:
             parts.append(part.behind(start))
         return parts[0] if len(parts) == 1 else Reading.joined(text, parts)
 
+    def seen(self, text: str) -> list[tuple[Mention, Spoken, set[str] | None]]:
+        """Each mention of a short message, with the pieces that the second opinion, which is fitted on them, sees around it."""
+        heard = self._heard(_Written(text, plain(text), "self"))
+        mentions = self._mentions(heard, [one.stated.assertion for one in heard.judged])
+        spoken = self._spoken(heard)
+        shape = self._opinion.shape(heard.written.script, spoken, heard.persons)
+        return list(zip(mentions, spoken, map(shape.pieces, spoken), strict=True))
+
     def _part(self, text: str, person: Person) -> Reading:
         """A window of a text; what names nobody is of the person that the window before it ended with."""
         script = plain(text)
+        heard = self._heard(_Written(text, script, person))
+        said, cued = [one.stated.assertion for one in heard.judged], [bool(one.stated.cue) for one in heard.judged]
+        weighed = self._opinion.weighed(script, self._spoken(heard), heard.persons, said, cued)
+        return Reading(
+            text,
+            script.text,
+            tuple(self._mentions(heard, weighed)),
+            tuple(_told(script, value, heard.persons, person) for value in heard.told),
+            tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in heard.persons),
+            tuple(self._around(heard.written, [one.candidate for one in heard.around])),
+        )
+
+    def _heard(self, written: _Written) -> _Heard:
+        """What is found in a window, and what the cues say of it."""
+        script = written.script
         pairs = self._pairs.find(script)
         around = [one for one in pairs if one.candidate.name.kind == "circumstance"]
         pairs = [one for one in pairs if one not in around]
@@ -108,16 +142,34 @@ class Lexicon:
         told = self._now(script, sorted(self._values.find(script.text), key=lambda value: value.start))
         alone = [_Judged(*each) for each in zip(found, stated, strict=True)]
         judged = self._taken_with(script.text, _united(alone, self._paired(script, found, pairs)))
-        amounts = _Amounts(script.text, told, [one.candidate for one in judged], self._context.ends(script))
-        mentions = tuple(self._mention(_Written(text, script, person), one, amounts) for one in judged)
-        return Reading(
-            text,
-            script.text,
-            mentions,
-            tuple(_told(script, value, persons, person) for value in told),
-            tuple(Someone(hit.value, *script.span(hit.start, hit.end)) for hit in persons),
-            tuple(self._around(_Written(text, script, person), [one.candidate for one in around])),
-        )
+        return _Heard(written, judged, persons, told, around)
+
+    def _spoken(self, heard: _Heard) -> list[Spoken]:
+        """The mentions as the second opinion sees them."""
+        return [
+            Spoken(
+                one.candidate.start,
+                one.candidate.end,
+                one.candidate.name.kind == "drug",
+                self.book.findings.rows[one.candidate.name.concept].kind
+                if one.candidate.name.concept in self.book.findings.rows
+                else "",
+                one.stated.person.value.person if one.stated.person else heard.written.person,
+            )
+            for one in heard.judged
+        ]
+
+    def _mentions(self, heard: _Heard, weighed: Sequence[Assertion]) -> list[Mention]:
+        """What was found, as it is told of.
+
+        Args:
+            weighed: what is said of each, all in all.
+        """
+        ends = self._context.ends(heard.written.script)
+        amounts = _Amounts(heard.written.script.text, heard.told, [one.candidate for one in heard.judged], ends)
+        return [
+            self._mention(heard.written, one, amounts, assertion) for one, assertion in zip(heard.judged, weighed, strict=True)
+        ]
 
     def _taken_with(self, text: str, judged: Sequence[_Judged]) -> list[_Judged]:
         """A medicine of which only what was done with it, or came of it, is said was taken: 吃了半瓶安眠药, 喷了还是喘."""
@@ -242,7 +294,7 @@ class Lexicon:
                 if len(name) > len(sense) and name.endswith(sense) and name.removesuffix(sense) in self.book.composition.parts:
                     waiting.append(sense)
 
-    def _mention(self, written: _Written, judged: _Judged, amounts: _Amounts) -> Mention:
+    def _mention(self, written: _Written, judged: _Judged, amounts: _Amounts, weighed: Assertion) -> Mention:
         one, stated = judged.candidate, judged.stated
         start, end = written.script.span(one.start, one.end)
         taken = one.name.kind == "drug"
@@ -254,7 +306,7 @@ class Lexicon:
             start=start,
             end=end,
             words=written.text[start:end],
-            assertion=stated.assertion,
+            assertion=weighed,
             person=stated.person.value.person if stated.person else written.person,
             broader=self.broader(one.name.concept).union(*map(self.broader, [*also, *self._allergy_to(allergen)])),
             features=stated.features,
@@ -264,6 +316,7 @@ class Lexicon:
             grams=amounts.of(one, "grams") if taken else None,
             allergen=allergen,
             cue=stated.cue,
+            otherwise=stated.assertion if stated.assertion != weighed else None,
         )
 
 

@@ -28,7 +28,8 @@ class Mention:
         times: how often it came, if that is told beside it.
         pills, grams: how much of a medicine, if that is told beside it: pieces of any form, and its weight.
         allergen: of an allergy, what to.
-        cue: the words of the table `context.toml` that decided the assertion; empty where nothing was said of it.
+        cue: the words of the table `context.toml` that say so; empty where nothing was said of it.
+        otherwise: what the cues alone say, where the second opinion outvoted them.
     """
 
     concept: str
@@ -46,11 +47,21 @@ class Mention:
     grams: float | None = None
     allergen: str = ""
     cue: str = ""
+    otherwise: Assertion | None = None
 
     @property
     def current(self) -> bool:
-        """Whether the person has it, or may have it, now."""
-        return self.assertion in ("present", "possible")
+        """Whether the person has it, or may have it, now; the second opinion frees nobody of what the cues see."""
+        return self.said_as("present", "possible")
+
+    @property
+    def by_cues(self) -> Assertion:
+        """What the cues alone say: what frees of a rule goes by it, so that the second opinion frees of none."""
+        return self.otherwise or self.assertion
+
+    def said_as(self, *assertions: Assertion) -> bool:
+        """Whether the cues say one of these, or, where no cue decided, the second opinion does."""
+        return self.by_cues in assertions or (not self.cue and self.assertion in assertions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from medasst.rulebook.rows import (
     ReactionRow,
     Row,
     Sex,
+    SignRow,
     SlotName,
     SlotRow,
     Stage,
@@ -52,6 +53,7 @@ from medasst.rulebook.rows import (
     UrgencyRow,
     ValueRow,
     VerbRow,
+    Voices,
     Weights,
 )
 from medasst.rulebook.tables import Place, Table
@@ -104,6 +106,7 @@ __all__ = [
     "Rulebook",
     "Severity",
     "Sex",
+    "SignRow",
     "SlotName",
     "SlotRow",
     "Stage",
@@ -121,6 +124,7 @@ __all__ = [
     "VerbRow",
     "Verdict",
     "VettedRow",
+    "Voices",
     "WarningRow",
     "Weights",
     "Wordings",

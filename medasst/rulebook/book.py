@@ -36,6 +36,7 @@ from medasst.rulebook.rows import (
     TriageRow,
     ValueRow,
     VerbRow,
+    Voices,
     Weights,
 )
 from medasst.rulebook.signatures import Ledger
@@ -233,6 +234,7 @@ class Rulebook:
         no_persons: talk that holds a word for a person and speaks of none.
         words_for_some: what 几, 好几, 十几 count as.
         weights: what pieces of text weigh in the second look, by the names in `looks`.
+        opinion: what weighs in the second opinion on what is said of a mention.
         ledger: what a pharmacist signed of the rows.
         loosened: what an overlay allows that these tables don't, each with who approved it and when; to be shown at start.
         fingerprint: sha256 over the tables' bytes.
@@ -258,6 +260,7 @@ class Rulebook:
     triage: Table[TriageRow]
     looks: Table[LookRow]
     weights: Mapping[str, Weights]
+    opinion: Voices
     questions: Table[QuestionRow]
     answers: Table[AnswerRow]
     slots: Table[SlotRow]
@@ -332,6 +335,7 @@ class Rulebook:
             triage=table(TriageRow, "rule", "id", _TRIAGE),
             looks=looks,
             weights={row.weights: _weights(base, row.weights) for row in looks},
+            opinion=_voices(base),
             questions=table(QuestionRow, "question", "id", ["questions.toml"]),
             answers=table(AnswerRow, "answer", "", ["questions.toml"]),
             slots=table(SlotRow, "slot", "name", ["dialogue.toml"]),
@@ -385,6 +389,15 @@ def _weights(base: Folder, file: str) -> Weights:
         return Weights.model_validate(base.read(file))
     except ValidationError as error:
         raise ConfigError(f"{base.folder / file}: {error.errors()[0]['msg']}; benchmarks/second_look.py writes it") from None
+
+
+def _voices(base: Folder) -> Voices:
+    try:
+        return Voices.model_validate({**base.read("opinion.toml"), **base.read("opinion_weights.toml")})
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise ConfigError(f"{base.folder / 'opinion.toml'}: {what}; benchmarks/opinion.py writes its weights") from None
 
 
 def _composition(table: Mapping[str, Any]) -> Composition:

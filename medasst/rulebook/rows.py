@@ -307,6 +307,36 @@ class Weights(Config):
     pieces: Mapping[str, float]
 
 
+class SignRow(Config):
+    """Words that are alike to the second opinion on what is said of a mention (`medasst.lexicon.opinion`).
+
+    Attributes:
+        sign: the capital that stands for them; none of S, C, H, O, R, F, D, N, which stand for persons, mentions and numbers.
+        pattern: the words, in a text whose numbers are N.
+    """
+
+    sign: str = Field(pattern="^[A-BEGI-MPQT-Z]$")
+    pattern: Regex
+
+
+class Voices(Config):
+    """What the second opinion weighs: signs, how far the cues are trusted, and what pieces of a message say.
+
+    Attributes:
+        cue: how much it counts what a cue says; `otherwise`: what is said by other rules (a list, whose it is); `silence`: that
+            nothing is said.
+        bias, pieces: of each assertion, in the order of `Assertion`: what it starts with; what each piece adds, in hundredths,
+            over the square root of how many pieces are known. A script writes both.
+    """
+
+    sign: tuple[SignRow, ...] = ()
+    cue: float = Field(default=0.0, ge=0)
+    otherwise: float = Field(default=0.0, ge=0)
+    silence: float = Field(default=0.0, ge=0)
+    bias: tuple[float, float, float, float, float, float] = (0.0,) * 6
+    pieces: Mapping[str, tuple[int, int, int, int, int, int]] = {}
+
+
 class QuestionRow(Row):
     """A question to the shopper.
 

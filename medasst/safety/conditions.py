@@ -205,7 +205,7 @@ def _tells(mention: Mention, prefix: Prefix, concept: str) -> bool:
     if concept not in mention.broader:
         return False
     if prefix == "提":
-        return mention.assertion not in ("absent", "someone_else")
+        return mention.said_as("present", "possible", "hypothetical", "historical")
     if prefix == "史":
-        return mention.assertion in ("present", "possible", "historical")
-    return mention.assertion == "present" if mention.kind == "drug" else mention.current
+        return mention.said_as("present", "possible", "historical")
+    return mention.said_as("present") if mention.kind == "drug" else mention.current

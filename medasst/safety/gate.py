@@ -97,12 +97,12 @@ class Gate:
                 if status is None or status not in GATED:
                     continue
                 text = clause.replace(plain(drug.words).text, "")
-                taken = drug.assertion in ("present", "historical")
-                if drug.assertion in ("absent", "someone_else"):
+                taken = drug.by_cues in ("present", "historical")
+                if drug.by_cues in ("absent", "someone_else"):
                     continue
                 if self._dose.search(text):
                     found.append(Act("dose", drug, status))
-                elif self._buy.search(text) and drug.assertion != "present":
+                elif self._buy.search(text) and drug.by_cues != "present":
                     found.append(Act("buy", drug, status))
                 elif not taken:
                     found.append(Act("ask", drug, status))
@@ -111,7 +111,7 @@ class Gate:
     def _again(self, reading: Reading, before: Reading | None) -> Act | None:
         """What a turn without a medicine wants of the one named last in the turn before it."""
         named = before.drugs() if before is not None and not reading.drugs() else ()
-        if not named or named[-1].assertion == "absent":
+        if not named or named[-1].by_cues == "absent":
             return None
         status = self.status(named[-1].concept, named[-1].words, before.text if before is not None else "")
         if status is None or status not in GATED:
@@ -207,7 +207,7 @@ class Gate:
     @staticmethod
     def _meet(row: WarningRow, told: DialogueState) -> bool:
         for patient in told.patients:
-            said = [one for one in patient.said if one.mention.assertion not in ("absent", "someone_else", "historical")]
+            said = [one for one in patient.said if one.mention.said_as("present", "possible", "hypothetical")]
             drugs = {one.turn for one in said if one.mention.kind == "drug" and _of(one.mention, row.drugs)}
             company = {one.turn for one in said if _of(one.mention, row.company)}
             # A bare word (喝酒了) counts beside the medicine, and in the last turn if that goes on about this person.

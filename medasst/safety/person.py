@@ -351,7 +351,7 @@ class _Case:
                 told = Told("said", concept, mention.words, one.turn)
                 lasting = not mention.broader.isdisjoint(diseases)
                 lead = self._write.lead("condition", concept)
-                sure, may_be = mention.assertion == "present", self._may_be(mention.words) if lasting else frozenset()
+                sure, may_be = mention.said_as("present"), self._may_be(mention.words) if lasting else frozenset()
                 found[concept] = _Condition(concept, mention.broader, told, lead, lasting, may_be, sure)
         for condition in self._told_by_medicines():
             found.setdefault(condition.concept, condition)

@@ -243,7 +243,7 @@ MEDICINES = {
 
 
 def read(lexicon: Lexicon, text: str) -> dict[str, str]:
-    return {mention.words: mention.assertion for mention in lexicon.read(text).mentions}
+    return {mention.words: mention.by_cues for mention in lexicon.read(text).mentions}
 
 
 @pytest.mark.parametrize(("text", "wanted"), [case for cases in (*CASES.values(), *MEDICINES.values()) for case in cases])
@@ -272,4 +272,4 @@ def test_assertion(lexicon: Lexicon, text: str, wanted: str) -> None:
     ],
 )
 def test_general_talk_and_doses_by_rhythm(lexicon: Lexicon, text: str, wanted: list[str]) -> None:
-    assert [mention.assertion for mention in lexicon.read(text).mentions] == wanted
+    assert [mention.by_cues for mention in lexicon.read(text).mentions] == wanted

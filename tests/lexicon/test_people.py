@@ -75,17 +75,17 @@ def test_each_has_its_own(lexicon: Lexicon) -> None:
 
 
 def test_a_child_is_never_somebody_else(lexicon: Lexicon) -> None:
-    assert {mention.assertion for mention in lexicon.read("孩子水痘，我也发烧了").mentions} == {"present"}
+    assert {mention.by_cues for mention in lexicon.read("孩子水痘，我也发烧了").mentions} == {"present"}
 
 
 def test_family_in_danger_is_never_somebody_else(lexicon: Lexicon) -> None:
     first, *_ = lexicon.read("我爸胸口疼，我也有点头晕").mentions
-    assert (first.assertion, first.person) == ("present", "father")
+    assert (first.by_cues, first.person) == ("present", "father")
 
 
 def test_the_medicine_asked_for_beside_a_colleagues_illness_is_ones_own(lexicon: Lexicon) -> None:
     flu, medicine = lexicon.read("同事流感，要备奥司他韦吗").mentions
-    assert (flu.assertion, flu.person, medicine.person) == ("someone_else", "other", "self")
+    assert (flu.by_cues, flu.person, medicine.person) == ("someone_else", "other", "self")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_the_medicine_asked_for_beside_a_colleagues_illness_is_ones_own(lexicon:
     ],
 )
 def test_what_is_told_for_anothers_sake(lexicon: Lexicon, text: str, wanted: list[str]) -> None:
-    assert [mention.assertion for mention in lexicon.read(text).mentions] == wanted
+    assert [mention.by_cues for mention in lexicon.read(text).mentions] == wanted
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_what_is_told_for_anothers_sake(lexicon: Lexicon, text: str, wanted: lis
     ],
 )
 def test_of_whom_nothing_is_asked(lexicon: Lexicon, text: str, told: str) -> None:
-    assert " ".join(f"{mention.words}:{mention.assertion}" for mention in lexicon.read(text).mentions) == told
+    assert " ".join(f"{mention.words}:{mention.by_cues}" for mention in lexicon.read(text).mentions) == told
 
 
 @pytest.mark.parametrize(
@@ -144,4 +144,4 @@ def test_of_whom_nothing_is_asked(lexicon: Lexicon, text: str, told: str) -> Non
     ],
 )
 def test_a_story_of_somebody_from_outside(lexicon: Lexicon, text: str, wanted: list[str]) -> None:
-    assert [mention.assertion for mention in lexicon.read(text).findings() + lexicon.read(text).drugs()] == wanted
+    assert [mention.by_cues for mention in lexicon.read(text).findings() + lexicon.read(text).drugs()] == wanted
