@@ -57,7 +57,14 @@ from medasst.rulebook.vetted import VettedRow, read_vetted
 from medasst.versions import current
 
 T = TypeVar("T", bound=Config)
-_FINDINGS = ("findings.toml", "findings_more.toml", "findings_danger.toml", "findings_signs.toml", "findings_heard.toml")
+_FINDINGS = (
+    "findings.toml",
+    "findings_more.toml",
+    "findings_danger.toml",
+    "findings_signs.toml",
+    "findings_heard.toml",
+    "findings_ordinary.toml",
+)
 _DRUGS = ("drugs.toml", "drugs_more.toml")
 _WORDINGS = "context.toml, names.toml, verbs.toml or persons.toml"
 # What an overlay may bring to a table that is one object: texts, and rows that add. Its patterns decide what is let through.
