@@ -64,7 +64,8 @@ def known(book: Rulebook, triage: Triage, lexicon: Lexicon) -> list[Labelled]:
         alarms = triage.by_rules(of_turns([text], lexicon))
         return alarms[0].level if alarms else "self"
 
-    found = list(messages([SUITES / "messages.jsonl", *sorted(SUITES.glob("vignettes*.jsonl"))]))
+    singles = [SUITES / "messages.jsonl", SUITES / "ordinary-questions.jsonl"]
+    found = list(messages([*singles, *sorted(SUITES.glob("vignettes*.jsonl"))]))
     for rule in book.triage:
         found += [Labelled(text, rule.level) for text in rule.must]
         found += [Labelled(text, judged(text)) for text in rule.must_not]
