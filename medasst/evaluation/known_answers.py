@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Sequence
 from itertools import islice
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from medasst.conversation import Conversation
 from medasst.errors import MedasstError
 from medasst.evaluation.statistics import Bootstrap
+from medasst.evaluation.task import Asking, Item, Scoring
 from medasst.models import Completion, Decoding, Delta
 from medasst.models.base import Capability
-
-if TYPE_CHECKING:
-    from medasst.evaluation.qa import Generating, Likeness, QaItem
 
 ITEMS = 40
 Does = Literal["reference", "nothing", "foreign", "cut off", "fails"]
@@ -29,7 +27,7 @@ class KnownModel:
     name = "known"
     capabilities: frozenset[Capability] = frozenset({"stream"})
 
-    def __init__(self, does: dict[str, Does], items: Sequence[QaItem]) -> None:
+    def __init__(self, does: dict[str, Does], items: Sequence[Item]) -> None:
         self._does, self._labels = does, {item.id: item.label for item in items}
 
     def says(self, id: str) -> str:
@@ -48,7 +46,7 @@ class KnownModel:
         yield Delta("", "error")
 
 
-def check_known(asking: Generating, scoring: Likeness, items: Sequence[QaItem]) -> None:
+def check_known(asking: Asking[Any, Any], scoring: Scoring[Any, Any, Any], items: Sequence[Item]) -> None:
     """Ask the first items of a system that says the reference, nothing, something foreign, is cut off or fails in turn.
 
     Raises:
@@ -79,7 +77,7 @@ def _is_utf8(text: str) -> bool:
     return text.encode("utf-8", "ignore").decode() == text
 
 
-def _expected(items: Sequence[QaItem], does: dict[str, Does], model: KnownModel) -> dict[str, float]:
+def _expected(items: Sequence[Item], does: dict[str, Does], model: KnownModel) -> dict[str, float]:
     """What says the reference is like it in everything; a foreign sign or nothing shares no word with it."""
     told = [does[item.id] for item in items]
     same = 100.0 * fmean(d in ("reference", "cut off") for d in told)
