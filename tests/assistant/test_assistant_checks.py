@@ -106,7 +106,7 @@ def test_an_unknown_medicine_is_named_and_a_pharmacist_asked() -> None:
 
 def test_food_is_asked_about() -> None:
     events = reply("布洛芬能和酒一起吗")
-    assert any(isinstance(event, Finding) and "酒" in event.message for event in events) and not shown(events)
+    assert "别喝" in plain_text(events) and not shown(events)
 
 
 # Whose it is, and how old

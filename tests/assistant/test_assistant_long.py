@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
-from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from medasst.assistant import Ask, Assistant, Card, Event, Finding, plain_text
-from medasst.assistant.compose import Draft
 from medasst.conversation import Conversation, Message
-from medasst.models import Decoding, Delta, ScriptedModel
-from medasst.models.places import Placed, Places
 from medasst.safety import Facts
 
 BARE = Assistant.from_samples()
@@ -22,10 +18,6 @@ BARE = Assistant.from_samples()
 def users(*turns: str) -> Conversation:
     """User turns, each but the last one answered."""
     return Conversation.of([m for turn in turns for m in (("user", turn), ("assistant", "好的。"))][:-1])
-
-
-def with_model(model: object, patience: float = 20.0) -> Assistant:
-    return Assistant(BARE.catalogue, BARE.rules, BARE.vetted, model, speech="wording", patience=patience)  # type: ignore[arg-type]
 
 
 async def collect(assistant: Assistant, conversation: Conversation, *, unread: bool = False) -> list[Event]:
@@ -117,60 +109,20 @@ def test_a_turn_without_a_letter_is_answered(text: str) -> None:
 
 async def test_the_loop_goes_on_while_a_conversation_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, go_on = threading.Event(), threading.Event()
+    drafted = Assistant._drafted
 
-    def slowly(self: Assistant, conversation: Conversation, *, unread: bool = False) -> Draft:
+    def slowly(self: Assistant, conversation: Conversation, *, unread: bool) -> Any:
         reading.set()
         assert go_on.wait(60)
-        return Draft((), (), "", "stop")
+        return drafted(self, users("头疼"), unread=unread)
 
-    monkeypatch.setattr(Assistant, "draft", slowly)
+    monkeypatch.setattr(Assistant, "_drafted", slowly)
     long = asyncio.create_task(collect(BARE, users("头疼" * 10_000)))
-    while not reading.is_set():
-        await asyncio.sleep(0.001)
+    async with asyncio.timeout(60):
+        while not reading.is_set():
+            await asyncio.sleep(0.001)
     monkeypatch.undo()
     short = await asyncio.wait_for(collect(BARE, users("胸口疼得厉害")), 60)  # not behind the long one
     assert isinstance(short[0], Finding) and not long.done()
     go_on.set()
     await long
-
-
-# The model beside it
-
-
-async def test_where_the_model_has_no_place_the_reply_says_so_and_does_not_wait() -> None:
-    model = ScriptedModel(["请多喝温水，注意休息。"])
-    places = Places(1)
-    taken = places.enter()
-    events = await collect(with_model(Placed(model, places)), users("我35岁，头疼吃什么药"))
-    said = [e.rule for e in events if isinstance(e, Finding)]
-    assert said.count("model_busy") == 1 and said[-1] == "ai_label"
-    assert [e for e in events if isinstance(e, Card)] and model.calls == []
-    taken.leave()
-    events = await collect(with_model(Placed(model, places)), users("我35岁，头疼吃什么药"))
-    assert "注意休息" in plain_text(events) and len(model.calls) == 1
-
-
-class Slow:
-    """A whole sentence, half of another, then nothing."""
-
-    name, capabilities = "slow", frozenset({"stream"})
-
-    async def stream(self, conversation: Conversation, decoding: Decoding) -> AsyncIterator[Delta]:
-        yield Delta("请多喝温水，注意休息。用药之前请")
-        await asyncio.Event().wait()
-
-
-async def test_what_a_slow_model_said_in_time_counts() -> None:
-    text = plain_text(await collect(with_model(Slow(), patience=0.05), users("我35岁，头疼吃什么药")))
-    assert "注意休息。" in text and "用药之前请" not in text
-
-
-async def test_the_model_reads_the_newest_turns_only() -> None:
-    model = ScriptedModel(["您好。"])
-    await collect(with_model(model), users("我是第一句话", *(["还是头疼，昨天也是这样。"] * 300), "我35岁，头疼吃什么药"))
-    (conversation, _), = model.calls  # fmt: skip
-    assert sum(len(m.content) for m in conversation.messages) < 2000
-    assert conversation.messages[-1].content.endswith("我35岁，头疼吃什么药")
-    assert "第一句话" not in "".join(m.content for m in conversation.messages)
-    roles = [m.role for m in conversation.messages]
-    assert roles[:2] == ["system", "user"] and all(a != b for a, b in pairwise(roles))
