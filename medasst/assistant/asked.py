@@ -15,6 +15,7 @@ from medasst.rulebook import AskKind, AskRow, Rulebook, Trait, TraitRow
 from medasst.rulebook.asks import NAME
 
 _CLAUSE = re.compile(r"[^,。;?!\n]+")
+_HAD = "疫苗"  # what is had once and asked of by its name, no medicine that one takes
 _LONGEST = 600  # characters of a turn, from its end, in which something is asked
 
 
@@ -106,13 +107,15 @@ def without_names(reading: Reading, named: Iterable[Match], classes: Collection[
             spans.append((place, place + len(match.words)))
     for drug in reading.drugs():
         span = (bisect_left(script.at, drug.start), bisect_left(script.at, drug.end))
-        if drug.concept not in classes and not _meets(span, spans):
+        if drug.concept not in classes and _HAD not in drug.words and not _meets(span, spans):
             spans.append(span)
     pieces: list[str] = []
     last = 0
     for start, end in sorted(spans):
         if start >= last:
-            pieces += [_parted(script, last, start), NAME]
+            between = _parted(script, last, start)
+            apart = "," if pieces and not between and start in script.blank_before else ""
+            pieces += [between or apart, NAME]
         last = max(last, end)
     return "".join([*pieces, _parted(script, last, len(script.text))])
 

@@ -30,16 +30,7 @@ class Comparison:
         """What each is taken for and how they differ; which is better is nobody's to say here but by what the person has."""
         products = request.subject[:3]
         if len(products) < 2:
-            turn = request.told.readings[request.asked_at]
-            if _SIZES.search(turn.plain):
-                yield from map(self._packs, products)
-            elif not request.unnamed:
-                told = [
-                    told for product in products if (told := self._desk.told(product, self._desk.rows["indications"], None))
-                ]
-                yield from (replace(one, products=(), otherwise=True) for one in told)
-                form = "compare_unknown" if _TWO.search(turn.plain) else "compare_alone"
-                yield Answer((self._desk.say[form],), otherwise=True)
+            yield from self._alone(products, request, asked)
             return
         taken = [product for product in products if not self._forbidden(product, request)]
         made_of = [tuple(sorted(one.substance for one in product.contents.substances)) for product in products]
@@ -66,6 +57,35 @@ class Comparison:
         elif len(set(made_of)) > 1 and (group := self._shared(products)):
             said.append(self._desk.say["one_group"].format(group=group))
         yield Answer(tuple(said), tuple(map(source, sources)))
+
+    def _alone(self, products: Sequence[Product], request: Request, asked: Asked) -> Iterator[Act]:
+        """What is known where the other isn't: its packs, what it is for."""
+        turn = request.told.readings[request.asked_at]
+        if _SIZES.search(turn.plain) or (products and _PRICES.search(asked.words)):
+            yield from map(self._packs, products)
+        elif request.unnamed:
+            yield from self._with_unsold(products, request)
+        else:
+            told = [told for product in products if (told := self._desk.told(product, self._desk.rows["indications"], None))]
+            yield from (replace(one, products=(), otherwise=True) for one in told)
+            form = "compare_unknown" if _TWO.search(turn.plain) else "compare_alone"
+            yield Answer((self._desk.say[form],), otherwise=True)
+
+    def _with_unsold(self, products: Sequence[Product], request: Request) -> Iterator[Act]:
+        """What the one that is sold is for, and that it isn't taken beside the other where they don't go together."""
+        others = [self._desk.rules.formulary.contents(one.concept) for one in request.unnamed]
+        for product in products:
+            if self._desk.stopped(product, request):
+                continue
+            if (told := self._desk.told(product, self._desk.rows["indications"], None)) is not None:
+                yield told
+            alike = [
+                mention.words
+                for mention, other in zip(request.unnamed, others, strict=True)
+                if any(one.stops for one in self._desk.rules.person_checks.together([product.contents, other]))
+            ]
+            if alike:
+                yield Answer((self._desk.say["one_of"].format(product=product.short_name, others="、".join(alike)),))
 
     def _forbidden(self, product: Product, request: Request) -> bool:
         findings = self._desk.rules.checks(product, request.told.current)

@@ -58,6 +58,14 @@ class FitnessAnswers:
         said, sources = [], []
         if unsaid:
             said.append(self._desk.say["silent"].format(product=name, conditions="、".join(unsaid)))
+            section = product.section("interactions")
+            if (
+                person.slot("drugs").what
+                and section is not None
+                and (text := picked(section.text, self._desk.looks["together"]))
+            ):
+                said.append(self._desk.say["leaflet_then"].format(text=text))
+                sources.append(section)
         elif "contraindications" in product.untold:
             said.append(self._desk.rows["who_not"].untold.format(product=name))
         else:

@@ -288,7 +288,7 @@ class Searcher:
                 near = _said_by(whole) if whole is not None and not whole.again else None
                 return Written(left=request.asks, near=near)
             parts = {"": (whole, self._answered(whole, request, by_clause))}
-        done = [asked for _, asks in parts.values() for asked in asks]
+        done = [asked for hit, asks in parts.values() if not hit.again for asked in asks]
         leads = [hit for hit, _ in parts.values() if not hit.again][:_LEADS]
         return Written(
             tuple(map(_said_by, leads)),
@@ -325,6 +325,7 @@ class Searcher:
         names = {mention.words for concept, mention in spoken.items() if concept in last}
         medicines = [replace(self._rules.formulary.contents(concept), name=m.words) for concept, m in spoken.items()]
         found = self._rules.person_checks.together(medicines)
+        found = [one for one in found if not (one.kind == "unknown" and self._is_one_name(one, request))]
         taken = {mention.words for mention in spoken.values() if mention.by_cues == "present"}
         return [
             one
@@ -332,6 +333,10 @@ class Searcher:
             if names.intersection((one.medicine, one.other))
             and (not taken.issuperset((one.medicine, one.other)) or (one.stops and one.kind != "unknown"))
         ]
+
+    def _is_one_name(self, one: PersonFinding, request: Request) -> bool:
+        """Whether the two are written as one name (司美格鲁肽减肥针)."""
+        return any(pair in request.last for pair in (one.medicine + one.other, one.other + one.medicine))
 
     def _against(self, request: Request) -> Iterable[PersonFinding]:
         """What speaks against the products that are asked about; of pairs that are spoken of, `_together` tells."""

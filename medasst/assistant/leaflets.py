@@ -21,7 +21,19 @@ _SHARED = frozenset({"解热镇痛药", "非甾体抗炎药", "抗组胺药"})  
 _SINCE = re.compile(
     r"(?:过|吃|喝|喂|用|服|隔)了?(?:还?没|还?不)?到?(?P<hours>\d+(?:\.\d+)?|[一二两三四五六七八九十])个?(?:多|半)?(?:小时|钟头)"
 )
+_AGO = re.compile(r"(?P<hours>\d+(?:\.\d+)?|[一二两三四五半])个?(?:多|半)?(?:小时|钟头)了")
 _APART = re.compile(r"间隔(?P<hours>\d+)(?:[～~至到-]\d+)?小时")
+
+
+_DRINKS = "酒"  # the food whose answer is always that it is left
+_SWALLOWED = re.compile(r"口服|吞服|冲服|含服|咀嚼")
+_DROWSY = re.compile(r"困|嗜睡|驾驶")
+_LIVER = re.compile(r"肝")
+_LONG = re.compile(r"缓释|控释")
+_TWICE = re.compile(r"[一每]日[2二两]次")
+_WHOLE = re.compile(r"缓释|控释|肠溶")  # forms that are swallowed whole
+_MIXED = re.compile(r"[兑冲]了")
+_BROKEN = re.compile(r"开|掰|嚼|碎|化|兑|冲|倒|泡")
 
 
 class LeafletAnswers:
@@ -55,26 +67,46 @@ class LeafletAnswers:
         for product in request.subject[:SPOKEN]:
             if any(finding.medicine == product.short_name for finding in warned):
                 continue
-            dose = self._dose(product, request) if row.key == "dosage" else None
-            told = dose if row.id == "dosage" else self._desk.told(product, row, self._sought(row, request))
-            if told is not None and row.id == "drowsy":
-                yield replace(told, sentences=(self._desk.say["drowsy"].format(product=product.short_name),))
-            elif told is not None:
-                answered = True
-                if row.id == "interval" and (soon := self._too_soon(request, told)):
-                    yield Answer((soon,))
-                yield told
-            else:
-                text = self._desk.say["no_dose"] if row.id == "dosage" and product.section("dosage") else row.untold
-                said = text.format(product=product.short_name)
-                # What it leaves open is still answered best by what else helps, or by how it is taken.
-                instead = self._desk.told(product, row, self._instead[row.id]) if row.id in self._instead else dose
-                said_besides = (said, *self._behind(product, instead)) if instead else (said,)
-                yield Answer(said_besides, instead.sources if instead else (), (product,))
+            told = self._told(product, row, request)
+            answered |= told is not None and row.id != "drowsy"
+            yield from self._untold(product, row, request) if told is None else self._with_more(product, told, asked, request)
         if row.adds:
             yield Answer((row.adds,))
-        if row.general and not answered:
+        if row.general and (not answered or (row.id == "interval" and "再" in asked.words)):
             yield self._desk.common(row)
+
+    def _told(self, product: Product, row: AskRow, request: Request) -> Answer | None:
+        """What a leaflet tells of what a row asks."""
+        if row.id == "dosage":
+            return self._dose(product, request)
+        told = self._desk.told(product, row, self._sought(row, request))
+        if row.id == "food" and self._drinks(request) and _DRINKS not in "".join(told.sentences if told else ()):
+            return self._no_alcohol(product) or told
+        return told
+
+    def _with_more(self, product: Product, told: Answer, asked: Asked, request: Request) -> Iterator[Act]:
+        """What a leaflet tells, with what follows of it: that it is too soon, that it is swallowed whole."""
+        if asked.row == "interval" and (soon := self._too_soon(request, told)):
+            yield Answer((soon,))
+        if asked.row == "drowsy":
+            yield replace(told, sentences=(self._desk.say["drowsy"].format(product=product.short_name),))
+            return
+        yield told
+        if asked.row == "interval" and _LONG.search(product.name) and _TWICE.search("".join(told.sentences)):
+            yield Answer((self._desk.say["twelve_hours"].format(product=product.short_name),))
+        if asked.row == "how_taken" and _WHOLE.search(product.name) and _BROKEN.search(asked.words):
+            yield Answer((self._desk.say["whole"].format(product=product.short_name),))
+        if asked.row == "how_taken" and _MIXED.search(asked.words):
+            yield Answer((self._desk.say["mixed"],))
+
+    def _untold(self, product: Product, row: AskRow, request: Request) -> Iterator[Act]:
+        """That a leaflet doesn't tell it; what else helps, or how it is taken, still answers best."""
+        text = self._desk.say["no_dose"] if row.id == "dosage" and product.section("dosage") else row.untold
+        said = text.format(product=product.short_name)
+        dose = self._dose(product, request) if row.key == "dosage" else None
+        instead = self._desk.told(product, row, self._instead[row.id]) if row.id in self._instead else dose
+        said_besides = (said, *self._behind(product, instead)) if instead else (said,)
+        yield Answer(said_besides, instead.sources if instead else (), (product,))
 
     def _behind(self, product: Product, told: Answer) -> Iterable[str]:
         """A leaflet's sentences behind one that names the product already."""
@@ -89,9 +121,10 @@ class LeafletAnswers:
 
     def _too_soon(self, request: Request, told: Answer) -> str:
         """That the leaflet's interval isn't over, where the turn tells how long ago the last dose was."""
-        since = _SINCE.search(request.told.readings[request.asked_at].plain)
+        turns = [reading.plain for reading in request.told.readings[max(request.asked_at - 1, 0) : request.asked_at + 1]]
+        since = _SINCE.search(turns[-1]) or _AGO.search(turns[-1]) or _AGO.search(turns[0])
         apart = _APART.search("".join(told.sentences))
-        if since is None or apart is None or float(number(since["hours"])) >= float(apart["hours"]):
+        if since is None or apart is None or _hours(since["hours"]) >= float(apart["hours"]):
             return ""
         return self._desk.say["too_soon"].format(hours=apart["hours"])
 
@@ -113,6 +146,21 @@ class LeafletAnswers:
         whole = re.sub(r"[。；](?!$)", "，", text)
         return self._desk.say["as_before"].format(product=product.short_name, text=whole)
 
+    def _drinks(self, request: Request) -> bool:
+        """Whether the turn asks of alcohol."""
+        said = request.told.readings[request.asked_at].plain
+        return any(word in said for word in self._desk.rules.book.checks.food[_DRINKS])
+
+    def _no_alcohol(self, product: Product) -> Answer | None:
+        """That nobody drinks with what is swallowed, and why by its leaflet, where no row and no section speaks of it."""
+        section = product.section("dosage")
+        if section is None or not _SWALLOWED.search(section.text):
+            return None
+        of_it = "".join(one.text for key in ("adverse_reactions", "cautions") if (one := product.section(key)) is not None)
+        key = "alcohol_drowsy" if _DROWSY.search(of_it) else "alcohol_liver" if _LIVER.search(of_it) else "alcohol_other"
+        text = self._desk.say["no_alcohol"].format(product=product.short_name, why=self._desk.say[key])
+        return Answer((text,), products=(product,))
+
     def _warned_of_food(self, request: Request) -> Iterator[PersonFinding]:
         """What speaks against the products with what the turn says is eaten or drunk."""
         said = request.told.readings[request.asked_at].plain
@@ -120,6 +168,10 @@ class LeafletAnswers:
             for food, words in self._desk.rules.book.checks.food.items():
                 if any(word in said for word in words):
                     yield from self._desk.rules.with_food(product, food)
+
+    def common(self, _: Request, asked: Asked) -> Iterator[Act]:
+        """What is commonly known of what no leaflet tells."""
+        yield self._desk.common(self._desk.rows[asked.row])
 
     def general(self, _: Request, asked: Asked) -> Iterator[Act]:
         """What is commonly known of a medicine that is past its date."""
@@ -149,3 +201,7 @@ class LeafletAnswers:
             yield Answer((self._desk.say["missed_untold"].format(product=called),))
         elif not request.acts:
             yield self._desk.common(row)
+
+
+def _hours(words: str) -> float:
+    return 0.5 if words == "半" else float(number(words))

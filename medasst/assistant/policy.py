@@ -31,6 +31,8 @@ _QUESTIONS = 2
 _OFFERED = 2  # products of one reply
 _BESIDE, _ALONE = 2, 4  # sentences of advice beside products or questions, and without
 _PAIRS = frozenset({"duplicate", "unknown"})  # kinds of findings: of two medicines
+_OF_BOTH = re.compile(r"一起|同吃|同时|一块|叠")  # what an answer on two at once holds
+_DONE = frozenset({"taken_together", "took_too_much"})  # rows of asks.toml that ask what to do now
 _TOGETHER = frozenset({"together", "taken_together", "interval"})  # rows of asks.toml that ask of two at once
 _GOING_ON: frozenset[AskKind] = frozenset({"treat", "none"})
 _COURTESIES: frozenset[AskKind] = frozenset({"shop", "thanks", "greeting"})
@@ -57,7 +59,7 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     if alarms:
         return _beside_an_alarm(request, found, say, first, max((alarm.level for alarm in alarms), key=URGENCY.index))
     first += _together(request, found)
-    acts = [*first, *_changed(found, say), *_against(found)]
+    acts = [*first, *_changed(found, say), *_against(request, found)]
     acts += _with_gate(request, found, say)
     acts += [found.reaction] if found.reaction else []
     answers = list(_answers(request, found))
@@ -139,7 +141,7 @@ def _again(said: Said, rule: UrgencyRow, say: Replies) -> str:
 
 def _beside_an_alarm(request: Request, found: Found, say: Replies, first: list[Act], level: Level) -> tuple[Act, ...]:
     """What may be said besides: no product, and nothing that could keep anybody from going; within days also self-care."""
-    acts = [*first, *map(_warn, found.together[:_AGAINST]), *_against(found)]
+    acts = [*first, *map(_warn, found.together[:_AGAINST]), *_against(request, found)]
     acts += _with_gate(request, found, say) if level == "days" else _gate(request, found, say)
     acts += [found.reaction] if found.reaction else []
     note = found.said.form(say.urgent_note)
@@ -188,12 +190,42 @@ def _together(request: Request, found: Found) -> list[Act]:
     which = "compare" in _kinds(request) and rows.isdisjoint(_TOGETHER)
     told = [finding for finding in found.together if not (which and finding.kind in _PAIRS)]
     told = [finding for finding in told if finding.severity != "caution" or not found.leads]  # the lead says how to space them
-    return [_warn(finding) for finding in told[:_AGAINST]]
+    return [_warn(finding) for finding in _unknown_once(told, settled=_settled(request, found))[:_AGAINST]]
 
 
-def _against(found: Found) -> list[Act]:
+def _settled(request: Request, found: Found) -> bool:
+    """Whether somebody wrote an answer on having the two at once, of which no table knows."""
+    by_row = any(asked.row == "vaccinated" for asked in request.asks)
+    return by_row or any(_OF_BOTH.search("".join(lead.sentences)) for lead in found.leads)
+
+
+def _unknown_once(findings: Sequence[PersonFinding], *, settled: bool) -> list[PersonFinding]:
+    """Pairs of which nothing is known in one sentence, none where that is settled."""
+    unknown = [one for one in findings if one.kind == "unknown" and one.other]
+    first = unknown[0] if unknown else None
+    if first is None:
+        return list(findings)
+    others = [one for one in findings if one not in unknown]
+    if settled:
+        return others
+    alike = [one for one in unknown if {one.medicine, one.other} & {first.medicine, first.other}]
+    shared = {first.medicine, first.other}.intersection(*({one.medicine, one.other} for one in alike))
+    one = first.other if first.other in shared or not shared else first.medicine
+    rest = dict.fromkeys(name for finding in alike for name in (finding.medicine, finding.other) if name != one)
+    pair = f"{first.medicine}和{first.other}"
+    if len(rest) > 1 and pair in first.sentence:
+        first = replace(first, sentence=first.sentence.replace(pair, f"{one}和{'、'.join(rest)}"))
+    elif len(rest) > 1 and one == first.other:
+        first = replace(first, sentence=first.sentence.replace(first.medicine, "、".join(rest)))
+    return [*others, first, *(one for one in unknown if one not in alike)]
+
+
+def _against(request: Request, found: Found) -> list[Act]:
     """What speaks against the products that are asked about, the strictest first."""
-    return [_warn(finding) for finding in sorted(found.against, key=lambda one: not one.stops)[:_AGAINST]]
+    told = {name for one in found.together if one.kind == "unknown" for name in (one.medicine, one.other)}
+    against = [one for one in found.against if not (one.kind == "unknown" and one.other and one.other in told)]
+    against = _unknown_once(against, settled=_settled(request, found))
+    return [_warn(finding) for finding in sorted(against, key=lambda one: not one.stops)[:_AGAINST]]
 
 
 def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
@@ -203,6 +235,8 @@ def _gate(request: Request, found: Found, say: Replies) -> list[Act]:
     answers = (*found.leads, *found.answers, *found.shop, *filter(None, [found.vetted]))
     told = found.warnings or found.together or any(isinstance(act, Answer) for act in answers)
     full = found.said.new("".join(found.gate))
+    if not full and any(asked.row in _DONE for asked in request.asks):
+        return []  # what to do now goes first, and the rest was told
     goes_on = found.counsel and (_tells(request) or "treat" in _kinds(request))
     elsewhere = found.shop or goes_on
     if found.counsel and request.free:
@@ -333,7 +367,8 @@ def _answers(request: Request, found: Found) -> Iterator[Act]:
         yield from found.follow
         return
     # 一次吃几粒 after a prescription medicine asks of that, not of what was shown beside it.
-    of_gated = found.gate and found.gate_now and not request.told.readings[-1].drugs()
+    done = {asked.row for asked in request.asks} & _DONE
+    of_gated = found.gate and found.gate_now and not request.told.readings[-1].drugs() and not done
     # Whether two go together is answered by what speaks against it; whether each may be taken alone isn't asked.
     of_pair = found.together and _kinds(request) == {"may_take"} and len(request.told.readings[-1].drugs()) > 1
     for act in (*(() if of_gated or of_pair else found.answers), *found.shop, *written):
@@ -425,9 +460,14 @@ def _limited(acts: Iterable[Act]) -> list[Act]:
     """No more than two questions, none twice, and no more warnings than anybody reads."""
     kept: list[Act] = []
     asked: list[str] = []
+    letters: set[str] = set()
     warned = 0
     for act in acts:
         if isinstance(act, Warn) and not act.alarm:
+            same = "".join(sorted(act.text))  # 甲和乙 and 乙和甲
+            if same in letters:
+                continue
+            letters.add(same)
             warned += 1
             if warned > _WARNINGS:
                 continue

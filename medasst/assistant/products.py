@@ -36,9 +36,16 @@ _TELLS_WHETHER = frozenset(
         "too_much",
         "took_too_much",
         "interval",
+        "not_yet",
+        "duration",
+        "where",
+        "beyond",
+        "missed",
     }
 )
 _TELLS_DOSE = frozenset({"too_much", "took_too_much"})  # rows whose answer tells the dose, too
+# Rows that are answered by the first: 忘吃了要补两粒吗 asks of no day's limit, 抹了四天还痒要换吗 of nothing else.
+_INSTEAD = {"missed": frozenset({"too_much", "dosage"}), "not_yet": frozenset({"other_kind", "onset", "duration"})}
 
 
 class ProductAnswers:
@@ -67,6 +74,7 @@ class ProductAnswers:
             "buy": records.buy,
             "expired": leaflets.general,
             "missed_dose": leaflets.missed,
+            "common": leaflets.common,
         }
 
     def answer(self, request: Request) -> list[Act]:
@@ -82,6 +90,8 @@ class ProductAnswers:
             asks = [asked for asked in asks if asked.kind != "may_take"]
         if rows & _TELLS_DOSE:
             asks = [asked for asked in asks if asked.row != "dosage"]
+        told = frozenset().union(*(others for row, others in _INSTEAD.items() if row in rows))
+        asks = [asked for asked in asks if asked.row not in told]
         acts += self._unsold.things(request)
         if asks and request.unnamed:
             acts += self._unsold.medicines(request)

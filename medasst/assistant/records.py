@@ -14,6 +14,7 @@ from medasst.catalogue import Product
 from medasst.safety import PersonFinding
 
 _STEROID = "糖皮质激素"
+_DAILY = re.compile(r"一次|[一每]日|每天")  # what a day's use is told by
 _AMOUNT = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -41,6 +42,16 @@ class RecordAnswers:
         for product in request.subject[:SPOKEN]:
             if asked.key == "contains":
                 yield Answer(tuple(self._contains(product, asked)), products=(product,))
+            elif asked.key == "lasts":
+                section = product.section("dosage")
+                told = [text] if section is not None and (text := picked(section.text, _DAILY)) else []
+                yield Answer(
+                    (
+                        self._pack(product),
+                        *(self._desk.say["differ_how"].format(product=product.short_name, text=text) for text in told),
+                    ),
+                    products=(product,),
+                )
             elif asked.key == "maker":
                 known = "maker" if product.maker else "maker_untold"
                 said = [self._desk.say[known].format(product=product.short_name, maker=product.maker)]
@@ -48,8 +59,10 @@ class RecordAnswers:
                     said.append(self._desk.say["approval"].format(approval=product.codes.approval))
                 yield Answer(tuple(said), products=(product,))
             else:
-                text = self._desk.say["pack"].format(product=product.short_name, about=about(product, with_form=True))
-                yield Answer((text,), products=(product,))
+                yield Answer((self._pack(product),), products=(product,))
+
+    def _pack(self, product: Product) -> str:
+        return self._desk.say["pack"].format(product=product.short_name, about=about(product, with_form=True))
 
     def _contains(self, product: Product, asked: Asked) -> Iterator[str]:
         name, contents = product.short_name, product.contents

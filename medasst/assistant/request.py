@@ -260,9 +260,15 @@ class _Meant:
         if trait is not None and len(spoken) > 1 and (meant := picked(spoken, *_by(trait))):
             spoken = meant
             # 要那个便宜的 picks one, and asks for no other.
-            asks = [asked for asked in self.asks if asked.kind not in ("cheaper", "another")]
-            self.asks = tuple(asks) or (Asked("buy"),)
+            self._picks()
+        elif trait is not None and trait[0].trait in ("cheap", "dear") and len(self.asks) > 1:
+            self._picks()  # 那个便宜的今天能送到吗 asks for no cheaper one
         return spoken
+
+    def _picks(self) -> None:
+        """What is asked without what only picks."""
+        asks = [asked for asked in self.asks if asked.kind not in ("cheaper", "another")]
+        self.asks = tuple(asks) or (Asked("buy"),)
 
     def _named(self, reading: Reading) -> list[Product]:
         """The products that a turn asks about by name; what is only told of as taken counts where nothing else is named."""

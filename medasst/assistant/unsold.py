@@ -55,9 +55,25 @@ class UnsoldAnswers:
             )
             if not near and any(asked.kind == "compare" for asked in request.asks) and same in request.subject:
                 said.append(self._desk.say["one_of"].format(product=mention.words, others=same.short_name))
+            child = next((one for one in request.subject if self._is_childs(one, same, request)), None)
+            if child is not None:
+                said[2:] = [
+                    self._desk.say["child_form"].format(
+                        product=child.short_name, about=about(child), price=f"{child.price:g}", words=mention.words
+                    )
+                ]
             if any(asked.kind == "section" for asked in request.asks):
                 said.append(self._desk.say["unnamed_leaflet"].format(words=mention.words))
             yield Answer(tuple(filter(None, said)), products=() if self._desk.stopped(same, request) else (same,))
+
+    def _is_childs(self, one: Product, same: Product, request: Request) -> bool:
+        """Whether a product is what a child gets in place of the one that a brand is known for."""
+        return (
+            bool(request.facts.child)
+            and one.for_children
+            and not same.for_children
+            and one.contents.names == same.contents.names
+        )
 
     def _same(self, mention: Mention, request: Request) -> Product | None:
         """What the shop has of the same substances, that of the subject first, and what the brand is known for."""

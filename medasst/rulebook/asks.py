@@ -24,6 +24,7 @@ AskKind = Literal[
     "photo",
     "expired",
     "missed_dose",
+    "common",
     "shop",
     "general",
     "thanks",
