@@ -61,7 +61,7 @@ class Comparison:
     def _alone(self, products: Sequence[Product], request: Request, asked: Asked) -> Iterator[Act]:
         """What is known where the other isn't: its packs, what it is for."""
         turn = request.told.readings[request.asked_at]
-        if _SIZES.search(turn.plain) or (products and _PRICES.search(asked.words)):
+        if _SIZES.search(turn.plain) or (products and _PRICES.search(asked.words) and not _asks_price(request)):
             yield from map(self._packs, products)
         elif request.unnamed:
             yield from self._with_unsold(products, request)
@@ -75,7 +75,7 @@ class Comparison:
         """What the one that is sold is for, and that it isn't taken beside the other where they don't go together."""
         others = [self._desk.rules.formulary.contents(one.concept) for one in request.unnamed]
         for product in products:
-            if self._desk.stopped(product, request):
+            if self._desk.stopped(product, request) or any(product.contents.names == other.names for other in others):
                 continue
             if (told := self._desk.told(product, self._desk.rows["indications"], None)) is not None:
                 yield told
@@ -132,3 +132,7 @@ class Comparison:
         shared = frozenset.intersection(*groups) if groups else frozenset()
         found = self._desk.rules.person_checks.together([product.contents for product in products])
         return max(sorted(shared), key=len, default="") if found else ""
+
+
+def _asks_price(request: Request) -> bool:
+    return any(asked.kind == "price" for asked in request.asks)

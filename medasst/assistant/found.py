@@ -288,7 +288,8 @@ class Searcher:
                 near = _said_by(whole) if whole is not None and not whole.again else None
                 return Written(left=request.asks, near=near)
             parts = {"": (whole, self._answered(whole, request, by_clause))}
-        done = [asked for hit, asks in parts.values() if not hit.again for asked in asks]
+        goes_on = request.asked_at < request.told.turn
+        done = [asked for hit, asks in parts.values() if goes_on or not hit.again for asked in asks]
         leads = [hit for hit, _ in parts.values() if not hit.again][:_LEADS]
         return Written(
             tuple(map(_said_by, leads)),
@@ -325,11 +326,11 @@ class Searcher:
         names = {mention.words for concept, mention in spoken.items() if concept in last}
         medicines = [replace(self._rules.formulary.contents(concept), name=m.words) for concept, m in spoken.items()]
         found = self._rules.person_checks.together(medicines)
-        found = [one for one in found if not (one.kind == "unknown" and self._is_one_name(one, request))]
+        told = [one for one in found if not (one.kind == "unknown" and self._is_one_name(one, request))]
         taken = {mention.words for mention in spoken.values() if mention.by_cues == "present"}
         return [
             one
-            for one in found
+            for one in told
             if names.intersection((one.medicine, one.other))
             and (not taken.issuperset((one.medicine, one.other)) or (one.stops and one.kind != "unknown"))
         ]

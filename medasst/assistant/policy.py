@@ -465,12 +465,10 @@ def _limited(acts: Iterable[Act]) -> list[Act]:
     for act in acts:
         if isinstance(act, Warn) and not act.alarm:
             same = "".join(sorted(act.text))  # 甲和乙 and 乙和甲
-            if same in letters:
+            warned += 1
+            if warned > _WARNINGS or same in letters:
                 continue
             letters.add(same)
-            warned += 1
-            if warned > _WARNINGS:
-                continue
         if isinstance(act, Inquire):
             if act.question.id in asked or len(asked) == _QUESTIONS:
                 continue

@@ -37,7 +37,7 @@ _WANTED = 0.2  # off where a thing is wanted and the answer isn't to that
 _LOOKED_AT = 64  # the answers asked most alike; what they need is looked at of these alone
 _CLAUSES = 3  # clauses of a turn that are compared by themselves
 _KNOWLEDGE = frozenset(
-    {"treat", "section", "may_take", "compare", "buy", "expired", "missed_dose", "general", "none"}
+    {"treat", "section", "may_take", "compare", "buy", "expired", "missed_dose", "common", "general", "none"}
 )  # kinds of asks that an answer may be to
 _WANTS = frozenset({"price", "stock", "cheaper", "another", "photo", "buy"})  # kinds that want a thing, no knowledge
 _ANY_MEDICINE = "药物"  # the broadest name; to know of it is to know of none

@@ -169,6 +169,18 @@ def test_no_more_than_two_questions_and_none_twice() -> None:
     assert any(isinstance(act, Answer) and "氨溴索" in "".join(act.sentences) for act in done)
 
 
+def test_a_pair_of_which_nothing_is_known_is_named_once_and_not_beside_an_answer_on_both() -> None:
+    def unknown(one: str, other: str) -> PersonFinding:
+        why = Why("check.together_unknown", "1", "", False, ())
+        return PersonFinding("unknown", "ask", one, f"{one}和{other}能不能一起用，药师需要核对。", (why,), other)
+
+    pairs = (unknown("华法林", "贴膏"), unknown("布洛芬", "贴膏"))
+    told = [act.text for act in acts("那贴膏药行不", Found(together=pairs)) if isinstance(act, Warn)]
+    assert told == ["贴膏和华法林、布洛芬能不能一起用，药师需要核对。"]
+    lead = Answer(("这两种不要一起吃，选一种。",))
+    assert not any(isinstance(act, Warn) for act in acts("能一起吃吗", Found(together=pairs[:1], leads=(lead,))))
+
+
 def test_a_reaction_is_taken_down_and_nothing_sold_for_it() -> None:
     record = Record("布洛芬", "皮疹", "", "", ("请先停用布洛芬。",))
     done = acts("吃了布洛芬起疹子", Found(reaction=record, counsel=COUNSEL))
