@@ -41,6 +41,7 @@ OPEN_SUITES = frozenset(
         "edb3972c4906324f64d7c123f74ea40ab8769762dc47b066dbd0173ad3c2eb4f",
         "df17be20cbe225fef217d4782b151b8ae5333efde09b16ad6d36203705bcea4f",
         "847b528ea6704241cf32fc6cd3bd417a62cb8484bf3d2d2ccda1bab9e1e46a94",
+        "5707c7260a0e1ab55ee49bbf40dbae26cc2b1c17b7523d2d955038e49ccb3e38",
     }
 )
 _NAMED = 3  # records named
