@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from sample_shop import BOOK
 
 from medasst.assistant.asked import AskReader, without_names
 from medasst.assistant.request import Request, read
 from medasst.catalogue import Catalogue
 from medasst.conversation import Conversation
 from medasst.lexicon import Lexicon
-from medasst.rulebook import AskRow, Rulebook
+from medasst.rulebook import AskRow
 from medasst.safety import Rules
 
-BOOK = Rulebook.load()
 Reads = Callable[..., Request]
 
 

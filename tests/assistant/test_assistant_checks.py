@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from sample_shop import ASSISTANT as SHOP
 
-from medasst.assistant import Assistant, Card, Event, Finding, plain_text
+from medasst.assistant import Card, Event, Finding, plain_text
 from medasst.catalogue import Product
 from medasst.conversation import Conversation, Message
-
-SHOP = Assistant.from_samples()
 
 
 def reply(*turns: str) -> list[Event]:

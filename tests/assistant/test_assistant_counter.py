@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
+from sample_shop import CATALOGUE as SHOP
+from sample_shop import LEXICON, RULES
 
 from medasst.assistant import request
 from medasst.assistant.counter import Counsel, Counter
 from medasst.catalogue import Catalogue, Product
 from medasst.catalogue.catalogue import SAMPLES
 from medasst.conversation import Conversation, Message
-from medasst.lexicon import Lexicon
-from medasst.rulebook import Rulebook
 from medasst.safety import Rules
 
-LEXICON = Lexicon(Rulebook.load())
-SHOP = Catalogue.from_samples(LEXICON)
-RULES = Rules(SHOP)
 COUNTER = Counter(SHOP, RULES)
 ROWS = [json.loads(line) for line in SAMPLES.read_text("utf-8").splitlines()]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import pytest
+from sample_shop import ASSISTANT as SHOP
 
 from medasst.assistant.events import Ask, Card, Finding, plain_text
-from medasst.assistant.reply import Assistant
 from medasst.conversation import Conversation, Message
 from medasst.rulebook import URGENCY, Level
-
-SHOP = Assistant.from_samples()
 
 
 class Fault(NamedTuple):

@@ -7,12 +7,11 @@ import threading
 from typing import Any
 
 import pytest
+from sample_shop import ASSISTANT as BARE
 
 from medasst.assistant import Ask, Assistant, Card, Event, Finding, plain_text
 from medasst.conversation import Conversation, Message
 from medasst.safety import Facts
-
-BARE = Assistant.from_samples()
 
 
 def users(*turns: str) -> Conversation:

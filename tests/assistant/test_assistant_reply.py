@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from sample_shop import ASSISTANT as BARE
 
 from medasst.assistant import Assistant, Card, End, Event, Finding, HandOff, Text, plain_text
 from medasst.assistant.events import AI_LABEL, Ask, Citation
@@ -17,7 +18,6 @@ from medasst.models import ScriptedModel
 from medasst.safety import Context
 from medasst.safety.doses import has_dose
 
-BARE = Assistant.from_samples()
 PRESCRIPTION = [p for p in BARE.catalogue.products if p.prescription]
 ASKING = (
     "{}一次吃几粒",

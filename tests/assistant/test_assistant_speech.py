@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from sample_shop import ASSISTANT as BARE
 
 from medasst.assistant import Assistant, Card, End, Event, Finding, Text, plain_text
 from medasst.assistant.events import AI_LABEL, Ask, HandOff
@@ -21,7 +22,6 @@ from medasst.models import Decoding, Delta, ScriptedModel, Speech
 from medasst.models.places import Placed, Places
 from medasst.safety import Context
 
-BARE = Assistant.from_samples()
 HEADACHE = "我35岁，头疼吃什么药"
 KNOWLEDGE = "为什么人会打哈欠"
 REST = "到安静、暗一点的地方休息，补足水和睡眠。"  # the first sentence that the counter says to a headache

@@ -9,8 +9,9 @@ from statistics import median
 from typing import get_args
 
 import pytest
+from sample_shop import ASSISTANT as SHOP
 
-from medasst.assistant import Assistant, request
+from medasst.assistant import request
 from medasst.assistant.asked import Asked
 from medasst.assistant.askings import Askings, plainly
 from medasst.assistant.events import plain_text
@@ -22,7 +23,6 @@ from medasst.rulebook import Topic
 from medasst.safety import Context
 from medasst.text import sentences
 
-SHOP = Assistant.from_samples()
 ASKS = {row.id: row for row in SHOP.rules.book.asks.ask}
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from sample_shop import ASSISTANT as SHOP
 
-from medasst.assistant import Assistant
 from medasst.assistant.acts import Act, Advise, Answer, Inquire, Offer, Refer, Source, Warn
 from medasst.assistant.compose import Draft, compose
 from medasst.assistant.events import Ask, Card, Citation, Finding, HandOff, Text, plain_text
@@ -12,7 +12,6 @@ from medasst.assistant.said import Said
 from medasst.conversation import Message
 from medasst.dialogue import Shown
 
-SHOP = Assistant.from_samples()
 RULES, SAY = SHOP.rules, SHOP.rules.replies
 IBUPROFEN, PARACETAMOL = SHOP.catalogue["OTC-001"], SHOP.catalogue["OTC-002"]
 REST = "多喝温水，早点休息，这一两天别熬夜。"

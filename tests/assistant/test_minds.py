@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sample_shop import ASSISTANT as SHOP
 
-from medasst.assistant import Assistant
 from medasst.assistant.events import plain_text
 from medasst.conversation import Conversation, Message
 
-SHOP = Assistant.from_samples()
 BOOK, LEXICON = SHOP.rules.book, SHOP.rules.lexicon
 CIRCUMSTANCES = {"pregnancy", "lactation", "infant", "child", "adult", "elderly"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sample_shop import ASSISTANT as SHOP
 
-from medasst.assistant import Assistant
 from medasst.assistant.acts import Act, Advise, Answer, Inquire, Offer, Record, Refer, Warn
 from medasst.assistant.counter import Counsel
 from medasst.assistant.found import Changed, Found
@@ -17,7 +17,6 @@ from medasst.conversation import Conversation
 from medasst.safety import PersonFinding
 from medasst.safety.finding import Why
 
-SHOP = Assistant.from_samples()
 SAY, QUESTIONS = SHOP.rules.replies, SHOP.rules.questions
 IBUPROFEN, PARACETAMOL, THIRD = (SHOP.catalogue[sku] for sku in ("OTC-001", "OTC-002", "OTC-047"))
 ADVICE = Advise(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from sample_shop import ASSISTANT
 
-from medasst.assistant import Assistant
 from medasst.assistant.acts import Record
 from medasst.assistant.reactions import Reactions
 from medasst.assistant.request import read
@@ -12,7 +12,6 @@ from medasst.conversation import Conversation
 from medasst.safety import Context
 from medasst.text import sentences
 
-ASSISTANT = Assistant.from_samples()
 RULES, TABLE = ASSISTANT.rules, ASSISTANT.rules.book.reactions
 REACH = "请打店里的电话12345。"
 REACTIONS = Reactions(RULES, (REACH,))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sample_shop import ASSISTANT
 
-from medasst.assistant import Assistant
 from medasst.assistant.acts import Act, Answer, Refer
 from medasst.assistant.matters import Matters
 from medasst.assistant.request import read
@@ -19,7 +19,6 @@ from medasst.rulebook import Rulebook
 from medasst.safety import Context, Rules
 from medasst.text import sentences
 
-ASSISTANT = Assistant.from_samples()
 RULES, BOOK = ASSISTANT.rules, ASSISTANT.rules.book
 MATTERS = Matters(BOOK)
 SAMPLE, SILENT = ShopTalk(RULES, Shop.from_samples()), ShopTalk(RULES, Shop())

@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_shop import CATALOGUE as SHOP
+from sample_shop import LEXICON
 
 from medasst.catalogue import Catalogue
 from medasst.catalogue.catalogue import SAMPLES
 from medasst.errors import DataError
-from medasst.lexicon import Finder, Lexicon
-from medasst.rulebook import Rulebook
+from medasst.lexicon import Finder
 
-LEXICON = Lexicon(Rulebook.load())
-SHOP = Catalogue.from_samples(LEXICON)
 ROWS = SAMPLES.read_text("utf-8").splitlines()
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_shop import CATALOGUE as SHOP
+from sample_shop import LEXICON
 
 from medasst.cache import cache_dir
 from medasst.catalogue import Catalogue, Product
@@ -21,8 +23,6 @@ from medasst.errors import DataError
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook
 
-LEXICON = Lexicon(Rulebook.load())
-SHOP = Catalogue.from_samples(LEXICON)
 ROWS = [json.loads(line) for line in SAMPLES.read_text("utf-8").splitlines()]
 IBUPROFEN = next(row for row in ROWS if row["name"] == "布洛芬缓释胶囊")
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sample_shop import BOOK, LEXICON
 
 from medasst.dialogue import of_turns
-from medasst.lexicon import Lexicon
-from medasst.rulebook import Rulebook
 from medasst.safety.triage import Triage
 
-BOOK = Rulebook.load()
-LEXICON = Lexicon(BOOK)
 TRIAGE = Triage(BOOK, LEXICON)
 
 

@@ -8,14 +8,13 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_shop import BOOK, LEXICON
 
 from medasst.conversation import Message
 from medasst.dialogue import DialogueState, Patient, ProductNames, of_turns, state
 from medasst.lexicon import Lexicon
 from medasst.rulebook import Rulebook, SlotName
 
-BOOK = Rulebook.load()
-LEXICON = Lexicon(BOOK)
 SHELF = ProductNames(["布洛芬缓释胶囊", "对乙酰氨基酚片", "感冒灵颗粒"])
 
 

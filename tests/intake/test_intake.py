@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_shop import LEXICON
 
 from medasst import cli
 from medasst.catalogue import Catalogue
@@ -15,10 +16,7 @@ from medasst.catalogue.versions import current, switch, versions
 from medasst.config import load
 from medasst.errors import ConfigError, DataError
 from medasst.intake import CatalogueMapping, Intake, bring_in, cells, codes
-from medasst.lexicon import Lexicon
-from medasst.rulebook import Rulebook
 
-LEXICON = Lexicon(Rulebook.load())
 HEADINGS = ["编码", "名称", "售价", "类别", "标识", "成份", "症状", "库存", "文号", "条码", "适应症", "禁忌"]
 MAPPING = """
 files = ["{file}"]

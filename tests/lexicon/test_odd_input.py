@@ -7,11 +7,10 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_shop import LEXICON
 
 from medasst.lexicon import Lexicon, Reading
-from medasst.rulebook import Rulebook
 
-LEXICON = Lexicon(Rulebook.load())
 PIECES = [
     "没",
     "不",

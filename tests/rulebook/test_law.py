@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from sample_shop import ASSISTANT as SHOP
 
-from medasst.assistant import Assistant, Card, Finding, plain_text
+from medasst.assistant import Card, Finding, plain_text
 from medasst.assistant.events import AI_LABEL, Event
 from medasst.cli import main
 from medasst.conversation import Conversation
@@ -20,7 +21,6 @@ from medasst.safety.gate import GATED
 from medasst.text import sentences
 
 ROOT = Path(__file__).parents[2]
-SHOP = Assistant.from_samples()
 BOOK, RULES = SHOP.rules.book, SHOP.rules
 KEPT = [duty for duty in BOOK.duties if duty.kept]
 # 药品网络销售禁止清单（第一版）, second part (四), and kinds of its first part and of (二)

@@ -7,14 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from sample_shop import BOOK
 
 from medasst.errors import ConfigError
-from medasst.rulebook import Rulebook
 from medasst.rulebook.signatures import tightened
 from medasst.rulebook.vetted import Circumstances, read_vetted
 from medasst.text import comparison_key
 
-BOOK = Rulebook.load()
 ROWS = BOOK.vetted.values()
 _SINGLE_AMOUNT = re.compile(
     r"(一次|每次|吃|(?<!口)服|补(?!液))[^。，；]{0,4}([\d.]+|[一二两三半几])(片|粒|袋|枚|支|滴|毫升|毫克|克)(?!以|内|左右的)"

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sample_shop import BOOK, LEXICON
 
 from medasst.dialogue import of_turns
-from medasst.lexicon import Lexicon
-from medasst.rulebook import URGENCY, Level, Rulebook
+from medasst.rulebook import URGENCY, Level
 from medasst.safety.triage import Triage
 
-BOOK = Rulebook.load()
-LEXICON = Lexicon(BOOK)
 TRIAGE = Triage(BOOK, LEXICON)
 OWN: tuple[Level, ...] = ("today", "days")
 

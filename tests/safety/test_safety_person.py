@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from person_tables import small_rulebook
+from sample_shop import BOOK
 
 from medasst.catalogue import Section
 from medasst.dialogue import Patient, Slot, of_turns
@@ -353,7 +354,7 @@ def test_leaflets_on_diseases_medicines_driving_and_drink(checks: PersonChecks) 
     assert verdict(read.age(says, Span(540, 540))) == "forbid" and read.age(says, Span(300, 300)) is None
 
 
-READER = LeafletReader(Rulebook.load())
+READER = LeafletReader(BOOK)
 
 
 @settings(max_examples=100, deadline=None)

@@ -7,20 +7,18 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sample_shop import BOOK, RULES
+from sample_shop import CATALOGUE as SHOP
 
 from medasst.catalogue import Catalogue
 from medasst.conversation import Message
 from medasst.disk import package_file
-from medasst.lexicon import Lexicon, plain
-from medasst.rulebook import Rulebook
+from medasst.lexicon import plain
 from medasst.safety import Context, Facts, Rules, degenerate
 from medasst.safety.doses import has_dose
 from medasst.safety.gate import GATED
 from medasst.text import sentences
 
-BOOK = Rulebook.load()
-SHOP = Catalogue.from_samples(Lexicon(BOOK))
-RULES = Rules(SHOP)
 PRESCRIPTION = [p for p in SHOP.products if p.prescription]
 ADVICE = (
     "{}别空腹吃一次两粒。",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sample_shop import BOOK, LEXICON
 
 from medasst.dialogue import of_turns
 from medasst.errors import ConfigError
@@ -15,8 +16,6 @@ from medasst.rulebook import Rulebook
 from medasst.safety.conditions import Condition, parse
 from medasst.safety.triage import Triage
 
-BOOK = Rulebook.load()
-LEXICON = Lexicon(BOOK)
 TRIAGE = Triage(BOOK, LEXICON, tried=False)
 EMERGENCIES = [row for row in BOOK.triage if row.level == "emergency"]
 CONCEPTS = {

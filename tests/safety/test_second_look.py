@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sample_shop import BOOK, LEXICON
 
 from medasst.dialogue import DialogueState, of_turns
-from medasst.lexicon import Lexicon
-from medasst.rulebook import LookRow, Rulebook, Table, Weights
+from medasst.rulebook import LookRow, Table, Weights
 from medasst.safety import Alarm, Triage
 from medasst.safety.second_look import SecondLook, heard, pieces, score
 
-BOOK = Rulebook.load()
-LEXICON = Lexicon(BOOK)
 ROW = LookRow(id="look", level="emergency", name="听起来危险", message="请马上拨打120。", threshold=1.0, weights="w")
 WEIGHTS = Weights(bias=-1.0, pieces={"面条": 4.0, "扶": 2.0, "好": -9.0})
 LOOK = SecondLook(
