@@ -31,6 +31,7 @@ _LOOKED_AT = 6  # products of a complaint that stand the checks, of which the be
 _ALIKE = 3  # of one substance
 _ADVICE = 2  # complaints of which is said what helps
 _REFUSED = 2
+_LABEL = 14  # characters of what a sentence of a leaflet begins with: 头皮屑和脂溢性皮炎：
 _QUESTIONS = 2
 _UNLIKED = "栓"  # a form that is taken where no other will do
 _FEVER, _FEVERISH = "发热", 38.0  # °C
@@ -137,7 +138,7 @@ class Counter:
     def __init__(self, catalogue: Catalogue, rules: Rules) -> None:
         self._shelf, self._all, self._rules = catalogue.over_the_counter, catalogue, rules
         self._formulary, self._texts = rules.formulary, rules.book.counter
-        self._caught = re.compile(self._texts.caught)
+        self._caught, self._grown_up = re.compile(self._texts.caught), re.compile(self._texts.grown_up)
         self._ways = {row.name: _ways(row) for row in rules.book.medicines.complaints}
         self._stops = lru_cache(_TRIED)(self._tries)  # it doesn't depend on who asks
 
@@ -157,7 +158,7 @@ class Counter:
 
     def _counsel(self, needs: Sequence[_Need], patient: Patient, request: Request, *, cheapest: bool) -> Counsel:
         complaints = tuple(need.concept for need in needs)
-        advice = tuple(_advice(needs))
+        advice = tuple(self._advice(needs, patient))
         if request.at_home and any(not self.unsuited(request, product) for product in request.subject):
             return Counsel(complaints, advice=advice)
         held = self._rules.held(patient)
@@ -260,6 +261,28 @@ class Counter:
     def _row(self, mention: Mention) -> ComplaintRow | None:
         return self._formulary.complaint(mention.concept, mention.broader)
 
+    def _advice(self, needs: Sequence[_Need], patient: Patient) -> Iterator[Advise]:
+        """What helps without a medicine and when to see a doctor, of that what is for somebody of this stage and health."""
+        has = self._has(patient)
+        unfit = [word for word, kept in self._texts.unfit.items() if not has.isdisjoint(kept)]
+
+        def fits(sentence: str) -> bool:
+            return not any(word in sentence for word in unfit) and self._is_about(sentence, patient)
+
+        for need in [need for need in needs if need.row is not None][:_ADVICE]:
+            assert need.row is not None
+            doctor = "".join(filter(fits, sentences(need.row.doctor)))
+            yield Advise(need.words, tuple(filter(fits, need.row.self_care)), doctor or need.row.doctor)
+
+    def _is_about(self, sentence: str, patient: Patient) -> bool:
+        """Whether a sentence of advice is for somebody of this stage; whoever isn't known may be anybody."""
+        grown = patient.stage in ("adult", "elderly") or (patient.person == "self" and not _is_nobody(patient))
+        if re.search(self._texts.of_adults, sentence):
+            return True
+        old, young = re.search(self._texts.of_elderly, sentence), re.search(self._texts.of_children, sentence)
+        unfit = (old and patient.stage in ("adult", "child", "infant")) or (young and grown)
+        return not unfit or bool(old and patient.stage == "elderly") or bool(young and _is_in("child", patient))
+
     # What would do
 
     def _pick(self, needs: Sequence[_Need], patient: Patient, held: Held, *, cheapest: bool = False) -> _Picked:
@@ -289,7 +312,7 @@ class Counter:
                         refused[one.named] = held.findings(one.product)[0]
                     continue
                 if one.product.sku not in found:
-                    how = dosage.how(one.product, patient)
+                    how = self._for_what(dosage.how(one.product, patient), has | {need.concept for need in needs})
                     found[one.product.sku] = one._replace(cautions=held.findings(one.product), how=how)
                 fitting[one.named] += 1
                 if fitting.total() == _LOOKED_AT:
@@ -298,9 +321,21 @@ class Counter:
         chosen = self._choose(list(found.values()), needs, child=child, cheapest=cheapest)
         fit = {one.named for one in found.values()}
         why = {named: one for named, one in refused.items() if named not in fit}
-        told = [one for one in why.values() if not chosen or one.kind not in _NO_NEWS]
+        told = [one for one in why.values() if one.other != one.medicine and (not chosen or one.kind not in _NO_NEWS)]
         lenient = (named for named, one in why.items() if one.severity == "ask" and one.kind in _LEAVE)
         return _Picked(tuple(chosen), tuple(told[:_REFUSED]), tuple(lenient), tuple(dict.fromkeys(gone))[:_REFUSED], "")
+
+    def _for_what(self, how: str, has: frozenset[str]) -> str:
+        """Of how a product is taken, what isn't for another disease (花斑癣：…, where nobody has that)."""
+
+        def fits(sentence: str) -> bool:
+            label, mark, _ = sentence.partition("：")
+            named = self._rules.lexicon.read(label).findings() if mark and len(label) <= _LABEL else ()
+            return not named or any(one.concept in has for one in named)
+
+        parts = sentences(how)
+        kept = [part for part in parts if fits(part)]
+        return "".join(kept) if any(map(_labelled, kept)) or not any(map(_labelled, parts)) else how
 
     def _fitting(
         self, need: _Need, needs: Sequence[_Need], patient: Patient, has: frozenset[str], gone: list[str]
@@ -366,6 +401,8 @@ class Counter:
         if (choice.needs and has.isdisjoint(choice.needs)) or not has.isdisjoint(choice.without):
             return False
         youngest = _youngest(patient)
+        if choice.children_only and not _is_in("child", patient):
+            return False
         return youngest is None or youngest >= choice.from_months
 
     def _has(self, patient: Patient) -> frozenset[str]:
@@ -467,7 +504,7 @@ class Counter:
         slots = {slot for one in request.told.asked for slot in one.question.slots}
         again = any(one.turn >= request.first for one in request.told.asked)
         found: list[QuestionRow] = []
-        for key, decides in self._open(needs, patient, held, picked):
+        for key, decides in self._open(needs, patient, picked, request, held):
             row = self._rules.questions[key]
             known = again or slots.issuperset(row.slots)
             if key in asked or (known and key not in _WAITS_ALWAYS) or not decides():
@@ -478,19 +515,20 @@ class Counter:
         return tuple(found)
 
     def _open(
-        self, needs: Sequence[_Need], patient: Patient, held: Held, picked: _Picked
+        self, needs: Sequence[_Need], patient: Patient, picked: _Picked, request: Request, held: Held
     ) -> Iterator[tuple[str, Callable[[], bool]]]:
         """What isn't known: the question for it, and whether an answer could change what is offered."""
         asks = {slot for need in needs for slot in (need.row.ask if need.row else ("person", "age"))}
         products = [self._rules.alike(one.product, named=True) for one in picked.candidates]
         barred = {name for need in needs if need.row for name in need.row.not_for}
+        said = [reading.plain for reading in request.told.readings[request.first :]]
 
         def stops(*variants: tuple[SlotName, str]) -> bool:
             if any(what in barred or (slot == "age" and "child" in barred) for slot, what in variants):
                 return True
             return any(self._stops(one, slot, what) for one in products for slot, what in variants)
 
-        if _is_nobody(patient):
+        if _is_nobody(patient) and not any(map(self._grown_up.search, said)):
             yield "who", partial(stops, *_WHO)
         elif patient.stage in ("infant", "child") and _youngest(patient) is None:
             yield "child_age", lambda: True
@@ -547,10 +585,8 @@ def _ways(row: ComplaintRow) -> dict[str, list[tuple[int, int]]]:
     return dict(found)
 
 
-def _advice(needs: Sequence[_Need]) -> Iterator[Advise]:
-    for need in [need for need in needs if need.row is not None][:_ADVICE]:
-        assert need.row is not None
-        yield Advise(need.words, need.row.self_care, need.row.doctor)
+def _labelled(sentence: str) -> bool:
+    return "：" in sentence[: _LABEL + 1]
 
 
 def _made_of(one: _Candidate) -> tuple[object, ...]:

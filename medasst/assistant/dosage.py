@@ -35,6 +35,7 @@ _BABY = re.compile(r"婴幼儿|婴儿|幼儿")
 _CHILD = re.compile(r"儿童(?!剂型|装|规格|专用|能)|小儿|未成年|孩子")
 _PREGNANT = re.compile(r"孕妇")
 _OF_ALL = re.compile(r"^(?:均|各年龄|24小时|一日总量|每日总量|每[日天]不|不得|不可|连续|疗程|用前|用药|若|如)")
+_MOST = re.compile(r"^(?:24小时内|一日总量|每日总量)")
 _OFTEN = re.compile(r"[一每]?(?:日|天|晚)\d|一日|每日|每天|每晚|早晚|睡前|小时|顿服|每周|\d次|需要时|次日")
 _MUCH = re.compile(
     rf"(?:半|{_N})\s*(?:{_TO}\s*(?:半|{_N})\s*)?(?:mg|μg|ml|g|毫升|毫克|克|片|粒|袋|包|支|滴|丸|喷|枚|瓶|贴|次|单位|%)|适量|少量|薄层|取本品|半[袋片支粒]"
@@ -113,6 +114,8 @@ def _kept(sentence: _Sentence, mine: frozenset[_Band]) -> str:
                 if not clause.bands and not any(map(str.isdigit, "".join(words))):
                     words = []
                 break
+            if spoken is False and _MOST.search(clause.text) and "24小时内" in "".join((*kept, *words)):
+                continue  # how much at most: theirs, as this person's is told already
             ours = spoken is not False or (not clause.bands and (_is_for_all(clause) or not often))
             if ours and (spoken is not False or often or _OFTEN.search(clause.text)):
                 words.append(clause.text)

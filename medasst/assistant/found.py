@@ -19,10 +19,11 @@ from medasst.assistant.shop import Shop, ShopTalk
 from medasst.assistant.vetted import Hit, Sought, VettedAnswers, clauses, topics
 from medasst.catalogue import Catalogue, Product
 from medasst.conversation import Message
-from medasst.dialogue import Patient
+from medasst.dialogue import Patient, Slot
 from medasst.lexicon import Mention
 from medasst.rulebook import Known, QuestionRow, SlotName, WarningRow
 from medasst.safety import Alarm, PersonFinding, Rules
+from medasst.text import sentences
 
 _LEADS = 2  # vetted answers of one reply
 _SPOKEN = 6  # medicines of a topic that are held against one another, the newest
@@ -195,8 +196,8 @@ class Searcher:
             vetted=written.near if not any(isinstance(act, Answer) for act in answers) else None,
             complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
             counsel=counsel,
-            follow=self._follow.answer(request, counsel, said),
-            denied=self._denied(request, counsel),
+            follow=self._not_sleepy(request, said) or self._follow.answer(request, counsel, said),
+            denied=self._denied(request, counsel, messages),
             denies=any(one.by_cues == "absent" for one in readings[-1].findings()),
             only_prescribed=self._only_prescribed(request),
             unread=rules.questions["unread"] if request.facts.unread else None,
@@ -239,9 +240,26 @@ class Searcher:
         row = self._rules.book.findings.rows.get(finding.concept)
         return row is not None and row.kind == "state"
 
-    def _denied(self, request: Request, counsel: Counsel | None) -> tuple[str, ...]:
-        """The signs with which one would go to a doctor that the last turn denies, as our advice calls them."""
+    def _not_sleepy(self, request: Request, said: Said) -> tuple[Act, ...]:
+        """Which of the products shown make nobody sleepy, where that is asked (那有不犯困的不)."""
+        say, now = self._rules.replies, request.told.current
+        if not re.search(say.no_sleepy, request.told.readings[-1].plain):
+            return ()
+        driver = replace(now, slots={**now.slots, "work": Slot("yes", ("开车",))})
+        shown = [product for name in said.cards[-_SHOWN:] if (product := self._by_name(name)) is not None]
+        against = {one.sku: self._rules.checks(one, driver) for one in shown}
+        fit = [one for one in shown if not any(found.kind == "driving" or found.stops for found in against[one.sku])]
+        text = said.form(say.not_sleepy, products="、".join(one.short_name for one in fit)) if fit else ""
+        return (Answer((text,)),) if text else ()
+
+    def _denied(self, request: Request, counsel: Counsel | None, messages: Sequence[Message]) -> tuple[str, ...]:
+        """The signs with which one would go to a doctor, as our advice or replies call them, that the last turn denies."""
         warned = "".join(one.doctor for one in counsel.advice) if counsel is not None else ""
+        replies = [sentence for one in messages if one.role == "assistant" for sentence in sentences(one.content)]
+        warned += "".join(one for one in replies if re.search(self._rules.replies.sends, one))
+        has = [one for one in request.told.readings[-1].findings() if one.current]
+        if any(name in warned for one in has for name in (one.words, one.concept)):
+            return ()
         found: list[str] = []
         for one in request.told.readings[-1].findings():
             names = (one.words.removeprefix("有"), one.concept, *one.broader)

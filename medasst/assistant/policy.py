@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import TypeVar
 
 from medasst.assistant.acts import Act, Advise, Answer, Inquire, Offer, Refer, Warn
@@ -30,6 +30,7 @@ _MINDS = 2  # sentences on what this person must mind
 _QUESTIONS = 2
 _OFFERED = 2  # products of one reply
 _BESIDE, _ALONE = 2, 4  # sentences of advice beside products or questions, and without
+_SAME = 0.45  # the share of a sentence's pairs of letters that another has which says the same
 _PAIRS = frozenset({"duplicate", "unknown"})  # kinds of findings: of two medicines
 _OF_BOTH = re.compile(r"一起|同吃|同时|一块|叠")  # what an answer on two at once holds
 _DONE = frozenset({"taken_together", "took_too_much"})  # rows of asks.toml that ask what to do now
@@ -63,6 +64,8 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     acts += _with_gate(request, found, say)
     acts += [found.reaction] if found.reaction else []
     answers = list(_answers(request, found))
+    if _only_adds(request):  # what an earlier reply said to it keeps nobody from the counter
+        answers = [act for act in answers if not _is_said(act, found.said)]
     acts += answers
     if found.blamed and not found.reaction:
         acts.append(found.blamed)
@@ -305,6 +308,11 @@ def _tells(request: Request) -> bool:
     return bool(last.mentions or last.values) or any(slot.turn == request.told.turn for slot in slots)
 
 
+def _is_said(act: Act, said: Said) -> bool:
+    """Whether earlier replies hold all of it."""
+    return isinstance(act, Answer | Refer) and bool(act.sentences) and not said.new("".join(act.sentences))
+
+
 def _noted(request: Request, found: Found, say: Replies) -> list[Act]:
     """That what was only told is taken in, where there is nothing else to say to it."""
     if found.changed and found.changed.stay and not found.changed.stopped:
@@ -352,6 +360,8 @@ def _is_for_the_counter(request: Request, found: Found, answers: Sequence[Act]) 
         return False
     if request.free or request.at_home:
         return True
+    if answers and found.complains and all(isinstance(act, Refer) and act.kind == "decline" for act in answers):
+        return True  # that the shop hasn't what was named isn't all that there is to say
     return "treat" in _kinds(request) or (found.complains and (bool(found.gate) or beside)) or not (answers or found.gate)
 
 
@@ -436,9 +446,11 @@ def _still(counsel: Counsel, shown: Sequence[Offer], found: Found, say: Replies,
     for offer in shown:
         if offer.how and said.new(say.card_how.format(text=offer.how)):
             yield Answer((say.how_for.format(product=offer.product.short_name, text=offer.how),))
+    first = said.form(say.first, product=shown[0].product.short_name) if counsel.either and len(shown) > 1 else ""
+    yield from filter(None, [_said_plainly(first)])
     if adds:
         doctor = next((one.doctor for one in counsel.advice if one.doctor and said.new(one.doctor)), "")
-        yield from filter(None, [Advise("", (), doctor) if doctor else _said_plainly(said.form(say.watch))])
+        yield from filter(None, [Advise("", (), doctor) if doctor else _said_plainly("" if first else said.form(say.watch))])
 
 
 def _said_plainly(sentence: str) -> Answer | None:
@@ -449,11 +461,20 @@ def _advice(advice: Sequence[Advise], said: Said, most: int) -> list[Act]:
     """The first sentences for each complaint that were not said yet, some of each."""
     fresh = [[sentence for sentence in one.sentences if not said.holds(sentence)] for one in advice]
     in_turn = [(place, sentence) for row in zip_longest(*fresh) for place, sentence in enumerate(row) if sentence]
-    chosen = in_turn[:most]
+    chosen: list[tuple[int, str]] = []
+    for place, sentence in in_turn:
+        if len(chosen) < most and not any(_like(sentence, other) for _, other in chosen):
+            chosen.append((place, sentence))
     return [
         replace(one, sentences=tuple(sentence for place, sentence in chosen if place == number))
         for number, one in enumerate(advice)
     ]
+
+
+def _like(one: str, other: str) -> bool:
+    """Whether two sentences advise the same in other words, by the pairs of letters that both have."""
+    pairs = [frozenset(map("".join, pairwise(text))) for text in (one, other)]
+    return len(pairs[0] & pairs[1]) > _SAME * min(map(len, pairs))
 
 
 def _limited(acts: Iterable[Act]) -> list[Act]:

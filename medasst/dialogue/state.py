@@ -17,6 +17,7 @@ from medasst.dialogue.turns import Around, Called, Fact, Payload, Turn, TurnRead
 from medasst.lexicon import Lexicon, Mention, Reading, Told
 from medasst.rulebook import Person, QuestionRow, Sex, SlotName
 
+_NURSED = 72  # months; no age below it is a mother's
 _JUST_WHO = 30  # characters of a turn that says for whom it is (给孩子用，5岁) rather than telling of a second person
 
 
@@ -158,7 +159,10 @@ class _Fold:
         self._swap_part(turn, number)
         self._take_back(turn, number)
         about = self._state(turn, answered, number)
-        self._lines += [_Line(self._current, Entry(number, fact, turn.slip)) for fact in answered.facts]
+        nurses = any(_nurses(one.what) for one in turn.statements)
+        for fact in answered.facts:
+            person: Person = "child" if nurses and _is_of_a_baby(fact) else self._current
+            self._lines.append(_Line(person, Entry(number, fact, turn.slip)))
         self._aged |= {line.person for line in self._lines[start:] if _tells_age(line.entry.what)}
         if about != self._current:
             self._current, self._run = about, start
@@ -227,9 +231,14 @@ class _Fold:
         behalf = {marker.start for marker in turn.markers if marker.behalf}
         meant = {marker.start: marker.meant for marker in turn.markers}
         later: list[_Line] = []
+        nurses = [one for one in turn.statements if _nurses(one.what)]
         for one in turn.statements:
             what = one.what
             people = tuple(self._person(who) for who in one.who) or (self._current,)
+            if one in nurses and people == ("child",):
+                people = ("self" if self._current == "child" else self._current,)  # no child nurses: it is its mother's
+            elif nurses and _is_of_a_baby(what):
+                people = ("child",)
             if isinstance(what, Called):
                 self._meet(people, what, number)
                 if one.place in behalf or (about is None and people[-1] != "self" and meant[one.place]):
@@ -241,7 +250,9 @@ class _Fold:
                     what = replace(what, assertion="present", otherwise=None)
             elif isinstance(what, Told | Fact) and values.overlap(one.place, one.place + 1):
                 continue
-            if one.who and _weighs(what):
+            # Of a baby of whom only its age is told beside that, the turn isn't (哺乳期，宝宝4个月).
+            aside = bool(nurses) and not turn.complains and people == ("child",)
+            if one.who and _weighs(what) and not aside:
                 about = people[-1]
                 self._named.setdefault(about, number)
             if isinstance(what, Called) and people == ("self",):
@@ -309,6 +320,18 @@ def _weighs(what: Payload) -> bool:
             return what.by_cues in ("present", "absent", "historical")
         return what.by_cues in ("present", "possible", "absent", "historical")
     return isinstance(what, Told | Fact)
+
+
+def _nurses(what: Payload) -> bool:
+    """Whether it is that somebody gives the breast."""
+    return (isinstance(what, Mention) and what.concept == "哺乳") or (isinstance(what, Fact) and what.slot == "lactation")
+
+
+def _is_of_a_baby(what: Payload) -> bool:
+    """Whether it is an age that nobody has who gives the breast."""
+    if isinstance(what, Told):
+        return what.quantity == "age_months" and what.number < _NURSED
+    return isinstance(what, Fact) and what.slot == "age" and what.number is not None and what.number < _NURSED
 
 
 def _tells_age(what: Payload) -> bool:

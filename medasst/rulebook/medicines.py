@@ -196,7 +196,7 @@ class Choice(Config):
     Attributes:
         any_of: ingredients or groups.
         needs, without: findings of which one must, or none may, be there for it (有痰 …).
-        from_months: the youngest.
+        from_months: the youngest. children_only: whether it is for children alone.
         reason: why it, in a phrase that follows its name: 能退烧止痛.
         caution: the one thing to mind.
     """
@@ -205,6 +205,7 @@ class Choice(Config):
     needs: Words = ()
     without: Words = ()
     from_months: int = 0
+    children_only: bool = False
     reason: str
     caution: str = ""
 

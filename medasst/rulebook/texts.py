@@ -31,7 +31,11 @@ class Replies(Config):
     warned: Forms
     denied: Forms
     not_there: Forms
+    first: Forms
     watch: Forms
+    sends: Regex
+    no_sleepy: Regex
+    not_sleepy: Forms
     how_for: str
     without_prescription: Regex
     prescription_brief: Forms
@@ -284,6 +288,10 @@ class CounterTexts(Config):
         within: a complaint → those that bring it along, so that beside them it isn't served for itself.
         at_home: how it is told that a medicine is at home already.
         caught: how it is told that somebody has what was complained of for somebody else.
+        grown_up: words that only a grown-up says of oneself, so that nobody is asked for whom it is.
+        of_children, of_elderly, of_adults: what in a sentence of advice shows whom it is about: those of children alone aren't
+            said to the grown-up, nor those of the old to the young.
+        unfit: a word in a sentence of advice → what somebody has to whom it isn't said (蜂蜜: 糖尿病).
         may_have, may_take, may_be_allergic: what a person of whom nobody knows may have; if any of it changed the offer, it is
             worth asking.
     """
@@ -297,6 +305,11 @@ class CounterTexts(Config):
     within: Mapping[str, Words]
     at_home: Regex
     caught: Regex
+    grown_up: Regex
+    of_children: Regex
+    of_elderly: Regex
+    of_adults: Regex
+    unfit: Mapping[str, Words]
     may_have: Words
     may_take: Words
     may_be_allergic: Words
