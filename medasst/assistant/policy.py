@@ -64,7 +64,8 @@ def policy(request: Request, found: Found, say: Replies) -> tuple[Act, ...]:
     acts += _with_gate(request, found, say)
     acts += [found.reaction] if found.reaction else []
     answers = list(_answers(request, found))
-    if _only_adds(request):  # what an earlier reply said to it keeps nobody from the counter
+    stay = found.changed is not None and found.changed.stay
+    if _only_adds(request) and not stay:  # what an earlier reply said to it keeps nobody from the counter
         answers = [act for act in answers if not _is_said(act, found.said)]
     acts += answers
     if found.blamed and not found.reaction:
@@ -450,7 +451,7 @@ def _still(counsel: Counsel, shown: Sequence[Offer], found: Found, say: Replies,
     yield from filter(None, [_said_plainly(first)])
     if adds:
         doctor = next((one.doctor for one in counsel.advice if one.doctor and said.new(one.doctor)), "")
-        yield from filter(None, [Advise("", (), doctor) if doctor else _said_plainly("" if first else said.form(say.watch))])
+        yield from filter(None, [Advise("", (), doctor) if doctor else _said_plainly(said.form(say.watch))])
 
 
 def _said_plainly(sentence: str) -> Answer | None:

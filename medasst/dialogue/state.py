@@ -181,7 +181,9 @@ class _Fold:
             return
         if self._current != "self" or "self" in self._named:
             return
+        nurses = any(_nurses(one.what) for one in turn.statements)
         others = [who for marker in turn.markers if marker.meant for who in marker.who if who != "self"]
+        others = [who for who in others if not (nurses and who == "child")]
         asked_who = any("person" in question.slots for question in self._open)
         if others and (asked_who or (not turn.complains and len(turn.plain) <= _JUST_WHO)):
             self._is_of(self._person(others[0]), number)
@@ -239,9 +241,11 @@ class _Fold:
                 people = ("self" if self._current == "child" else self._current,)  # no child nurses: it is its mother's
             elif nurses and _is_of_a_baby(what):
                 people = ("child",)
+            # Of a baby of whom only its age is told beside that, the turn isn't (哺乳期，宝宝4个月).
+            aside = bool(nurses) and not turn.complains and people == ("child",)
             if isinstance(what, Called):
                 self._meet(people, what, number)
-                if one.place in behalf or (about is None and people[-1] != "self" and meant[one.place]):
+                if not aside and (one.place in behalf or (about is None and people[-1] != "self" and meant[one.place])):
                     about = people[-1]
             elif isinstance(what, Mention):
                 if findings.overlap(one.place, one.place + 1) or (answered.allergens and what.kind == "drug"):
@@ -250,8 +254,6 @@ class _Fold:
                     what = replace(what, assertion="present", otherwise=None)
             elif isinstance(what, Told | Fact) and values.overlap(one.place, one.place + 1):
                 continue
-            # Of a baby of whom only its age is told beside that, the turn isn't (哺乳期，宝宝4个月).
-            aside = bool(nurses) and not turn.complains and people == ("child",)
             if one.who and _weighs(what) and not aside:
                 about = people[-1]
                 self._named.setdefault(about, number)

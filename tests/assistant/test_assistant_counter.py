@@ -234,3 +234,28 @@ def test_every_row_gives_advice_and_never_a_prescription_medicine() -> None:
         found = counsel(f"我35岁，男，{words}")
         assert not any(one.product.prescription for one in found.offers), name
         assert len(found.offers) <= 3 and len(found.missing) <= 2
+
+
+# Whom it is for
+
+
+def test_an_old_man_without_appetite_gets_no_child_s_advice_nor_remedy() -> None:
+    found = counsel("我爸82岁，没胃口，没别的病，没在吃药，不过敏")
+    assert offered(found) and "启脾丸" not in offered(found)
+    assert not any("孩子" in sentence for one in found.advice for sentence in one.sentences)
+    assert "启脾丸" in offered(counsel("孩子5岁，18公斤，没胃口，没别的病，没在吃药，不过敏"))
+
+
+def test_honey_is_for_nobody_with_diabetes() -> None:
+    said = [sentence for one in counsel("我有糖尿病，干咳两天").advice for sentence in one.sentences]
+    assert said and not any("蜂蜜" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize("said", ["考研压力大，睡不着", "上班对着电脑，眼睛干涩"])
+def test_who_is_seen_to_be_grown_up_is_not_asked_for_whom_it_is(said: str) -> None:
+    assert "who" not in [row.id for row in counsel(said).missing]
+
+
+def test_of_how_it_is_taken_what_is_for_another_disease_is_left_out() -> None:
+    (dandruff,) = [one.how for one in counsel("我三十，头皮屑特别多").offers if one.product.name == "二硫化硒洗剂"]
+    assert "头皮屑" in dandruff and "花斑癣" not in dandruff

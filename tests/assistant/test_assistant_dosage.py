@@ -90,3 +90,8 @@ def test_what_the_leaflet_says_for_this_person(text: str, patient: Patient, want
 
 def test_a_product_without_the_section_tells_nothing() -> None:
     assert dosage.how(Product(sku="X", name="示例药", status="otc-a", price=1), ADULT) == ""
+
+
+def test_how_much_a_child_takes_at_most_is_told_to_no_grown_up() -> None:
+    text = "口服。成人一次1丸，一日2次，24小时内不超过3丸；3岁以上儿童一次1丸，24小时内不超过2丸。"
+    assert "2丸" not in dosage.how(product(text), person(40 * 12)).replace("一日2次", "")

@@ -68,3 +68,8 @@ def test_a_warning_that_comes_true_is_said_in_other_words() -> None:
 def test_who_only_tells_that_she_is_pregnant_goes_on_with_what_she_complained_of() -> None:
     told = last("拉肚子，一天五六次，水样", "我自己，没过敏没别的病", "对了我怀孕20周了", "那我怎么办")
     assert "叶酸" not in told
+
+
+def test_which_makes_nobody_sleepy_is_said_of_what_was_shown() -> None:
+    reply = last("我起风团了，痒，没别的病，没在吃药，不过敏", "那有没有不犯困的")
+    assert "氯雷他定片" in reply and "犯困" in reply and "左西替利嗪" not in reply

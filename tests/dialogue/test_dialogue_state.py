@@ -510,3 +510,14 @@ def test_a_mistake_takes_back_no_deed_and_nothing_without_something_else_in_its_
 def test_how_long_it_has_lasted_is_no_age_in_days() -> None:
     told = talk("孩子发烧", "三岁半", "一天，玩得挺欢，喝水尿尿都正常")
     assert told.current.values["age_months"] == 42
+
+
+@pytest.mark.parametrize("told", ["哺乳期 宝宝4个月", "在喂奶，孩子8个月"])
+@pytest.mark.parametrize("asked", [[], [">who"]])
+def test_a_nursing_mother_stays_the_one_spoken_of(told: str, asked: list[str]) -> None:
+    now = talk("痔疮犯了，有点疼", *asked, told).current
+    assert now.person == "self" and now.slot("lactation").known == "yes" and now.slot("age").number is None
+
+
+def test_a_child_that_is_ill_beside_its_nursing_mother_is_spoken_of() -> None:
+    assert talk("我喂奶呢", "宝宝8个月拉肚子").current.person == "child"
