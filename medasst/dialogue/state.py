@@ -234,6 +234,8 @@ class _Fold:
         meant = {marker.start: marker.meant for marker in turn.markers}
         later: list[_Line] = []
         nurses = [one for one in turn.statements if _nurses(one.what)]
+        told = [one.what for one in turn.statements if isinstance(one.what, Mention) and not _nurses(one.what)]
+        ails = any(what.kind == "finding" and what.current for what in told)
         for one in turn.statements:
             what = one.what
             people = tuple(self._person(who) for who in one.who) or (self._current,)
@@ -242,7 +244,7 @@ class _Fold:
             elif nurses and _is_of_a_baby(what):
                 people = ("child",)
             # Of a baby of whom only its age is told beside that, the turn isn't (哺乳期，宝宝4个月).
-            aside = bool(nurses) and not turn.complains and people == ("child",)
+            aside = bool(nurses) and not ails and people == ("child",)
             if isinstance(what, Called):
                 self._meet(people, what, number)
                 if not aside and (one.place in behalf or (about is None and people[-1] != "self" and meant[one.place])):
