@@ -75,7 +75,7 @@ class Names:
     def find(self, script: Script) -> list[Candidate]:
         """The names in a text, in order, without overlaps: of two that overlap the one with more characters counts."""
         text = script.text
-        found = [_candidate(hit) for hit in self._literal.find(text, script.blank_before) if self._is_class(text, hit)]
+        found = [_candidate(hit) for hit in self._literal.find(text, script.blank_before)]
         bare = script.without(self._filler)
         for hit in self._loose.find(bare.text):
             start, end = bare.span(hit.start, hit.end)
@@ -85,6 +85,7 @@ class Names:
         parts = list(self._composed.parts(text))
         found += self._composed.beside(text, parts)
         found += self._sounds.find(script)
+        found = [one for one in found if self._is_class(text, one)]
         found += self._by_stem(text, found)
         found += [_candidate(hit, more=1) for hit in self._ordinary.find(text) if self._in_company(text, hit)]
         found += list(self._for_findings(text, found))
@@ -168,10 +169,10 @@ class Names:
         before, after = text[max(0, hit.start - _BESIDE) : hit.start], text[hit.end : hit.end + _BESIDE]
         return bool(self._company_before.search(before) or self._company_after.match(after))
 
-    def _is_class(self, text: str, hit: Hit[Name]) -> bool:
+    def _is_class(self, text: str, one: Candidate) -> bool:
         """No 退烧的 in 退烧的时候."""
-        made = hit.value.kind == "drug" and hit.name.endswith("的")
-        return not (made and self._class_not_before.match(text, hit.end))
+        made = one.name.kind == "drug" and text[one.end - 1] == "的"
+        return not (made and self._class_not_before.match(text, one.end))
 
 
 class _Composed:
