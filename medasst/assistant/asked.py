@@ -53,6 +53,7 @@ class AskReader:
         ]
         self._question = re.compile(table.question, re.VERBOSE)
         self._things = re.compile(table.things, re.VERBOSE)
+        self._apart = re.compile(table.apart, re.VERBOSE)
         self._traits = [(row, re.compile(row.pattern, re.VERBOSE), re.compile(row.form)) for row in table.trait]
 
     def read(self, bare: str) -> list[Asked]:
@@ -81,6 +82,10 @@ class AskReader:
     def names_a_thing(self, bare: str) -> bool:
         """Whether a text names something that is no medicine and of which the shop has no record."""
         return self._things.search(bare) is not None
+
+    def set_apart_by(self, text: str) -> frozenset[str]:
+        """The words of a text that make its question another one than the same question without them."""
+        return frozenset(self._apart.findall(text))
 
     def trait(self, bare: str) -> tuple[TraitRow, re.Pattern[str]] | None:
         """The trait by which a text picks a product, with what a record of it holds where it is a form."""

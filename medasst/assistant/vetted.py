@@ -155,7 +155,9 @@ class VettedAnswer:
         row: its row, with the words that it needs, forbids or is asked by as they are compared (`plainly`).
         offers: the shop's products that it advises.
         knows: the medicines that it or its questions name; names: those that it names itself.
-        complaints: the findings that it or its questions name, with every broader name; of_children: whether they name a child.
+        complaints: the findings that it or its questions name, with every broader name; of_children: whether they name a child;
+            for_children: whether every question does.
+        set_apart: the words of it and its questions that make a question another one.
     """
 
     row: VettedRow
@@ -164,6 +166,8 @@ class VettedAnswer:
     names: frozenset[str]
     complaints: frozenset[str]
     of_children: bool
+    for_children: bool
+    set_apart: frozenset[str]
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -205,8 +209,10 @@ class VettedAnswers:
         told = {one.name.concept for named in (*askings, said) for one in named.found}
         told.update(one for entry in (*row.requires.findings, *row.requires.conditions) for one in entry.split("|"))
         complaints = frozenset().union(*map(self._lexicon.broader, told))
-        of_children = any(_CHILD in plainly(named.text) for named in (*askings, said))
-        return VettedAnswer(row, tuple(offers), knows, names, complaints, of_children)
+        named_child = [_CHILD in plainly(named.text) for named in askings]
+        of_children = any(named_child) or _CHILD in plainly(said.text)
+        set_apart = reader(self._lexicon).set_apart_by("".join([row.answer, *ways_of_asking(row)]))
+        return VettedAnswer(row, tuple(offers), knows, names, complaints, of_children, all(named_child), set_apart)
 
     def find(self, sought: Sought, held: Callable[[str], bool] = lambda _: False) -> Hit | None:
         """The answer to what is asked that is asked most alike, among those that may be said here; None: none is near.
@@ -272,7 +278,9 @@ class VettedAnswers:
         # What a text names counts for what an answer needs by our name for it, too; it is kept back by what is written alone.
         named = {**told, "words": " ".join([str(told["words"]), *map(plainly, sought.concepts)])}
         fits = all(answer.row.requires.met(named)) and not any(answer.row.forbids.met(told))
-        return here and fits and self._knows(answer, sought.medicines)
+        same = reader(self._lexicon).set_apart_by(sought.last) <= answer.set_apart
+        same = same and not (answer.for_children and sought.patient.stage in ("adult", "elderly"))
+        return here and fits and same and self._knows(answer, sought.medicines)
 
     def _knows(self, answer: VettedAnswer, medicines: Collection[str]) -> bool:
         """Whether it speaks of each of these medicines, if only by a broader name."""

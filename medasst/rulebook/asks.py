@@ -92,6 +92,8 @@ class Asks(Config):
         not_general: medicines of which the general rule on missed doses isn't true.
         things: what shoppers look for in a pharmacy that is no medicine (血压计); no record of it tells price or stock.
         seeks: what a clause holds that looks for something in the shop.
+        apart: what makes a question another one than the same question without it (before a blood test); a vetted answer to
+            one that holds it holds it, too.
         brand: brands with the medicine and form that they are known for (美林: 布洛芬混悬液).
         says: the sentences of the answers by name.
     """
@@ -101,6 +103,7 @@ class Asks(Config):
     not_general: Regex
     things: Regex
     seeks: Regex
+    apart: Regex
     brand: Mapping[str, str]
     ask: tuple[AskRow, ...]
     trait: tuple[TraitRow, ...]

@@ -226,6 +226,12 @@ def test_a_bare_complaint_gets_products_beside_what_was_written_for_it() -> None
     assert found_for("孩子咳嗽 有痰 咳不出来 五岁 18公斤").seeks
 
 
+def test_a_question_that_is_set_apart_gets_an_answer_to_it_or_none() -> None:
+    assert found("感冒药饭前吃还是饭后吃") == "cold-medicine-with-food"
+    assert found("明早抽血，感冒药饭前吃还是饭后吃") != "cold-medicine-with-food"
+    assert found("明天抽血查血脂，今晚的钙片还吃吗，水能喝吗") == "fasting-blood-test"
+
+
 def test_an_answer_that_names_what_is_forbidden_isnt_given_unless_it_speaks_of_that() -> None:
     assert found("有哮喘能吃布洛芬吗")
     assert found("发烧多少度吃退烧药") and not found("宝宝2个月，发烧多少度吃退烧药")
