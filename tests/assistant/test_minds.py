@@ -51,7 +51,7 @@ def test_a_row_names_what_there_is_and_says_only_what_may_be_said(row) -> None: 
         ("血压高，鼻子不通，50岁男", "伪麻黄碱"),
         ("甲亢，着凉感冒了，40岁", "伪麻黄碱"),
         ("得过胃溃疡，牙疼，45岁", "会再出血"),
-        ("肾不好，腰疼，60岁", "伤肾"),
+        ("肾不好，牙疼，60岁", "伤肾"),
         ("吃着华法林，膝盖疼，70岁", "容易出血"),
         ("糖尿病，咳嗽有痰，55岁", "无糖"),
         ("糖尿病，脚趾缝痒脱皮，55岁", "当天看医生"),
@@ -151,7 +151,7 @@ def test_one_question_gets_one_verdict(turns: tuple[str, ...], never: str) -> No
 
 def test_which_of_two_is_told_by_what_each_does_without_a_card() -> None:
     reply = last("我老反酸，铝碳酸镁咀嚼片和奥美拉唑肠溶胶囊哪个好")
-    assert "中和胃酸" in reply and "抑酸强" in reply and "说明书适应症" not in reply
+    assert "铝碳酸镁" in reply and "久" in reply and "【商品】" not in reply and "说明书适应症" not in reply
 
 
 # What a reaction was told of
