@@ -73,3 +73,8 @@ def test_who_only_tells_that_she_is_pregnant_goes_on_with_what_she_complained_of
 def test_which_makes_nobody_sleepy_is_said_of_what_was_shown() -> None:
     reply = last("我起风团了，痒，没别的病，没在吃药，不过敏", "那有没有不犯困的")
     assert "氯雷他定片" in reply and "犯困" in reply and "左西替利嗪" not in reply
+
+
+def test_what_to_do_if_a_fever_comes_is_told_before_it_does() -> None:
+    reply = last("嗓子疼两天了，27岁，没别的病", "要是明天烧起来了呢")
+    assert "38.5度" in reply and "医院" in reply
