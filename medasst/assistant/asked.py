@@ -87,6 +87,13 @@ class AskReader:
         """The words of a text that make its question another one than the same question without them."""
         return frozenset(self._apart.findall(text))
 
+    def forms(self, bare: str) -> list[tuple[re.Match[str], re.Pattern[str]]]:
+        """The forms that a text names (喷的, 贴的), each with what a record of it holds."""
+        found = [
+            (match, form) for row, pattern, form in self._traits if row.trait == "form" and (match := pattern.search(bare))
+        ]
+        return sorted(found, key=lambda one: one[0].start())
+
     def trait(self, bare: str) -> tuple[TraitRow, re.Pattern[str]] | None:
         """The trait by which a text picks a product, with what a record of it holds where it is a form."""
         return next(((row, form) for row, pattern, form in self._traits if pattern.search(bare)), None)

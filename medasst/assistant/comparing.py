@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from medasst.assistant.acts import Act, Answer
-from medasst.assistant.asked import Asked
-from medasst.assistant.desk import Desk, picked, source
+from medasst.assistant.asked import Asked, reader, without_names
+from medasst.assistant.desk import OTHERS, Desk, picked, source, unique
 from medasst.assistant.dosage import how
 from medasst.assistant.request import Request
 from medasst.catalogue import Product, Section
@@ -29,6 +29,9 @@ class Comparison:
     def compare(self, request: Request, asked: Asked) -> Iterator[Act]:
         """What each is taken for and how they differ; which is better is nobody's to say here but by what the person has."""
         products = request.subject[:3]
+        if forms := self.by_form(request, least=2):
+            yield forms
+            return
         if len(products) < 2:
             yield from self._alone(products, request, asked)
             return
@@ -57,6 +60,25 @@ class Comparison:
         elif len(set(made_of)) > 1 and (group := self._shared(products)):
             said.append(self._desk.say["one_group"].format(group=group))
         yield Answer(tuple(said), tuple(map(source, sources)))
+
+    def by_form(self, request: Request, *, least: int = 1) -> Answer | None:
+        """Which of the forms that the turn names suits when, and which are here; None where it names fewer than `least`."""
+        reading = request.told.readings[request.asked_at]
+        bare = without_names(reading, self._desk.shelf.named(reading.text), self._desk.rules.book.classes.rows)
+        asks = reader(self._desk.rules.lexicon)
+        named = [(match[0], form) for match, form in asks.forms(bare)]
+        complaints = [one for one in request.complaints if one in self._desk.rules.book.asks.form_choice]
+        if len(named) < least or not complaints:
+            return None
+        say, choice = self._desk.say, self._desk.rules.book.asks.form_choice
+        said = [choice[complaints[0]]]
+        suited = [match.product for match in self._desk.shelf.suited(request.complaints)]
+        fitting = [one for one in unique([*request.subject, *suited]) if self._desk.fits(one, request)]
+        for words, form in named:
+            here = [one.short_name for one in fitting if form.search(one.form) or form.search(one.name)][:OTHERS]
+            key = "form_here" if here else "form_missing"
+            said.append(say[key].format(form=words, products="、".join(here)))
+        return Answer(tuple(said))
 
     def _alone(self, products: Sequence[Product], request: Request, asked: Asked) -> Iterator[Act]:
         """What is known where the other isn't: its packs, what it is for."""

@@ -114,3 +114,14 @@ def warning(finding: PersonFinding) -> Warn:
 
 def unique(products: Iterable[Product]) -> list[Product]:
     return list({product.sku: product for product in products}.values())
+
+
+@lru_cache(maxsize=2048)
+def _symptoms(symptoms: tuple[str, ...], rules: Rules) -> frozenset[str]:
+    found = (one for symptom in symptoms for one in rules.lexicon.read(symptom).findings())
+    return frozenset(one.concept for one in found)
+
+
+def treats(product: Product, rules: Rules) -> frozenset[str]:
+    """The complaints that a product is for, as its record tells; kept."""
+    return _symptoms(product.symptoms, rules)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from medasst.assistant.acts import Act, Answer, Inquire
 from medasst.assistant.asked import Asked
 from medasst.assistant.counter import Counter
-from medasst.assistant.desk import CHILD_AGE, SPOKEN, Desk, age_alone, any_of, picked, source, warning
+from medasst.assistant.desk import CHILD_AGE, SPOKEN, Desk, age_alone, any_of, picked, source, treats, warning
 from medasst.assistant.request import Request
 from medasst.catalogue import Product
 from medasst.formulary import Contents
 from medasst.lexicon import Mention, plain
-from medasst.safety import PersonFinding, Rules
+from medasst.safety import PersonFinding
 
 
 class FitnessAnswers:
@@ -111,7 +110,7 @@ class FitnessAnswers:
 
     def _not_treated(self, product: Product, request: Request) -> str:
         """What is complained of that the product isn't for, in the shopper's words."""
-        treated = _treats(product, self._desk.rules)
+        treated = treats(product, self._desk.rules)
         complaints = {
             concept: words
             for concept, words in request.complaints.items()
@@ -149,17 +148,6 @@ class FitnessAnswers:
             yield Answer(
                 (self._desk.say["together_unlisted" if known else "together_none"].format(products=called),), products=products
             )
-
-
-@lru_cache(maxsize=2048)
-def _symptoms(symptoms: tuple[str, ...], rules: Rules) -> frozenset[str]:
-    found = (one for symptom in symptoms for one in rules.lexicon.read(symptom).findings())
-    return frozenset(one.concept for one in found)
-
-
-def _treats(product: Product, rules: Rules) -> frozenset[str]:
-    """The complaints that a product is for, as its record tells; kept."""
-    return _symptoms(product.symptoms, rules)
 
 
 def _names(contents: Contents) -> Iterator[str]:

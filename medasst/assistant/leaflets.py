@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from medasst.assistant.acts import Act, Answer, Inquire, Source
 from medasst.assistant.asked import Asked
-from medasst.assistant.desk import CHILD_AGE, SPOKEN, Desk, any_of, picked, warning
+from medasst.assistant.desk import CHILD_AGE, SPOKEN, Desk, any_of, picked, treats, warning
 from medasst.assistant.dosage import how
 from medasst.assistant.request import Request
 from medasst.catalogue import Product
@@ -92,6 +92,10 @@ class LeafletAnswers:
             yield replace(told, sentences=(self._desk.say["drowsy"].format(product=product.short_name),))
             return
         yield told
+        if asked.row == "where" and treats(product, self._desk.rules).intersection(request.complaints):
+            yield from filter(None, [self._dose(product, request)])
+        if asked.row == "who_not" and (holds := self._holds(product)):
+            yield Answer((holds,))
         if asked.row == "interval" and _LONG.search(product.name) and _TWICE.search("".join(told.sentences)):
             yield Answer((self._desk.say["twelve_hours"].format(product=product.short_name),))
         if asked.row == "how_taken" and _WHOLE.search(product.name) and _BROKEN.search(asked.words):
@@ -135,11 +139,15 @@ class LeafletAnswers:
         if section is None or not text:
             return None
         told = replace(self._desk.quote(product, section, text), brief=self._brief(product, text))
+        holds = self._holds(product)
+        return replace(told, sentences=(*told.sentences, holds)) if holds else told
+
+    def _holds(self, product: Product) -> str:
+        """What is in a compound that others hold too; "" where that is nothing."""
         parts = [one.substance for one in product.contents.substances if not _SHARED.isdisjoint(one.groups)]
         if len(product.contents.substances) < 2 or not parts:
-            return told
-        holds = self._desk.say["holds"].format(product=product.short_name, substances="、".join(parts))
-        return replace(told, sentences=(*told.sentences, holds))
+            return ""
+        return self._desk.say["holds"].format(product=product.short_name, substances="、".join(parts))
 
     def _brief(self, product: Product, text: str) -> str:
         """The same once more, as one sentence of other words than before."""

@@ -62,6 +62,7 @@ class ProductAnswers:
         leaflets = LeafletAnswers(desk, fitness.together)
         records = RecordAnswers(desk, fitness.told_off)
         self._say, self._unsold = desk.say, UnsoldAnswers(desk)
+        self._comparison = Comparison(desk, records.packs)
         self._answers: Mapping[AskKind, Callable[[Request, Asked], Iterable[Act]]] = {
             "section": leaflets.section,
             "may_take": fitness.may_take,
@@ -70,7 +71,7 @@ class ProductAnswers:
             "spec": records.spec,
             "cheaper": records.cheaper,
             "another": records.another,
-            "compare": Comparison(desk, records.packs).compare,
+            "compare": self._comparison.compare,
             "buy": records.buy,
             "expired": leaflets.general,
             "missed_dose": leaflets.missed,
@@ -95,6 +96,8 @@ class ProductAnswers:
         acts += self._unsold.things(request)
         if asks and request.unnamed:
             acts += self._unsold.medicines(request)
+        if any(asked.kind == "treat" and asked.row == "form" for asked in request.asks):
+            acts += filter(None, [self._comparison.by_form(request)])  # 有没有贴的 with nothing shown yet
         for asked in asks:
             acts += self._answers[asked.kind](request, asked)
         return list(_told_once(acts, self._say["leaflet_also"]))

@@ -94,6 +94,7 @@ class Asks(Config):
         seeks: what a clause holds that looks for something in the shop.
         apart: what makes a question another one than the same question without it (before a blood test); a vetted answer to
             one that holds it holds it, too.
+        form_choice: complaint → which form suits when.
         brand: brands with the medicine and form that they are known for (美林: 布洛芬混悬液).
         says: the sentences of the answers by name.
     """
@@ -104,6 +105,7 @@ class Asks(Config):
     things: Regex
     seeks: Regex
     apart: Regex
+    form_choice: Mapping[str, str]
     brand: Mapping[str, str]
     ask: tuple[AskRow, ...]
     trait: tuple[TraitRow, ...]

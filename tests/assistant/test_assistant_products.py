@@ -99,12 +99,13 @@ def said(acts: list[Act]) -> str:
         ("一直吃着硝苯地平控释片 开塞露能不能天天用", ["不宜长期使用"]),
         ("达克宁抹了四天还是痒，要不要换个", ["继续用药", "先别急着换"]),
         ("蒙脱石散哪个便宜", ["14元"]),
+        ("我82，家里有盒维C银翘片，要注意啥", ["含对乙酰氨基酚、氯苯那敏"]),
         ("蒙脱石散一盒够吃几天", ["10袋/盒", "一日3次"]),
         ("维生素D滴剂昨天忘给宝宝吃了，今天要补两粒吗", ["不要一次吃两份"]),
         ("明早抽血查血脂，晚上的碳酸钙D3片还吃不", ["空腹8到12小时"]),
         ("打完流感疫苗今天能洗澡不", ["淋浴"]),
         ("痛经，布洛芬和散利痛哪个好", ["没有散利痛", "痛经", "不要一起用"]),
-        ("5岁的娃能吃芬必得吗", ["给孩子用请选布洛芬混悬液"]),
+        ("5岁的娃能吃芬必得吗", ["孩子不能吃", "给孩子用的是布洛芬混悬液"]),
     ],
 )
 def test_answers(answer: Answers, turn: str, holds: list[str]) -> None:
@@ -125,6 +126,12 @@ def test_answers(answer: Answers, turn: str, holds: list[str]) -> None:
 )
 def test_nobody_is_told_that_they_may_where_something_else_is_asked(answer: Answers, turn: str) -> None:
     assert "可以按说明书用" not in said(answer(turn))
+
+
+def test_which_form_suits_is_told_by_the_complaint_and_what_is_missing_is_said(answer: Answers) -> None:
+    text = said(answer("口腔溃疡长了两个", "可以看看口腔炎喷雾剂。", "喷的跟贴的哪个好"))
+    assert all(part in text for part in ("用贴的", "用喷的", "喷的本店有口腔炎喷雾剂", "贴的本店现在没有"))
+    assert "用膏抹" not in said(answer("痔疮犯了，马应龙麝香痔疮膏和普济痔疮栓哪个好"))
 
 
 def test_whether_one_more_may_be_taken_is_told_by_the_interval(answer: Answers) -> None:
