@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import get_args
 
@@ -224,6 +225,15 @@ def test_the_answer_leads_and_what_speaks_against_it_stands_before() -> None:
 
 def test_a_bare_complaint_gets_products_beside_what_was_written_for_it() -> None:
     assert found_for("孩子咳嗽 有痰 咳不出来 五岁 18公斤").seeks
+
+
+def test_what_was_asked_of_children_alone_is_no_answer_for_the_grown_up() -> None:
+    answer = next(one for one in SHOP.vetted.answers if one.for_children and len(one.row.turns) == 1)
+    of_a_child = sought(answer.row.turns)
+    of_a_man = replace(of_a_child, patient=sought(["我35岁"]).patient)
+    assert SHOP.vetted.find(of_a_child).answer is answer
+    other = SHOP.vetted.find(of_a_man)
+    assert other is None or other.answer is not answer
 
 
 def test_a_question_that_is_set_apart_gets_an_answer_to_it_or_none() -> None:
