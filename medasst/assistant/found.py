@@ -163,6 +163,9 @@ class Searcher:
         gated = next(iter(wanted or (request.acts if not request.named else ())), None)
         written = self._written(request, said)
         answers = tuple(self._products.answer(replace(request, asks=written.left))) if written.left else ()
+        quiet = self._not_sleepy(request, said)
+        if quiet and all(asked.row == "drowsy" for asked in request.asks):
+            answers = ()  # which of them it is says more than each one's leaflet
         counsel = self._counter.counsel(request) if complains else None
         changed = self._changed(request, said)
         blamed = None if written.of_effects else self._reactions.blamed(request)
@@ -193,10 +196,10 @@ class Searcher:
             seeks=written.seeks,
             answers=answers,
             shop=tuple(self._talk.answer(request)),
-            vetted=written.near if not any(isinstance(act, Answer) for act in answers) else None,
+            vetted=written.near if not (quiet or any(isinstance(act, Answer) for act in answers)) else None,
             complains=any(one.current and not self._is_state(one) for one in readings[-1].findings()),
             counsel=counsel,
-            follow=self._not_sleepy(request, said) or self._follow.answer(request, counsel, said),
+            follow=quiet or self._follow.answer(request, counsel, said),
             denied=self._denied(request, counsel, messages),
             denies=any(one.by_cues == "absent" for one in readings[-1].findings()),
             only_prescribed=self._only_prescribed(request),
