@@ -117,7 +117,7 @@ def test_the_shipped_job_files_are_valid(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MEDASST_DATA", "/data")
     monkeypatch.setenv("MEDASST_CORPUS", "/corpus")
     kinds = {"prepare": PrepareConfig, "train": TrainConfig, "evaluate": EvaluateConfig, "serve": ServeConfig}
-    kinds |= {"catalogue": CatalogueMapping, "shop": Shop}
+    kinds |= {"catalogue": CatalogueMapping, "comparison": EvaluateConfig, "shop": Shop}
     files = sorted((Path(__file__).parents[1] / "configs").rglob("*.toml"))
     assert len(files) >= 16
     for file in files:

@@ -206,7 +206,7 @@ def test_vetted_samples_pass_but_for_a_handful() -> None:
     rows = [json.loads(line) for line in (package_file("samples") / "qa.jsonl").read_text("utf-8").splitlines()]
     said = [s for row in rows for m in row["messages"] if m["role"] == "assistant" for s in sentences(m["content"])]
     refused = [s for s in said if not RULES.check_sentence(s, Context()).ok]
-    assert len(said) > 1000 and len(refused) < 0.01 * len(said), refused
+    assert len(said) > 1000 and len(refused) < 0.015 * len(said), refused
 
 
 def test_a_model_may_word_what_people_wrote_and_no_more() -> None:
